@@ -1,0 +1,162 @@
+package health
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// MaxWeight is the largest weight of a backend: the ring holds a slot per unit
+// of weight, so it bounds the ring's size.
+const MaxWeight = 256
+
+// Backend is one server that may take traffic. Its exported fields are set
+// before it joins a Pool and do not change afterwards; its methods are safe for
+// concurrent use.
+type Backend struct {
+	// Addr is what to dial, as host:port. It names the backend in logs, metrics
+	// and answers, and is unique in a Pool.
+	Addr string
+	// Weight is the backend's share of the turns, 1 to MaxWeight.
+	Weight int
+
+	active   atomic.Int64
+	total    atomic.Uint64
+	failures [numReasons]atomic.Uint64
+
+	// resolved is the address that the last good dial of a named host reached;
+	// it spares a DNS lookup per connection. Nil for literal addresses.
+	resolved atomic.Pointer[netip.AddrPort]
+
+	// suspectc wakes the checker; it holds one wish at most.
+	suspectc chan struct{}
+
+	status atomic.Pointer[Status]
+}
+
+// Status is what the last probes said of a backend: an immutable snapshot.
+type Status struct {
+	// State is up or down, or unknown before the first probe.
+	State State
+	// Since is when State last changed.
+	Since time.Time
+	// Streak counts the latest consecutive probes that contradict State.
+	Streak int
+	// ProbedAt, Latency and Err tell of the last probe. Err is nil if it passed.
+	ProbedAt time.Time
+	Latency  time.Duration
+	Err      error
+}
+
+// State says whether a backend may take traffic.
+type State uint8
+
+// The states of a backend.
+const (
+	Unknown State = iota
+	Up
+	Down
+)
+
+// String returns the state's word as it stands in logs.
+func (s State) String() string {
+	return [...]string{"unknown", "up", "down"}[s]
+}
+
+// ParseBackend reads one entry of a backend list: host:port, with http:// or
+// tcp:// in front accepted, followed by options set off by semicolons:
+//
+//	db1:5432;weight=3
+//
+// The error says what was expected, and does not repeat s.
+func ParseBackend(s string) (*Backend, error) {
+	addr, options, _ := strings.Cut(s, ";")
+	addr, err := parseAddr(strings.TrimSpace(addr))
+	if err != nil {
+		return nil, err
+	}
+	b := NewBackend(addr)
+	for option := range strings.SplitSeq(options, ";") {
+		if err := b.setOption(strings.TrimSpace(option)); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// NewBackend returns a backend of weight 1 at addr, a host:port.
+func NewBackend(addr string) *Backend {
+	b := &Backend{Addr: addr, Weight: 1, suspectc: make(chan struct{}, 1)}
+	b.status.Store(&Status{})
+	return b
+}
+
+func parseAddr(s string) (string, error) {
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		if scheme != "http" && scheme != "tcp" {
+			return "", fmt.Errorf("unknown scheme %q, expected http:// or tcp://, or none", scheme)
+		}
+		s = strings.TrimSuffix(rest, "/")
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || host == "" {
+		return "", fmt.Errorf("expected host:port")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("expected a port from 1 to 65535 after the host")
+	}
+	if strings.ContainsAny(host, "/@?# \t") {
+		return "", fmt.Errorf("expected host:port, without a path or user")
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+func (b *Backend) setOption(option string) error {
+	name, value, _ := strings.Cut(option, "=")
+	switch name {
+	case "":
+		return nil
+	case "weight":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > MaxWeight {
+			return fmt.Errorf("option weight=%s: expected a whole number from 1 to %d", value, MaxWeight)
+		}
+		b.Weight = n
+		return nil
+	}
+	return fmt.Errorf("unknown option %q, expected weight=N", name)
+}
+
+// Status returns the snapshot that the last probe left.
+func (b *Backend) Status() Status { return *b.status.Load() }
+
+// Active returns how many connections or requests the backend has now.
+func (b *Backend) Active() int64 { return b.active.Load() }
+
+// Total returns how many turns the backend was given since it joined.
+func (b *Backend) Total() uint64 { return b.total.Load() }
+
+// Failures returns how many dials of the backend failed for that reason.
+func (b *Backend) Failures(r Reason) uint64 { return b.failures[r].Load() }
+
+// Suspect asks for a probe of the backend without waiting for its turn. It
+// never blocks, and many calls make one probe.
+func (b *Backend) Suspect() {
+	select {
+	case b.suspectc <- struct{}{}:
+	default:
+	}
+}
+
+// Release ends what Turn.Next began. It must be called exactly once for each
+// backend that Next returned.
+func (b *Backend) Release() { b.active.Add(-1) }
+
+func (b *Backend) acquire() {
+	b.active.Add(1)
+	b.total.Add(1)
+}
