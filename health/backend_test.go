@@ -1,0 +1,68 @@
+package health
+
+import "testing"
+
+func TestParseBackend(t *testing.T) {
+	tests := []struct {
+		in     string
+		addr   string
+		weight int
+		err    string
+	}{
+		{in: "db1:5432", addr: "db1:5432", weight: 1},
+		{in: "http://10.0.0.1:80", addr: "10.0.0.1:80", weight: 1},
+		{in: "http://10.0.0.1:80/", addr: "10.0.0.1:80", weight: 1},
+		{in: "tcp://db:1;weight=3", addr: "db:1", weight: 3},
+		{in: " [::1]:6379 ; weight=256 ", addr: "[::1]:6379", weight: 256},
+		{in: "db:1;", addr: "db:1", weight: 1},
+		{in: "", err: "expected host:port"},
+		{in: "db1", err: "expected host:port"},
+		{in: ":80", err: "expected host:port"},
+		{in: "::1:80", err: "expected host:port"},
+		{in: "db:0", err: "expected a port from 1 to 65535 after the host"},
+		{in: "db:http", err: "expected a port from 1 to 65535 after the host"},
+		{in: "db:65536", err: "expected a port from 1 to 65535 after the host"},
+		{in: "https://db:443", err: `unknown scheme "https", expected http:// or tcp://, or none`},
+		{in: "http://db:80/path", err: "expected a port from 1 to 65535 after the host"},
+		{in: "user@db:80", err: "expected host:port, without a path or user"},
+		{in: "db:80;weight=0", err: "option weight=0: expected a whole number from 1 to 256"},
+		{in: "db:80;weight", err: "option weight=: expected a whole number from 1 to 256"},
+		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			b, err := ParseBackend(tt.in)
+			if tt.err != "" {
+				if err == nil || err.Error() != tt.err {
+					t.Fatalf("error %v, want %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Addr != tt.addr || b.Weight != tt.weight {
+				t.Errorf("got %s weight %d, want %s weight %d", b.Addr, b.Weight, tt.addr, tt.weight)
+			}
+		})
+	}
+}
+
+func FuzzParseBackend(f *testing.F) {
+	f.Add("db1:5432;weight=3")
+	f.Add("http://[::1]:80/")
+	f.Add(";;=")
+	f.Fuzz(func(t *testing.T, s string) {
+		b, err := ParseBackend(s)
+		if err != nil {
+			return
+		}
+		if b.Weight < 1 || b.Weight > MaxWeight {
+			t.Errorf("weight %d", b.Weight)
+		}
+		again, err := ParseBackend(b.Addr)
+		if err != nil || again.Addr != b.Addr {
+			t.Errorf("%q parses to %q, which does not parse to itself: %v", s, b.Addr, err)
+		}
+	})
+}

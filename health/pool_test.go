@@ -1,0 +1,206 @@
+package health
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func upPool(t testing.TB, weights ...int) *Pool {
+	t.Helper()
+	p := NewPool(backends(weights...)...)
+	p.MarkAllUp()
+	return p
+}
+
+func next(t *testing.T, p *Pool) string {
+	t.Helper()
+	turn := p.Turn()
+	b := turn.Next()
+	if b == nil {
+		return ""
+	}
+	b.Release()
+	return b.Addr[:1]
+}
+
+func TestFirstTurnIsTheFirstBackends(t *testing.T) {
+	p := upPool(t, 1, 1)
+	if got := next(t, p) + next(t, p) + next(t, p); got != "aba" {
+		t.Errorf("turns %s, want aba", got)
+	}
+}
+
+// 3,000 picks from 50 goroutines over 3 backends give exactly 1,000 each.
+func TestTurnsAreExactUnderConcurrency(t *testing.T) {
+	p := upPool(t, 1, 1, 1)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 60 {
+				turn := p.Turn()
+				turn.Next().Release()
+			}
+		})
+	}
+	wg.Wait()
+	for _, b := range p.Backends() {
+		if b.Total() != 1000 || b.Active() != 0 {
+			t.Errorf("%s: total %d, active %d, want 1000 and 0", b.Addr, b.Total(), b.Active())
+		}
+	}
+}
+
+func TestPickAllocatesNothing(t *testing.T) {
+	p := upPool(t, 1, 1, 1)
+	n := testing.AllocsPerRun(1000, func() {
+		turn := p.Turn()
+		turn.Next().Release()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a pick", n)
+	}
+}
+
+// Pins that a retry draws no second ticket: with two backends and one that does
+// not answer, drawing again would send every new client to the dead one first.
+func TestRetryDrawsNoTicket(t *testing.T) {
+	p := upPool(t, 1, 1)
+	var first strings.Builder
+	for range 6 {
+		turn := p.Turn()
+		b := turn.Next()
+		first.WriteString(b.Addr[:1])
+		b.Release()
+		other := turn.Next()
+		if other == nil || other == b {
+			t.Fatalf("after %s came %v", b.Addr, other)
+		}
+		other.Release()
+		if third := turn.Next(); third != nil {
+			t.Fatalf("a third backend of two: %s", third.Addr)
+		}
+	}
+	if first.String() != "ababab" {
+		t.Errorf("first tries %s, want ababab", first.String())
+	}
+}
+
+func TestEmptyPool(t *testing.T) {
+	p := NewPool(backends(1)...)
+	if got := next(t, p); got != "" || p.Ready() {
+		t.Errorf("a pool whose backends are unknown gave %q, ready %v", got, p.Ready())
+	}
+}
+
+func probed(p *Pool, i int, err error) result {
+	return result{backend: p.Backends()[i], err: err, started: time.Now()}
+}
+
+func TestRiseAndFall(t *testing.T) {
+	p := NewPool(backends(1)...)
+	bad := errors.New("refused")
+	steps := []struct {
+		err  error
+		want State
+	}{
+		{nil, Up},                                               // the first result decides at once
+		{bad, Up}, {nil, Up}, {bad, Up}, {bad, Up}, {bad, Down}, // fall 3, consecutive
+		{nil, Down}, {bad, Down}, {nil, Down}, {nil, Up}, // rise 2
+	}
+	for i, s := range steps {
+		p.record(2, 3, probed(p, 0, s.err))
+		if got := p.Backends()[0].Status().State; got != s.want {
+			t.Fatalf("step %d: %s, want %s", i, got, s.want)
+		}
+		if p.Ready() != (s.want == Up) {
+			t.Fatalf("step %d: the ring does not follow the state", i)
+		}
+	}
+}
+
+// Pins that this machine's own failures never count against a backend.
+func TestLocalFailureKeepsTheState(t *testing.T) {
+	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
+		p := upPool(t, 1)
+		err := fmt.Errorf("probe: %w", &DialError{Addr: "a:1", Reason: reasonOf(errno), Err: errno})
+		for range 5 {
+			p.record(1, 1, probed(p, 0, err))
+		}
+		if s := p.Backends()[0].Status(); s.State != Up || !errors.Is(s.Err, errno) {
+			t.Errorf("after %v: %s, last error %v", errno, s.State, s.Err)
+		}
+	}
+}
+
+// Pins that every change is one line with its cause, followed by one line with
+// the healthy set, and that nothing is logged without a change.
+func TestChangesAreLoggedOnce(t *testing.T) {
+	var buf bytes.Buffer
+	p := NewPool(backends(1, 1)...)
+	p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+	p.record(1, 2, probed(p, 0, nil), probed(p, 1, nil))
+	bad := errors.New("status 500")
+	for range 4 {
+		p.record(1, 2, probed(p, 1, bad))
+	}
+	got := buf.String()
+	for want, n := range map[string]int{
+		`msg="backend up" backend=a:1`:                    1,
+		`msg="backend up" backend=b:1`:                    1,
+		`msg="backend down" backend=b:1`:                  1,
+		`err="status 500"`:                                1,
+		`msg="healthy set" up=2 of=2 backends=a:1,b:1`:    1,
+		`msg="healthy set" up=1 of=2 backends=a:1` + "\n": 1,
+	} {
+		if strings.Count(got, want) != n {
+			t.Errorf("%q stands %d times, want %d, in:\n%s", want, strings.Count(got, want), n, got)
+		}
+	}
+}
+
+func BenchmarkPick(b *testing.B) {
+	for _, n := range []int{3, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p := upPool(b, make1s(n)...)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					turn := p.Turn()
+					turn.Next().Release()
+				}
+			})
+		})
+	}
+}
+
+func make1s(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = 1
+	}
+	return s
+}
+
+func Example() {
+	a, _ := ParseBackend("127.0.0.1:8001;weight=2")
+	b, _ := ParseBackend("127.0.0.1:8002")
+	pool := NewPool(a, b)
+	pool.MarkAllUp()
+	for range 3 {
+		turn := pool.Turn()
+		be := turn.Next()
+		fmt.Println(be.Addr)
+		be.Release()
+	}
+	// Output:
+	// 127.0.0.1:8001
+	// 127.0.0.1:8002
+	// 127.0.0.1:8001
+}

@@ -1,0 +1,111 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func backendOf(t *testing.T, h http.HandlerFunc) *Backend {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return NewBackend(srv.Listener.Addr().String())
+}
+
+func only200(status int) bool { return status == 200 }
+
+func TestHTTPProbe(t *testing.T) {
+	b := backendOf(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/health":
+			_, _ = w.Write([]byte("ok"))
+		case "/moved":
+			http.Redirect(w, r, "/health", http.StatusFound)
+		case "/hang":
+			<-r.Context().Done()
+		default:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	tests := []struct{ path, err string }{
+		{"/health", ""},
+		{"/moved", "GET /moved: status 302"},
+		{"/other", "GET /other: status 503"},
+		{"/hang", context.DeadlineExceeded.Error()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.path, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			err := HTTPProbe(tt.path, only200, 0)(ctx, b)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+func TestTCPProbeNamesTheReason(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBackend(ln.Addr().String())
+	if err := TCPProbe(0)(t.Context(), b); err != nil {
+		t.Errorf("a listening backend: %v", err)
+	}
+	_ = ln.Close()
+	var dial *DialError
+	if err := TCPProbe(0)(t.Context(), b); !errors.As(err, &dial) || dial.Reason != Refused {
+		t.Errorf("a closed port: %v, want the reason %s", err, Refused)
+	}
+}
+
+func TestProbePort(t *testing.T) {
+	other := backendOf(t, func(http.ResponseWriter, *http.Request) {})
+	port := netPort(t, other.Addr)
+	b := NewBackend("127.0.0.1:1") // nothing listens there
+	if err := HTTPProbe("/", only200, port)(t.Context(), b); err != nil {
+		t.Errorf("http: %v", err)
+	}
+	if err := TCPProbe(port)(t.Context(), b); err != nil {
+		t.Errorf("tcp: %v", err)
+	}
+}
+
+func netPort(t *testing.T, addr string) int {
+	t.Helper()
+	a, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Port
+}
+
+// Pins that a named backend is looked up by its probes and not by each dial.
+func TestProbeRemembersTheAddress(t *testing.T) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	b := NewBackend("localhost:" + port)
+	if err := TCPProbe(0)(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if known := b.resolved.Load(); known == nil || known.String() != ln.Addr().String() {
+		t.Fatalf("remembered %v, want %s", known, ln.Addr())
+	}
+	conn, err := (&Dialer{Timeout: time.Second}).Dial(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}
