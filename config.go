@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+)
+
+// envPrefix stands before the name in every env tag of config.
+const envPrefix = "LB_"
+
+// config holds every setting. A field is all that a new setting needs:
+//
+//	env         the variable's name without LB_, and whether it is required
+//	envDefault  its default; without one it is empty, and may be set empty
+//	min, max    what a number, duration or size may be
+//	oneof       the words that it may be
+//	help        what it means
+type config struct {
+	Backends backends `env:"BACKENDS,required" help:"host:port of each backend, with ;weight=N where it takes more turns than the others; http:// or tcp:// in front is accepted"`
+
+	L4Listen    address `env:"L4_LISTEN" envDefault:":9000" help:"L4 (TCP) address, or off"`
+	L7Listen    address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, or off"`
+	AdminListen address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, or off"`
+
+	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial"`
+	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
+
+	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is http where L7 is on, else tcp"`
+	HealthPath         requestPath   `env:"HEALTH_PATH" envDefault:"/health" help:"path that an http probe asks for"`
+	HealthStatus       statusSet     `env:"HEALTH_STATUS" envDefault:"200" help:"statuses that an http probe accepts, such as 200-299,304"`
+	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe instead of the traffic port; 0 is the traffic port"`
+	HealthInterval     time.Duration `env:"HEALTH_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two probes of a backend"`
+	HealthFastInterval time.Duration `env:"HEALTH_FAST_INTERVAL" envDefault:"1s" min:"1ms" help:"the same while a backend is down or changing its state"`
+	HealthTimeout      time.Duration `env:"HEALTH_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one probe may take"`
+	HealthRise         int           `env:"HEALTH_RISE" envDefault:"1" min:"1" max:"1000" help:"consecutive passed probes that bring a backend up"`
+	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
+
+	L7HeaderTimeout  time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long the client's request head may take; 0 for no limit"`
+	L7IdleTimeout    time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"silence after which a keep-alive connection is closed; 0 for no limit"`
+	L7BackendTimeout time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long the backend's response head may take; 0 for no limit"`
+	L7MaxHeader      size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; 431 past it"`
+	L7MaxBody        size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; 413 past it; 0 for no limit"`
+	L7TrustedProxies prefixes      `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs whose X-Forwarded-* is kept and appended to; anyone else's is replaced"`
+
+	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"on SIGTERM: how long to go on accepting with /readyz failing"`
+	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"then: how long live connections may take to end; 0 for no limit"`
+
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" help:"least level that is logged"`
+	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" oneof:"text,json" help:"form of a log line"`
+
+	sources map[string]string // variable -> where its value is from, unless it is the default
+}
+
+// probeKind returns the kind of probe, http, tcp or off: what auto stands for.
+func (c *config) probeKind() string {
+	switch {
+	case c.HealthCheck != "auto":
+		return c.HealthCheck
+	case c.L7Listen.off():
+		return "tcp"
+	}
+	return "http"
+}
+
+// conflicts returns the faults that take more than one setting. A setting that
+// has a fault of its own is at its zero value here.
+func (c *config) conflicts() []error {
+	if c.L4Listen.off() && c.L7Listen.off() {
+		return []error{errors.New(`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`)}
+	}
+	var errs []error
+	listeners := map[address]string{}
+	for _, s := range settings() {
+		addr, ok := s.value(c).Interface().(address)
+		if !ok || !addr.fixed() {
+			continue
+		}
+		if other := listeners[addr]; other != "" {
+			errs = append(errs, fmt.Errorf("%s=%q: %s has the same address, expected another one", s.name, addr, other))
+		}
+		listeners[addr] = s.name
+	}
+	return errs
+}
+
+// writeEffective prints every setting with its effective value and its source.
+func (c *config) writeEffective(w io.Writer) error {
+	var b bytes.Buffer
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "SETTING\tVALUE\tSOURCE")
+	for _, s := range settings() {
+		value, source := s.format(c), c.sources[s.name]
+		if s.name == "LB_HEALTH_CHECK" {
+			value = c.probeKind()
+		}
+		if value == "" {
+			value = "(empty)"
+		}
+		if source == "" {
+			source = "default"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", s.name, value, source)
+	}
+	_ = tw.Flush() // a buffer takes everything
+	_, err := b.WriteTo(w)
+	return err
+}
+
+const usage = `fourseven: an L4 (TCP) and L7 (HTTP) load balancer, set up by environment variables.
+
+Usage: fourseven [command]
+
+  (none)       run, with the settings below
+  demo         run in front of two built-in backends: nothing else is needed
+  check        print the effective settings and their sources, or what is wrong with them
+  healthcheck  ask the running instance whether it lives, for a container's HEALTHCHECK
+  version      print the version
+  help         print this
+
+Exit codes: 0 clean, 1 failure while running, 2 bad settings.
+
+Settings, all of them environment variables. off disables what can be disabled,
+durations look like 500ms or 1m30s, sizes like 64KiB, lists have commas between
+their entries. A variable that is set but empty is an error, except where the
+default is empty. Each NAME can be given as NAME_FILE, the name of a file that
+holds the value. An unknown LB_ variable is an error.
+`
+
+// writeHelp prints the usage, and every setting with its type, default and
+// meaning.
+func writeHelp(w io.Writer) error {
+	b := bytes.NewBufferString(usage)
+	for _, s := range settings() {
+		kind, _ := s.kind()
+		fallback := "default " + s.fallback()
+		switch {
+		case s.required():
+			fallback = "required"
+		case s.mayBeEmpty():
+			fallback = "default empty"
+		}
+		fmt.Fprintf(b, "\n  %s  (%s, %s)\n      %s\n", s.name, kind, fallback, s.help())
+	}
+	_, err := b.WriteTo(w)
+	return err
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the goldens under testdata")
+
+func TestHelp(t *testing.T) {
+	var b bytes.Buffer
+	if err := writeHelp(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "help.golden")
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); got != string(want) {
+		t.Errorf("help differs from %s (go test -run TestHelp -update . rewrites it); got:\n%s", golden, got)
+	}
+	for _, s := range settings() {
+		if !strings.Contains(b.String(), "\n  "+s.name+"  (") {
+			t.Errorf("help does not list %s", s.name)
+		}
+	}
+}
+
+func TestWriteEffective(t *testing.T) {
+	path := write(t, "127.0.0.1:8001,127.0.0.1:8002\n")
+	c := mustLoad(t, "LB_BACKENDS_FILE="+path, "LB_L7_LISTEN=off", "LB_L7_TRUSTED_PROXIES=10.1.2.3, fd00::/8",
+		"LB_L7_MAX_BODY=1048576", "LB_DRAIN_TIMEOUT=60s", "LB_LOG_LEVEL=warn")
+	got := effective(t, &c)
+	want := strings.Join([]string{
+		"SETTING                  VALUE                          SOURCE",
+		"LB_BACKENDS              127.0.0.1:8001,127.0.0.1:8002  file " + path,
+		"LB_L4_LISTEN             :9000                          default",
+		"LB_L7_LISTEN             off                            environment",
+		"LB_ADMIN_LISTEN          127.0.0.1:9900                 default",
+		"LB_RETRIES               2                              default",
+		"LB_CONNECT_TIMEOUT       2s                             default",
+		"LB_HEALTH_CHECK          tcp                            default",
+		"LB_HEALTH_PATH           /health                        default",
+		"LB_HEALTH_STATUS         200                            default",
+		"LB_HEALTH_PORT           0                              default",
+		"LB_HEALTH_INTERVAL       10s                            default",
+		"LB_HEALTH_FAST_INTERVAL  1s                             default",
+		"LB_HEALTH_TIMEOUT        2s                             default",
+		"LB_HEALTH_RISE           1                              default",
+		"LB_HEALTH_FALL           2                              default",
+		"LB_L7_HEADER_TIMEOUT     10s                            default",
+		"LB_L7_IDLE_TIMEOUT       1m                             default",
+		"LB_L7_BACKEND_TIMEOUT    1m                             default",
+		"LB_L7_MAX_HEADER         64KiB                          default",
+		"LB_L7_MAX_BODY           1MiB                           environment",
+		"LB_L7_TRUSTED_PROXIES    10.1.2.3/32,fd00::/8           environment",
+		"LB_SHUTDOWN_DELAY        0s                             default",
+		"LB_DRAIN_TIMEOUT         1m                             environment",
+		"LB_LOG_LEVEL             warn                           environment",
+		"LB_LOG_FORMAT            text                           default",
+		"",
+	}, "\n")
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestWriteEffectiveShowsEmpty(t *testing.T) {
+	c := mustLoad(t, "LB_BACKENDS=a:1")
+	if got := effective(t, &c); !strings.Contains(got, "LB_L7_TRUSTED_PROXIES    (empty)         default\n") {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+func TestProbeKind(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		environ []string
+		want    string
+	}{
+		{"auto with L7", nil, "http"},
+		{"auto without L7", []string{"LB_L7_LISTEN=off"}, "tcp"},
+		{"http without L7", []string{"LB_L7_LISTEN=off", "LB_HEALTH_CHECK=http"}, "http"},
+		{"tcp with L7", []string{"LB_HEALTH_CHECK=tcp"}, "tcp"},
+		{"off", []string{"LB_HEALTH_CHECK=off"}, "off"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := mustLoad(t, append(tt.environ, "LB_BACKENDS=a:1")...)
+			if got := c.probeKind(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzEffective pins that what check prints can be set again and means the same.
+func FuzzEffective(f *testing.F) {
+	f.Add("a:1,http://b:2;weight=3", "127.0.0.1:0", "/h?x=%20", "200-299, 304", "1536KiB", "10.0.0.1,fd00::/8", "90m")
+	f.Fuzz(func(t *testing.T, backends, listen, path, statuses, body, proxies, drain string) {
+		environ := []string{"LB_BACKENDS=" + backends, "LB_L4_LISTEN=" + listen, "LB_HEALTH_PATH=" + path,
+			"LB_HEALTH_STATUS=" + statuses, "LB_L7_MAX_BODY=" + body, "LB_L7_TRUSTED_PROXIES=" + proxies, "LB_DRAIN_TIMEOUT=" + drain}
+		c, err := loadConfig(environ)
+		if err != nil {
+			t.Skip()
+		}
+		var again []string
+		for _, s := range settings() {
+			again = append(again, s.name+"="+s.format(&c))
+		}
+		c2 := mustLoad(t, again...)
+		for _, s := range settings() {
+			if got, want := s.format(&c2), s.format(&c); got != want {
+				t.Errorf("%s: %q became %q", s.name, want, got)
+			}
+		}
+	})
+}
+
+func effective(t *testing.T, c *config) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.writeEffective(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func mustLoad(t *testing.T, environ ...string) config {
+	t.Helper()
+	c, err := loadConfig(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// write returns the path of a new file with that content.
+func write(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "value")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
