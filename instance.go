@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"fourseven/admin"
+	"fourseven/health"
+	"fourseven/l4"
+	"fourseven/l7"
+)
+
+// instance is one running load balancer: its parts, and the order in which they
+// start and stop.
+type instance struct {
+	cfg    *config
+	logger *slog.Logger
+
+	pool     *health.Pool
+	checker  *health.Checker
+	l4       *l4.Server
+	l7       *l7.Server
+	admin    *http.Server
+	draining atomic.Bool
+
+	fatalc chan error // the first failure of a listener ends the instance
+	wg     sync.WaitGroup
+}
+
+func newInstance(cfg *config, logger *slog.Logger) *instance {
+	pool := health.NewPool(cfg.Backends...)
+	pool.Logger = logger
+	dialer := &health.Dialer{Timeout: cfg.ConnectTimeout}
+	in := &instance{
+		cfg: cfg, logger: logger, pool: pool,
+		checker: &health.Checker{
+			Pool: pool, Probe: cfg.probe(),
+			Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
+			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
+		},
+		l4: &l4.Server{Pool: pool, Dialer: dialer, Retries: cfg.Retries, Logger: logger},
+		l7: &l7.Server{
+			Pool: pool, Dialer: dialer, Retries: cfg.Retries, Logger: logger,
+			HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
+			MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody), TrustedProxies: cfg.L7TrustedProxies,
+		},
+		fatalc: make(chan error, 3),
+	}
+	in.admin = &http.Server{
+		Handler:           admin.Handler(admin.Source{Pool: pool, Draining: in.draining.Load}),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	return in
+}
+
+// probe returns what asks a backend whether it works, or nil for off.
+func (c *config) probe() health.Probe {
+	switch c.probeKind() {
+	case "http":
+		return health.HTTPProbe(string(c.HealthPath), c.HealthStatus.Contains, c.HealthPort)
+	case "tcp":
+		return health.TCPProbe(c.HealthPort)
+	}
+	return nil
+}
+
+// run serves until a signal, which it answers with a drain, or until a listener
+// fails. ready, if not nil, is called with the addresses once all listen.
+func (in *instance) run(ready func(addrs)) error {
+	sigc := make(chan os.Signal, 2)
+	signal.Notify(sigc, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(sigc)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer in.wg.Wait()
+	defer cancel()
+
+	if !in.firstRound(ctx, sigc) {
+		return nil
+	}
+	listening, err := in.start(ctx)
+	if err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(listening)
+	}
+	select {
+	case sig := <-sigc:
+		in.shutdown(sig, sigc)
+		return nil
+	case err := <-in.fatalc:
+		in.closeAll()
+		return err
+	}
+}
+
+// firstRound decides the first state of every backend. It reports whether no
+// signal came meanwhile.
+func (in *instance) firstRound(ctx context.Context, sigc <-chan os.Signal) bool {
+	if in.checker.Probe == nil {
+		in.pool.MarkAllUp()
+		return true
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	donec := make(chan struct{})
+	go func() {
+		in.checker.CheckAll(ctx)
+		close(donec)
+	}()
+	select {
+	case <-donec:
+		return true
+	case <-sigc:
+		cancel()
+		<-donec
+		return false
+	}
+}
+
+// addrs are the addresses that the instance listens on; nil where it is off.
+type addrs struct{ l4, l7, admin net.Addr }
+
+// start opens all listeners, then serves on them.
+func (in *instance) start(ctx context.Context) (addrs, error) {
+	var on addrs
+	var lns []net.Listener
+	for _, l := range []struct {
+		variable string
+		addr     address
+		on       *net.Addr
+	}{
+		{"LB_L4_LISTEN", in.cfg.L4Listen, &on.l4},
+		{"LB_L7_LISTEN", in.cfg.L7Listen, &on.l7},
+		{"LB_ADMIN_LISTEN", in.cfg.AdminListen, &on.admin},
+	} {
+		ln, err := listen(l.addr)
+		if err != nil {
+			closeListeners(lns)
+			return addrs{}, fmt.Errorf("%s=%s: %w", l.variable, l.addr, err)
+		}
+		lns = append(lns, ln)
+		if ln != nil {
+			*l.on = ln.Addr()
+		}
+	}
+	in.serve("l4", lns[0], in.l4.Serve)
+	in.serve("l7", lns[1], in.l7.Serve)
+	in.serve("admin", lns[2], in.admin.Serve)
+	if in.checker.Probe != nil {
+		in.wg.Go(func() { _ = in.checker.Run(ctx) })
+	}
+	return on, nil
+}
+
+// listen returns nil for an address that is off.
+func listen(addr address) (net.Listener, error) {
+	if addr.off() {
+		return nil, nil
+	}
+	return net.Listen("tcp", string(addr))
+}
+
+func closeListeners(lns []net.Listener) {
+	for _, ln := range lns {
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
+}
+
+// serve runs one frontend on its listener. Its failure ends the instance.
+func (in *instance) serve(name string, ln net.Listener, serve func(net.Listener) error) {
+	if ln == nil {
+		return
+	}
+	in.logger.Info("listening", "frontend", name, "addr", ln.Addr().String())
+	in.wg.Go(func() {
+		err := serve(ln)
+		if errors.Is(err, l4.ErrServerClosed) || errors.Is(err, l7.ErrServerClosed) || errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		in.fatalc <- fmt.Errorf("serve %s: %w", name, err)
+	})
+}
+
+// shutdown drains as DESIGN 7 says. A second signal ends it at once.
+func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
+	in.draining.Store(true)
+	in.logger.Info("draining", "signal", sig.String(), "delay", in.cfg.ShutdownDelay, "timeout", in.cfg.DrainTimeout)
+	select {
+	case <-time.After(in.cfg.ShutdownDelay):
+	case <-again:
+		in.closeAll()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), in.cfg.DrainTimeout)
+	defer cancel()
+	donec := make(chan struct{})
+	go func() {
+		in.drain(ctx)
+		close(donec)
+	}()
+	in.watchDrain(donec, cancel, again)
+	_ = in.admin.Close()
+}
+
+// drain ends both frontends; what lives when ctx is done is cut.
+func (in *instance) drain(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = in.l4.Shutdown(ctx) })
+	wg.Go(func() { _ = in.l7.Shutdown(ctx) })
+	wg.Wait()
+}
+
+// watchDrain logs each second what is left, until donec closes.
+func (in *instance) watchDrain(donec <-chan struct{}, cut func(), again <-chan os.Signal) {
+	began := time.Now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-donec:
+			in.logger.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+			return
+		case <-tick.C:
+			in.logger.Info("still draining", "l4", in.l4.Active(), "l7", in.l7.Active())
+		case sig := <-again:
+			in.logger.Info("cut", "signal", sig.String(), "l4", in.l4.Active(), "l7", in.l7.Active())
+			cut()
+		}
+	}
+}
+
+// closeAll ends everything at once.
+func (in *instance) closeAll() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	in.drain(ctx)
+	_ = in.admin.Close()
+}

@@ -1,0 +1,172 @@
+package l4
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// bufferSize is what one read of a small message takes. A full buffer means
+	// bulk.
+	bufferSize = 16 << 10
+	// bulkMin is how many waiting bytes are worth a splice's two system calls and
+	// a pipe.
+	bulkMin = 32 << 10
+	// bulkMax bounds one splice, so that counters grow while a transfer lives.
+	bulkMax = 1 << 20
+)
+
+// buffers are held only while bytes move.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// half is one direction of a relay. It waits for readability without a buffer,
+// moves small messages through a pooled one, and hands bulk to splice.
+type half struct {
+	relay    *relay
+	dst, src *side
+	splices  bool               // dst and src are such that ReadFrom splices
+	readable func(uintptr) bool // h.move, bound once
+	moved    atomic.Int64
+	done     atomic.Bool // the source ended and the destination was told
+
+	// The rest belongs to the goroutine of run.
+	bulk   int   // bytes that wait for a splice; 0 for small messages
+	wasOn  bool  // the last move was a splice: look at the queue before reading
+	result state // why move returned true
+	limit  io.LimitedReader
+}
+
+// state is why a direction stopped moving.
+type state uint8
+
+const (
+	moving state = iota
+	ended        // end of the source's stream
+	broke        // the source broke
+	stuck        // the destination broke
+)
+
+func (h *half) init(r *relay, dst, src *side) {
+	h.relay, h.dst, h.src = r, dst, src
+	h.readable = h.move
+	_, toTCP := dst.stream.(*net.TCPConn)
+	h.splices = toTCP
+}
+
+func (h *half) other() *half {
+	if h == &h.relay.up {
+		return &h.relay.down
+	}
+	return &h.relay.up
+}
+
+// run moves bytes until the direction is over, and does what follows.
+func (h *half) run() {
+	for h.result == moving {
+		if err := h.src.raw.Read(h.readable); err != nil {
+			return // closed by a cut or by the other half
+		}
+		if h.result == moving {
+			h.splice()
+		}
+	}
+	switch h.result {
+	case ended:
+		h.passEnd()
+	case broke:
+		h.relay.broke(h)
+	case stuck:
+		h.relay.blocked(h)
+	}
+}
+
+// move is called while the source may be readable. It returns false to wait for
+// more, true if there is bulk to splice or the direction is over.
+//
+// It stays inside one RawConn.Read while messages are small: the poller keeps
+// the readiness that comes meanwhile, so that nothing is set up per message.
+func (h *half) move(fd uintptr) bool {
+	for {
+		if h.wasOn {
+			if h.bulk = waiting(fd); h.bulk >= bulkMin {
+				return true
+			}
+			h.wasOn = false
+		}
+		buf := buffers.Get().(*[bufferSize]byte)
+		n, err := read(fd, buf[:])
+		if n > 0 {
+			_, err = h.dst.Write(buf[:n])
+			h.moved.Add(int64(n))
+			h.wasOn = h.splices && n == bufferSize
+		}
+		buffers.Put(buf)
+		switch {
+		case n > 0 && err != nil:
+			h.result = stuck
+		case n == 0 && err == nil:
+			h.result = ended
+		case err == syscall.EAGAIN:
+			return false
+		case err != nil:
+			h.result = broke
+		}
+		if h.result != moving {
+			return true
+		}
+	}
+}
+
+// splice moves the bytes that wait. It never waits for more of them, which would
+// hold a pipe: it was told how many there are.
+func (h *half) splice() {
+	h.limit = io.LimitedReader{R: h.src.stream, N: int64(min(h.bulk, bulkMax))}
+	// On the bare TCPConns: any wrapper here switches splice off.
+	n, err := h.dst.stream.(*net.TCPConn).ReadFrom(&h.limit)
+	h.moved.Add(n)
+	if err != nil {
+		// The bytes were there to be read, so it was the writing that failed.
+		h.result = stuck
+	}
+}
+
+// passEnd tells the destination that the source has ended.
+func (h *half) passEnd() {
+	if h.src.broken.Load() {
+		h.relay.broke(h) // the reset was seen by the other half's write
+		return
+	}
+	if err := h.dst.CloseWrite(); err != nil {
+		h.relay.blocked(h)
+		return
+	}
+	h.relay.ended(h)
+}
+
+// watch waits until the source breaks after its end of stream, or is closed.
+func (h *half) watch() {
+	err := h.src.raw.Read(func(fd uintptr) bool { return socketError(fd) != nil })
+	if err == nil {
+		h.relay.broke(h)
+	}
+}
+
+// flush waits until the destination's kernel has acknowledged all that was
+// written, because a reset throws away what has not left. The relay's time
+// limits end it by cutting the relay.
+func (h *half) flush() {
+	for pause := minFlushPause; h.unacked() > 0; pause = min(2*pause, maxFlushPause) {
+		time.Sleep(pause)
+	}
+}
+
+// unacked returns the bytes in the destination's send queue, 0 once it is closed
+// or broken.
+func (h *half) unacked() (n int) {
+	_ = h.dst.raw.Control(func(fd uintptr) { n = unacknowledged(fd) })
+	return n
+}

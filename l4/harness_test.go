@@ -1,0 +1,155 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"fourseven/health"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// wait bounds everything that a test waits for; it is generous on purpose.
+const wait = 10 * time.Second
+
+// backend serves each connection with a function of its own goroutine, and
+// closes it afterwards unless the function did.
+func backend(t testing.TB, serve func(*net.TCPConn)) *health.Backend {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer func() { _ = conn.Close() }()
+				_ = conn.SetDeadline(time.Now().Add(6 * wait))
+				serve(conn.(*net.TCPConn))
+			})
+		}
+	})
+	t.Cleanup(func() { _ = ln.Close(); wg.Wait() })
+	return health.NewBackend(ln.Addr().String())
+}
+
+// refusing returns a backend that nobody listens on.
+func refusing(t testing.TB) *health.Backend {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return health.NewBackend(ln.Addr().String())
+}
+
+func echo(conn *net.TCPConn) { _, _ = io.Copy(conn, conn) }
+
+// named returns a backend's function that writes a name and ends.
+func named(name string) func(*net.TCPConn) {
+	return func(conn *net.TCPConn) { _, _ = io.WriteString(conn, name) }
+}
+
+type proxy struct {
+	*Server
+	addr string
+	stop func(context.Context) error
+}
+
+// start serves the backends, all up, on a loopback port until the test ends.
+func start(t testing.TB, srv *Server, backends ...*health.Backend) *proxy {
+	t.Helper()
+	srv.Pool = health.NewPool(backends...)
+	srv.Pool.MarkAllUp()
+	if srv.Dialer == nil {
+		srv.Dialer = &health.Dialer{Timeout: 2 * time.Second}
+	}
+	if srv.Logger == nil {
+		srv.Logger = slog.New(slog.DiscardHandler)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	servec := make(chan error, 1)
+	go func() { servec <- srv.Serve(ln) }()
+	var once sync.Once
+	p := &proxy{Server: srv, addr: ln.Addr().String()}
+	p.stop = func(ctx context.Context) (err error) {
+		once.Do(func() {
+			err = srv.Shutdown(ctx)
+			if serveErr := <-servec; !errors.Is(serveErr, ErrServerClosed) {
+				t.Errorf("Serve returned %v, want ErrServerClosed", serveErr)
+			}
+		})
+		return err
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = p.stop(ctx)
+	})
+	return p
+}
+
+func (p *proxy) dial(t testing.TB) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(wait))
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.(*net.TCPConn)
+}
+
+// wantReset reads what is left of the connection, which must be want, and then
+// a reset and not an end.
+func wantReset(t testing.TB, conn net.Conn, want string) {
+	t.Helper()
+	got, err := io.ReadAll(conn)
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended with %v, want a reset", err)
+	}
+	if string(got) != want {
+		t.Errorf("%d bytes before the reset, want %d", len(got), len(want))
+	}
+}
+
+// eventually polls until the condition holds.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(wait)
+	for !cond() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", wait, what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// descriptors returns how many descriptors the process holds.
+func descriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("needs /proc")
+	}
+	return len(entries)
+}

@@ -1,0 +1,137 @@
+package l4
+
+import (
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// stream is a connection whose two directions end apart: *net.TCPConn or
+// *net.UnixConn.
+type stream interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// relay moves bytes between a client and a backend until both directions have
+// ended or it is cut. It owns both connections.
+//
+//   - An end of stream is passed on as CloseWrite; the other direction goes on.
+//   - A reset is passed on as a reset, after the bytes that came before it, so
+//     that truncated data never looks complete. A clean close of our own would
+//     also leave a socket in TIME_WAIT for each.
+//   - A direction that waits holds neither a buffer nor a pipe.
+type relay struct {
+	client, backend side
+	up, down        half // client to backend, backend to client
+
+	ending atomic.Pointer[Ending] // the first cause wins
+}
+
+// side is one of the two connections.
+type side struct {
+	stream
+	raw    syscall.RawConn
+	reset  Ending      // what it is called if this side breaks
+	broken atomic.Bool // it broke: nothing more can be written to it
+}
+
+func newRelay(client, backend stream) (*relay, error) {
+	r := &relay{
+		client:  side{stream: client, reset: ClientReset},
+		backend: side{stream: backend, reset: BackendReset},
+	}
+	for _, s := range []*side{&r.client, &r.backend} {
+		raw, err := s.SyscallConn()
+		if err != nil {
+			return nil, err
+		}
+		s.raw = raw
+	}
+	r.up.init(r, &r.backend, &r.client)
+	r.down.init(r, &r.client, &r.backend)
+	return r, nil
+}
+
+// run returns when both directions have ended and both connections are closed.
+func (r *relay) run() Ending {
+	donec := make(chan struct{})
+	go func() {
+		r.up.run()
+		close(donec)
+	}()
+	r.down.run()
+	<-donec
+	return *r.ending.Load()
+}
+
+// received returns how many bytes the client has sent, sent how many it was
+// sent. Both grow while the relay lives.
+func (r *relay) received() int64 { return r.up.moved.Load() }
+func (r *relay) sent() int64     { return r.down.moved.Load() }
+
+// cut ends both directions at once; the peers see a reset. The ending stands
+// unless there was one before.
+func (r *relay) cut(why Ending) {
+	r.ending.CompareAndSwap(nil, &why)
+	reset(r.client.stream)
+	reset(r.backend.stream)
+}
+
+// over reports whether the relay was cut.
+func (r *relay) over() bool { return r.ending.Load() != nil }
+
+// ended is called by a half whose source ended and whose destination has been
+// told. The second one closes both connections.
+func (r *relay) ended(h *half) {
+	h.done.Store(true)
+	if h.src.broken.Load() {
+		r.broke(h) // broken after the other half looked at done
+		return
+	}
+	if !h.other().done.Load() {
+		h.watch() // until the source breaks or the other half closes it
+		return
+	}
+	why := EOF
+	r.ending.CompareAndSwap(nil, &why)
+	_ = r.client.Close()
+	_ = r.backend.Close()
+}
+
+// broke is called by a half whose source is broken: what came before the break
+// is delivered, then both connections are reset.
+func (r *relay) broke(h *half) {
+	why := h.src.reset
+	first := r.ending.CompareAndSwap(nil, &why)
+	if first && !h.dst.broken.Load() {
+		h.flush()
+	}
+	r.cut(why)
+}
+
+// blocked is called by a half whose destination is broken. What the destination
+// sent before it broke is the other half's to deliver; it ends the relay then.
+func (r *relay) blocked(h *half) {
+	h.dst.broken.Store(true)
+	if h.other().done.Load() {
+		r.cut(h.dst.reset)
+	}
+}
+
+// reset closes a connection with a reset. What its kernel has not delivered yet
+// is lost.
+func reset(conn stream) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// The pauses between two looks at a queue that is to run empty.
+const (
+	minFlushPause = time.Millisecond
+	maxFlushPause = 50 * time.Millisecond
+)

@@ -1,0 +1,231 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"fourseven/health"
+)
+
+func ask(t *testing.T, p *proxy) string {
+	t.Helper()
+	conn := p.dial(t)
+	defer func() { _ = conn.Close() }()
+	got, err := io.ReadAll(conn)
+	if err != nil {
+		t.Errorf("read: %v", err)
+	}
+	return string(got)
+}
+
+func TestTurnsAlternate(t *testing.T) {
+	p := start(t, &Server{}, backend(t, named("1")), backend(t, named("2")))
+	var got string
+	for range 4 {
+		got += ask(t, p)
+	}
+	if got != "1212" {
+		t.Errorf("answers %s, want 1212", got)
+	}
+}
+
+// Pins that a refused dial goes to a backend not yet tried, at once, and takes
+// no other client's turn.
+func TestRefusedDialGoesToAnother(t *testing.T) {
+	p := start(t, &Server{Retries: 2}, refusing(t), backend(t, named("2")), backend(t, named("3")))
+	count := map[string]int{}
+	for range 30 {
+		began := time.Now()
+		count[ask(t, p)]++
+		if d := time.Since(began); d > 500*time.Millisecond {
+			t.Errorf("served after %s", d)
+		}
+	}
+	if count["2"] != 15 || count["3"] != 15 {
+		t.Errorf("answers %v, want 15 from each", count)
+	}
+}
+
+func TestNobodyAnswersIsAReset(t *testing.T) {
+	tests := map[string]func() *proxy{
+		"no backend is up":    func() *proxy { return start(t, &Server{}) },
+		"all refuse":          func() *proxy { return start(t, &Server{Retries: 2}, refusing(t), refusing(t)) },
+		"retries are used up": func() *proxy { return start(t, &Server{}, refusing(t), backend(t, echo)) },
+	}
+	for name, begin := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := begin()
+			began := time.Now()
+			conn, err := net.Dial("tcp", p.addr)
+			if err == nil {
+				wantReset(t, conn, "")
+				_ = conn.Close()
+			} else if !errors.Is(err, syscall.ECONNRESET) { // so fast that it met the dial
+				t.Error(err)
+			}
+			if d := time.Since(began); d > time.Second {
+				t.Errorf("reset after %s", d)
+			}
+		})
+	}
+}
+
+// flaky is a listener whose first Accepts fail as they do without descriptors.
+type flaky struct {
+	net.Listener
+	mu    sync.Mutex
+	fails int
+}
+
+func (f *flaky) Accept() (net.Conn, error) {
+	f.mu.Lock()
+	fail := f.fails > 0
+	f.fails--
+	f.mu.Unlock()
+	if fail {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return f.Listener.Accept()
+}
+
+func TestAcceptErrorsDoNotEndTheLoop(t *testing.T) {
+	p := start(t, &Server{}, backend(t, named("1")))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &Server{Pool: p.Pool, Dialer: p.Dialer, Logger: p.Logger}
+	servec := make(chan error, 1)
+	go func() { servec <- srv.Serve(&flaky{Listener: ln, fails: 4}) }()
+	if got := ask(t, &proxy{addr: ln.Addr().String()}); got != "1" {
+		t.Errorf("answer %q after accept errors", got)
+	}
+	_ = srv.Shutdown(t.Context())
+	if err := <-servec; !errors.Is(err, ErrServerClosed) {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+// Pins that an idle listener's closing is noticed during the back-off, too.
+func TestShutdownDuringBackOff(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, &Server{})
+	srv := &Server{Pool: p.Pool, Dialer: p.Dialer, Logger: p.Logger}
+	servec := make(chan error, 1)
+	go func() { servec <- srv.Serve(&flaky{Listener: ln, fails: 1 << 30}) }()
+	eventually(t, "serving", func() bool { srv.mu.Lock(); defer srv.mu.Unlock(); return srv.ln != nil })
+	_ = srv.Shutdown(t.Context())
+	select {
+	case <-servec:
+	case <-time.After(wait):
+		t.Fatal("Serve goes on after Shutdown")
+	}
+}
+
+func TestServeAfterShutdown(t *testing.T) {
+	srv := &Server{Pool: health.NewPool()}
+	_ = srv.Shutdown(t.Context())
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Serve(ln); !errors.Is(err, ErrServerClosed) {
+		t.Errorf("Serve returned %v", err)
+	}
+	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener was left open: %v", err)
+	}
+}
+
+func TestShutdownLetsLiveConnectionsEnd(t *testing.T) {
+	p := start(t, &Server{}, backend(t, echo))
+	conn := p.dial(t)
+	exchange(t, conn, "before")
+	stopc := make(chan error, 1)
+	go func() { stopc <- p.stop(context.Background()) }()
+	eventually(t, "the listener is closed", func() bool {
+		c, err := net.Dial("tcp", p.addr)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	})
+	exchange(t, conn, "while draining")
+	_ = conn.CloseWrite()
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Errorf("a connection that ended by itself: %v", err)
+	}
+	if err := <-stopc; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
+func TestShutdownResetsWhatRemains(t *testing.T) {
+	p := start(t, &Server{}, backend(t, echo))
+	conn := p.dial(t)
+	exchange(t, conn, "x")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Shutdown: %v", err)
+	}
+	wantReset(t, conn, "")
+	if n := p.Active(); n != 0 {
+		t.Errorf("%d connections live after Shutdown", n)
+	}
+}
+
+// Pins that a shutdown does not wait for the dial of a backend that is silent.
+func TestShutdownCutsDials(t *testing.T) {
+	hole := blackhole(t)
+	p := start(t, &Server{Dialer: &health.Dialer{Timeout: time.Minute}}, hole)
+	conn := p.dial(t)
+	eventually(t, "the dial has begun", func() bool { return p.Active() == 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	_ = p.stop(ctx)
+	if d := time.Since(began); d > 5*time.Second {
+		t.Errorf("Shutdown took %s", d)
+	}
+	wantReset(t, conn, "")
+}
+
+// blackhole returns a backend whose queue is full, so that a dial hangs.
+func blackhole(t testing.TB) *health.Backend {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}).String()
+	for range 8 {
+		conn, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
+		if err != nil {
+			return health.NewBackend(addr)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	t.Fatal("the queue does not fill")
+	return nil
+}
