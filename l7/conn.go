@@ -1,0 +1,209 @@
+package l7
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"fourseven/health"
+)
+
+// conn is a client's connection. It is served by one goroutine; while a request's
+// body is being forwarded, a second one has rd, body and toBackend.
+type conn struct {
+	srv     *Server
+	nc      net.Conn
+	peer    netip.Addr
+	trusted bool // X-Forwarded-* of this client are kept
+	state   state
+
+	rd  reader
+	out writer // to the client
+	req request
+	// body is the present request's.
+	body body
+
+	// toBackend holds the request's head, and its body if that is short, until
+	// the backend answers: it may have to be sent again.
+	toBackend writer
+	up        upload
+	resp      response
+	respBody  body
+	answered  bool // a byte of the final response may have left
+	close     bool // no further request is read
+	// flushOut and flushUpload are the methods of out and toBackend, kept so that
+	// a request allocates nothing for them.
+	flushOut func() error
+
+	backend    atomic.Pointer[backendConn]
+	cancelDial atomic.Pointer[context.CancelFunc]
+	holds      *health.Backend // to be released
+
+	// The rest belongs to the watch.
+	sock   socket
+	seen   int
+	seenIn uint32
+}
+
+// serveConn serves a client's requests, one after the other, until either side
+// has had enough.
+func (s *Server) serveConn(nc net.Conn) {
+	c := &conn{srv: s, nc: nc}
+	c.rd.conn, c.out.conn = nc, nc
+	c.out.moved = c.progress
+	c.toBackend.moved = c.progress
+	c.state.since.Store(s.now.Load())
+	c.flushOut = c.out.flush
+	c.sock.init(nc)
+	c.setPeer(nc.RemoteAddr())
+	if !s.add(c) {
+		_ = nc.Close()
+		return
+	}
+	defer c.end()
+	for c.next() {
+	}
+}
+
+func (c *conn) setPeer(addr net.Addr) {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return
+	}
+	c.peer = tcp.AddrPort().Addr().Unmap().WithZone("")
+	for _, prefix := range c.srv.TrustedProxies {
+		if prefix.Contains(c.peer) {
+			c.trusted = true
+		}
+	}
+}
+
+// end closes the connection. A panic ends this connection alone.
+func (c *conn) end() {
+	if v := recover(); v != nil {
+		c.srv.Logger.Error("panic while serving a request", "panic", v, "stack", string(debug.Stack()))
+		c.afterPanic()
+	}
+	_ = c.nc.Close()
+	c.rd.release()
+	c.out.release()
+	c.srv.remove(c)
+}
+
+// progress notes that bytes moved.
+func (c *conn) progress() { c.state.since.Store(c.srv.now.Load()) }
+
+func (c *conn) enter(p phase) bool { return c.state.enter(p, c.srv.now.Load()) }
+
+// next serves one request. It reports whether the connection is good for another.
+func (c *conn) next() bool {
+	if c.rd.buffered() == 0 && !c.await() {
+		return false
+	}
+	if !c.enter(reading) {
+		return false
+	}
+	head, err := c.head()
+	if err == nil {
+		err = c.req.parse(head)
+	}
+	if err != nil {
+		return c.refuse(err)
+	}
+	c.rd.skip(len(head))
+	return c.exchange()
+}
+
+// await waits for the first byte of a request.
+func (c *conn) await() bool {
+	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.srv.draining.Load() {
+		return false
+	}
+	return c.rd.fill(smallBuffer) == nil
+}
+
+// head reads on until a whole head is there, and returns it. Empty lines before
+// it are passed over (RFC 9112 section 2.2). The error is a *refusal, or the
+// connection's.
+func (c *conn) head() ([]byte, error) {
+	line, limit := 0, c.srv.MaxHeader
+	for {
+		for line == 0 && startsEmpty(c.rd.unread()) {
+			c.rd.skip(2)
+		}
+		p := c.rd.unread()
+		n, err := headEnd(p, &line, false)
+		switch {
+		case err != nil:
+			return nil, err
+		case n > limit || n == 0 && len(p) >= limit:
+			return nil, tooLong(line)
+		case n > 0:
+			return p[:n], nil
+		}
+		if err := checkStart(p); err != nil {
+			return nil, err
+		}
+		if err := c.rd.fill(limit); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func startsEmpty(p []byte) bool { return len(p) >= 2 && p[0] == '\r' && p[1] == '\n' }
+
+// tooLong is 414 if the first line alone, which is not yet complete, fills the
+// limit (RFC 9110 section 15.5.15), else 431.
+func tooLong(line int) error {
+	if line == 0 {
+		return &refusal{414, "request line too long"}
+	}
+	return &refusal{431, "head too long"}
+}
+
+// refuse answers a request that is not forwarded, and ends the connection. Who
+// closed the connection gets no answer.
+func (c *conn) refuse(err error) bool {
+	var r *refusal
+	switch {
+	case errors.As(err, &r):
+	case c.state.stopped() == timedOut:
+		r = &refusal{408, "slow head"}
+	default:
+		return false
+	}
+	c.srv.Logger.Debug("request refused", "client", c.peer, "status", r.status, "reason", r.why)
+	c.close = true
+	c.answer(r.status, "")
+	c.linger()
+	return false
+}
+
+const (
+	// lingerTime bounds how long a refused client may go on sending, lingerGap the
+	// silence after which it is taken to have finished.
+	lingerTime = 10 * time.Second
+	lingerGap  = time.Second
+)
+
+// linger ends our side and takes in what the client still sends: closing with
+// bytes unread resets the connection, and the client may lose the answer (RFC
+// 9112 section 9.6).
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.rd.release()
+	c.rd.before = nil
+	for end := time.Now().Add(lingerTime); time.Now().Before(end) && !c.srv.draining.Load(); c.rd.skip(c.rd.buffered()) {
+		_ = c.nc.SetReadDeadline(time.Now().Add(lingerGap))
+		if c.rd.fill(bulkBuffer) != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package l7
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"fourseven/health"
+)
+
+const (
+	// maxResponseHead bounds a response's head. It is more than any client's limit.
+	maxResponseHead = 256 << 10
+	// maxInterim bounds how many 1xx responses come before the final one.
+	maxInterim = 64
+	// continueAfter is how long a client that asked for 100-continue waits for the
+	// backend to send it. Then we do: a backend that ignores the expectation waits
+	// for the body that the client holds back (RFC 9110 section 10.1.1).
+	continueAfter = time.Second
+)
+
+// errGone ends an exchange in which nothing more can be said to the client.
+var errGone = errors.New("nobody to answer")
+
+// exchange forwards one request and its response. It reports whether the client's
+// connection is good for another.
+func (c *conn) exchange() bool {
+	c.srv.active.Add(1)
+	defer c.srv.active.Add(-1)
+	c.answered, c.close, c.up.err = false, !c.req.keepAlive(), nil
+	c.toBackend.start()
+	err := c.forward()
+	c.stopUpload()
+	c.letGo()
+	c.toBackend.release()
+	if err != nil {
+		return c.fail(err)
+	}
+	if c.close && (c.up.err != nil || c.rd.buffered() > 0) {
+		c.linger()
+	}
+	return !c.close
+}
+
+// letGo gives back what the exchange still holds: after success nothing.
+func (c *conn) letGo() {
+	if bc := c.backend.Swap(nil); bc != nil {
+		bc.abort()
+	}
+	if c.holds != nil {
+		c.holds.Release()
+		c.holds = nil
+	}
+}
+
+func (c *conn) forward() error {
+	c.body.start(&c.rd, c.req.length)
+	if limit := c.srv.MaxBody; limit > 0 && c.req.length > limit {
+		return &refusal{413, "Content-Length over the limit"}
+	}
+	if !c.enter(waiting) {
+		return errGone
+	}
+	turn := c.srv.Pool.Turn()
+	if err := c.connect(&turn); err != nil {
+		return err
+	}
+	if err := c.appendRequest(); err != nil {
+		return err
+	}
+	if err := c.ask(&turn); err != nil {
+		return err
+	}
+	if c.resp.status == 101 {
+		return c.switchProtocols()
+	}
+	return c.relay()
+}
+
+// connect finds a backend and a connection to it. A failed dial goes on to another
+// backend: nothing has been sent, so that is right for any method.
+func (c *conn) connect(turn *health.Turn) error {
+	tries := 0
+	for b := turn.Next(); b != nil; b = turn.Next() {
+		c.holds = b
+		up := c.srv.upstreams.of(b)
+		bc := up.reuse()
+		if bc == nil {
+			var err error
+			if bc, err = c.dial(up); err != nil {
+				c.srv.Logger.Debug("connect", "backend", b.Addr, "err", err)
+			}
+		}
+		if bc != nil {
+			c.backend.Store(bc)
+			return nil
+		}
+		b.Release()
+		c.holds = nil
+		if tries++; tries > c.srv.Retries || c.state.stopped() != running {
+			break
+		}
+	}
+	return c.noBackend(turn.Last())
+}
+
+func (c *conn) dial(up *upstream) (*backendConn, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.cancelDial.Store(&cancel)
+	defer c.cancelDial.Store(nil)
+	if c.state.stopped() != running {
+		return nil, errGone // before there was something to cancel
+	}
+	return up.dial(ctx)
+}
+
+// noBackend is the error when no backend, or last, could be reached.
+func (c *conn) noBackend(last *health.Backend) error {
+	if c.state.stopped() != running {
+		return c.failure(errGone)
+	}
+	if last == nil {
+		return &failed{503, "No healthy backends", nil}
+	}
+	return &failed{503, "Backend server http://" + last.Addr + " is not healthy", nil}
+}
+
+// failed is an exchange that ends with an answer of ours. text is what the client
+// is told; err is for the log.
+type failed struct {
+	status int
+	text   string
+	err    error
+}
+
+func (e *failed) Error() string { return fmt.Sprintf("answered %d: %v", e.status, e.err) }
+
+// ask sends the request and reads the final response's head. If a connection that
+// was used before turns out dead, the request goes once more over a new one,
+// unless it may have been acted upon (RFC 9112 section 9.3.1).
+func (c *conn) ask(turn *health.Turn) error {
+	bc := c.backend.Load()
+	begun, err := c.attempt(bc)
+	if err == nil {
+		return nil
+	}
+	if !bc.reused || begun || !c.mayRepeat() {
+		return c.failure(err)
+	}
+	c.backend.Store(nil)
+	bc.close()
+	if bc, err = c.dial(bc.up); err == nil {
+		c.backend.Store(bc)
+	} else {
+		c.holds.Release()
+		c.holds = nil
+		if err := c.connect(turn); err != nil {
+			return err
+		}
+	}
+	_, err = c.attempt(c.backend.Load())
+	return c.failure(err)
+}
+
+// mayRepeat reports whether the request can and may be sent again.
+func (c *conn) mayRepeat() bool {
+	return c.state.stopped() == running && c.up.done == nil && (c.req.repeatable() || !c.toBackend.sent)
+}
+
+// attempt sends the request over a connection and reads the final response's head.
+// begun says whether the backend had sent anything.
+func (c *conn) attempt(bc *backendConn) (begun bool, err error) {
+	if !c.enter(waiting) {
+		return false, errGone
+	}
+	c.toBackend.conn = bc.nc
+	if c.body.ended() {
+		// A backend may have answered before it closed: its answer is read even if
+		// the request did not get through.
+		_ = c.toBackend.send(c.toBackend.buf)
+	} else {
+		c.startUpload()
+	}
+	for range maxInterim {
+		head, begun, err := c.readHead(bc)
+		if err != nil {
+			return begun, err
+		}
+		if err := c.resp.parse(head); err != nil {
+			return true, err
+		}
+		if c.resp.status >= 200 {
+			return true, nil
+		}
+		if c.resp.status == 101 {
+			return true, c.checkUpgrade()
+		}
+		if err := c.relayInterim(); err != nil {
+			return true, err
+		}
+	}
+	return true, errResponse
+}
+
+// readHead reads a response's head. While the client waits for 100-continue it
+// does not let it wait for too long.
+func (c *conn) readHead(bc *backendConn) ([]byte, bool, error) {
+	if !c.req.expects {
+		return bc.head()
+	}
+	_ = bc.nc.SetReadDeadline(time.Now().Add(continueAfter))
+	if c.state.stopped() != running {
+		return nil, false, errGone // the deadline may have replaced the stop's
+	}
+	head, begun, err := bc.head()
+	if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || c.state.stopped() != running) {
+		return nil, begun, err
+	}
+	_ = bc.nc.SetReadDeadline(time.Time{})
+	if c.state.stopped() != running {
+		return nil, begun, errGone
+	}
+	if err == nil {
+		return head, true, nil
+	}
+	c.req.expects = false
+	if err := c.sendContinue(); err != nil {
+		return nil, begun, err
+	}
+	return bc.head()
+}
+
+func (c *conn) sendContinue() error {
+	c.out.start()
+	c.out.buf = append(c.out.buf, "HTTP/1.1 100 Continue\r\n\r\n"...)
+	return c.out.flush()
+}
+
+// relayInterim passes a 1xx response on: 100 if the client waits for it, others to
+// HTTP/1.1 clients (RFC 9110 section 15.2).
+func (c *conn) relayInterim() error {
+	if c.req.http10 || c.resp.status == 100 && !c.req.expects {
+		return nil
+	}
+	if c.resp.status == 100 {
+		c.req.expects = false
+	}
+	c.out.start()
+	c.out.buf = c.appendResponse(c.out.buf, 0)
+	return c.out.flush()
+}
+
+// failure says what an error before the final response means for the client. Nil
+// stays nil.
+func (c *conn) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch c.state.stopped() {
+	case clientLeft, closing:
+		return errGone
+	case badBody:
+		return &refusal{400, "malformed body"}
+	case largeBody:
+		return &refusal{413, "body over the limit"}
+	case slowBody:
+		return &refusal{408, "slow body"}
+	case timedOut:
+		return &failed{504, "", err}
+	}
+	return &failed{502, "", err}
+}
+
+// fail answers an exchange that failed. It reports whether the client's connection
+// is good for another request.
+func (c *conn) fail(err error) bool {
+	var f *failed
+	switch {
+	case c.answered || errors.Is(err, errGone):
+		return c.breakOff(err)
+	case !errors.As(err, &f):
+		return c.refuse(err)
+	}
+	c.srv.Logger.Debug("request failed", "client", c.peer, "status", f.status, "err", f.err)
+	c.close = c.close || !c.body.ended() || c.state.stopped() != running || c.srv.draining.Load()
+	c.answer(f.status, f.text)
+	if !c.body.ended() {
+		c.linger()
+	}
+	return !c.close
+}
+
+// breakOff ends the client's connection so that it does not take what it has for
+// complete. Where the framing shows that, the end of the stream is enough, and
+// all bytes that came get through; else it takes a reset.
+func (c *conn) breakOff(err error) bool {
+	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
+	if !c.answered || c.resp.bodyLength(false) < 0 && c.req.http10 || c.state.stopped() == closing {
+		reset(c.nc)
+	}
+	return false
+}
+
+// afterPanic releases what the request held, and answers 500 if that can be done.
+func (c *conn) afterPanic() {
+	c.stopUpload()
+	c.letGo()
+	if !c.answered {
+		c.close = true
+		c.answer(500, "")
+	}
+}

@@ -1,0 +1,69 @@
+package l7
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// The pause after a failed accept: it doubles while accepts go on failing.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// listener outlives failed accepts: fasthttp's Serve gives up at the first error,
+// and a process short of descriptors would stop serving for good. Only Close ends
+// its Accept.
+type listener struct {
+	net.Listener
+	log *slog.Logger
+
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	for pause := minAcceptPause; ; pause = min(2*pause, maxAcceptPause) {
+		nc, err := l.Listener.Accept()
+		if err == nil || errors.Is(err, net.ErrClosed) || l.isClosed() {
+			return nc, err
+		}
+		l.log.Warn("accept", "err", err, "pause", pause)
+		if !l.sleep(pause) {
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+func (l *listener) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-l.closed:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (l *listener) isClosed() bool {
+	select {
+	case <-l.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends Accept, one that pauses too.
+func (l *listener) Close() error {
+	err := net.ErrClosed
+	l.once.Do(func() {
+		close(l.closed)
+		err = l.Listener.Close()
+	})
+	return err
+}

@@ -1,0 +1,137 @@
+package l7
+
+import "io"
+
+// relay passes the final response to the client, as its bytes come.
+func (c *conn) relay() error {
+	bc := c.backend.Load()
+	length := c.resp.bodyLength(c.req.isHead())
+	c.close = c.close || c.mustClose(length)
+	c.out.start()
+	defer c.out.release()
+	c.out.buf = c.appendResponse(c.out.buf, length)
+	if !c.enter(relaying) {
+		return c.failure(errGone)
+	}
+	c.respBody.start(&bc.rd, length)
+	bc.rd.before = c.flushOut
+	err := c.relayBody(length)
+	bc.rd.before = nil
+	if err != nil {
+		c.answered = c.out.sent
+		return c.failure(err)
+	}
+	c.answered = true
+	return c.finish(bc)
+}
+
+// mustClose reports whether the client's connection cannot be used again after
+// this response: the server is going, the end of the connection ends the body, or
+// the backend answered without waiting for a body that is still to come.
+func (c *conn) mustClose(length int64) bool {
+	if c.srv.draining.Load() || length < 0 && c.req.http10 {
+		return true
+	}
+	return !c.bodySent() && (!c.resp.keepAlive() || c.req.expects)
+}
+
+// appendResponse writes a response's head for the client.
+func (c *conn) appendResponse(b []byte, length int64) []byte {
+	r := &c.resp
+	b = append(append(b, "HTTP/1.1"...), r.line...)
+	b = append(b, "\r\n"...)
+	for i := range r.fields {
+		if f := &r.fields[i]; c.passes(f, length) {
+			b = append(append(b, f.line...), "\r\n"...)
+		}
+	}
+	if r.status >= 200 {
+		b = c.appendResponseHop(b, length)
+	}
+	return append(b, "\r\n"...)
+}
+
+// passes reports whether a field of the response is passed on as it is.
+func (c *conn) passes(f *field, length int64) bool {
+	switch f.kind {
+	case contentLength:
+		return c.resp.status >= 200 && c.resp.status != 204 // RFC 9110 section 8.6
+	case transferEncoding, connection, hopByHop, te:
+		return false
+	case upgrade:
+		return c.resp.status == 101 || c.resp.status == 426 // RFC 9110 section 15.5.22
+	case trailer:
+		return length == chunked && !c.req.http10
+	}
+	return len(c.resp.opts.named) == 0 || !c.resp.opts.names(f.name)
+}
+
+// appendResponseHop adds what is of the client's hop.
+func (c *conn) appendResponseHop(b []byte, length int64) []byte {
+	if length < 0 && !c.req.http10 {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	switch {
+	case c.close:
+		b = append(b, "Connection: close\r\n"...)
+	case c.req.http10:
+		b = append(b, "Connection: keep-alive\r\n"...)
+	case c.resp.status == 426 && c.resp.upgrades:
+		b = append(b, "Connection: Upgrade\r\n"...)
+	}
+	return b
+}
+
+// relayBody passes the body on. A body without a length goes in chunks of our
+// own, or to an HTTP/1.0 client until the end of the connection.
+func (c *conn) relayBody(length int64) error {
+	write := c.out.write
+	if length < 0 && !c.req.http10 {
+		write = c.out.chunk
+	}
+	for {
+		piece, err := c.respBody.next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = write(piece)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if length < 0 && !c.req.http10 {
+		c.out.buf = appendLastChunk(c.out.buf, c.respBody.trailers)
+	}
+	return c.out.flush()
+}
+
+// appendLastChunk ends a chunked body.
+func appendLastChunk(b []byte, trailers []field) []byte {
+	b = append(b, "0\r\n"...)
+	for i := range trailers {
+		b = append(append(b, trailers[i].line...), "\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// finish ends an exchange whose response has been passed on. The backend may go on
+// reading the request's body after its answer, unless it said that it closes.
+func (c *conn) finish(bc *backendConn) error {
+	c.awaitUpload(c.resp.keepAlive())
+	reusable := c.resp.keepAlive() && c.respBody.length != untilClose && bc.rd.buffered() == 0 && c.bodySent()
+	c.backend.Store(nil)
+	switch {
+	case !c.enter(relaying): // whoever stopped us may have hold of bc
+		bc.abort()
+		return errGone
+	case reusable:
+		bc.up.put(bc, c.srv.now.Load())
+	default:
+		bc.close()
+	}
+	c.holds.Release()
+	c.holds = nil
+	return nil
+}

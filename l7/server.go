@@ -1,0 +1,274 @@
+package l7
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"fourseven/health"
+)
+
+// ErrServerClosed is what Serve returns after Shutdown.
+var ErrServerClosed = errors.New("l7: server closed")
+
+// defaultMaxHeader is what MaxHeader means when it is zero.
+const defaultMaxHeader = 64 << 10
+
+// Server forwards HTTP/1 requests to the backends of a pool. Its fields are set
+// before Serve. Durations of zero are no limit.
+type Server struct {
+	// Pool says whose turn it is: one turn a request.
+	Pool *health.Pool
+	// Dialer opens the connections to backends. If nil, a dial takes two seconds
+	// at most.
+	Dialer *health.Dialer
+	// Retries is how many further backends are tried after a failed dial.
+	Retries int
+
+	// HeaderTimeout is for a request's head, from its first byte, and for the
+	// first byte of a new connection. IdleTimeout is the silence of a connection
+	// between requests, and of a client in a body. BackendTimeout is for a
+	// response's head, from the end of the request. In a response's body the
+	// silence may last as long as the longer of the last two.
+	HeaderTimeout, IdleTimeout, BackendTimeout time.Duration
+
+	// MaxHeader is the most bytes of a request's head, MaxBody of its body. Past
+	// them the answer is 431 (or 414) and 413. A MaxHeader of zero is 64 KiB, a
+	// MaxBody of zero is no limit.
+	MaxHeader int
+	MaxBody   int64
+	// MaxBackendConns is the most connections to one backend; a request that would
+	// need one more waits for as long as a dial may take. Zero is 16384.
+	MaxBackendConns int
+
+	// TrustedProxies are the clients whose X-Forwarded-* fields are kept and
+	// appended to. Anybody else's are replaced.
+	TrustedProxies []netip.Prefix
+	// Logger takes one debug line for each request that could not be forwarded.
+	// If nil, nothing is logged.
+	Logger *slog.Logger
+	// Tunnel takes over a client's and a backend's connection that have agreed on
+	// another protocol. It returns when both have ended and are closed. All that
+	// had been read from either was written to the other. If nil, requests for an
+	// upgrade are forwarded without asking for it.
+	Tunnel func(client, backend net.Conn)
+
+	active    atomic.Int64
+	draining  atomic.Bool
+	now       atomic.Uint32 // counts pulses
+	limits    limits
+	upstreams upstreams
+	front     fasthttp.Server
+	start     sync.Once
+
+	mu        sync.Mutex
+	listeners map[*listener]struct{}
+	conns     map[*conn]struct{}
+	stopWatch chan struct{}
+	watchDone chan struct{}
+	// empty is closed when a shutdown has nothing left to wait for.
+	empty chan struct{}
+}
+
+// limits are the time-outs in pulses.
+type limits struct{ header, idle, backend uint32 }
+
+// Active returns how many requests are being served now, tunnels included.
+func (s *Server) Active() int { return int(s.active.Load()) }
+
+// Serve accepts connections and serves them until Shutdown, or until the
+// listener is closed. It closes the listener, and its error is never nil:
+// ErrServerClosed after Shutdown.
+func (s *Server) Serve(ln net.Listener) error {
+	s.start.Do(s.init)
+	l := &listener{Listener: ln, log: s.Logger, closed: make(chan struct{})}
+	if !s.addListener(l) {
+		_ = l.Close()
+		return ErrServerClosed
+	}
+	err := s.front.Serve(l)
+	_ = l.Close()
+	s.removeListener(l)
+	switch {
+	case s.draining.Load():
+		return ErrServerClosed
+	case err == nil:
+		return fmt.Errorf("serve %s: %w", ln.Addr(), net.ErrClosed)
+	}
+	return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+}
+
+// init sets what Serve and Shutdown need. Of fasthttp's server we use the accept
+// loop and the workers; doc.go says why.
+func (s *Server) init() {
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	if s.Dialer == nil {
+		s.Dialer = &health.Dialer{Timeout: 2 * time.Second}
+	}
+	if s.MaxHeader <= 0 {
+		s.MaxHeader = defaultMaxHeader
+	}
+	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout)}
+	s.upstreams.init(s.Dialer, s.MaxBackendConns)
+	s.listeners, s.conns = map[*listener]struct{}{}, map[*conn]struct{}{}
+	s.empty = make(chan struct{})
+	s.front = fasthttp.Server{
+		Logger: frontLogger{s.Logger},
+		// fasthttp answers 503 in plain text past its limit of connections, 262144
+		// if it is not set. Limits are the listener's matter, so there is none here.
+		Concurrency: math.MaxInt32,
+		// Idle workers, and the goroutine that ends them, go after this time; that
+		// one outlives Serve by as much.
+		MaxIdleWorkerDuration: 100 * time.Millisecond,
+	}
+	// A connection that has agreed on no protocol by TLS speaks the protocol "".
+	// Given a handler, it never enters fasthttp's own loop over requests, and none
+	// of that loop's time-outs, limits and headers apply.
+	s.front.NextProto("", func(nc net.Conn) error {
+		s.serveConn(nc)
+		return nil
+	})
+}
+
+// frontLogger takes what fasthttp's accept loop logs.
+type frontLogger struct{ log *slog.Logger }
+
+func (l frontLogger) Printf(format string, args ...any) {
+	l.log.Debug("accept loop", "msg", fmt.Sprintf(format, args...))
+}
+
+func (s *Server) addListener(l *listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	if s.stopWatch == nil {
+		stop, done := make(chan struct{}), make(chan struct{})
+		s.stopWatch, s.watchDone = stop, done
+		go func() {
+			defer close(done)
+			s.watch(stop)
+		}()
+	}
+	return true
+}
+
+func (s *Server) removeListener(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+	s.checkEmptyLocked()
+}
+
+// add registers a connection. It reports false after Shutdown has begun.
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.checkEmptyLocked()
+}
+
+// checkEmptyLocked ends the wait of Shutdown when nothing is left.
+func (s *Server) checkEmptyLocked() {
+	if !s.draining.Load() || len(s.conns)+len(s.listeners) > 0 {
+		return
+	}
+	select {
+	case <-s.empty:
+	default:
+		close(s.empty)
+	}
+}
+
+// Shutdown closes the listeners and the connections between requests, and waits
+// for the requests in flight, which finish with "Connection: close", and for
+// tunnels. When the context ends first, all that is left is closed and the error
+// is the context's. Nothing that the Server started outlives it, but for a
+// goroutine of fasthttp's accept loop that ends within 0.1 s.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.start.Do(s.init)
+	s.beginDrain()
+	var err error
+	select {
+	case <-s.empty:
+	case <-ctx.Done():
+		err = ctx.Err()
+		s.closeAll()
+		<-s.empty
+	}
+	s.endWatch()
+	s.upstreams.close()
+	return err
+}
+
+func (s *Server) beginDrain() {
+	s.mu.Lock()
+	s.draining.Store(true)
+	for l := range s.listeners {
+		_ = l.Close()
+	}
+	s.checkEmptyLocked()
+	s.mu.Unlock()
+	s.closeIdle() // a connection that goes idle from now on sees draining by itself
+}
+
+// closeIdle ends the connections that wait for a request. One that has just begun
+// to receive it is left alone.
+func (s *Server) closeIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		word := c.state.word.Load()
+		if phaseOf(word) <= idle && c.state.stopIf(word, closing) {
+			_ = c.nc.Close()
+		}
+	}
+}
+
+// closeAll ends every connection, in whatever phase.
+func (s *Server) closeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.state.stop(closing)
+		c.interrupt()
+		reset(c.nc)
+		if bc := c.backend.Load(); bc != nil {
+			reset(bc.nc)
+		}
+	}
+}
+
+func (s *Server) endWatch() {
+	s.mu.Lock()
+	stop, done := s.stopWatch, s.watchDone
+	s.stopWatch = nil
+	s.mu.Unlock()
+	if stop != nil {
+		close(stop)
+		<-done
+	}
+}

@@ -1,0 +1,119 @@
+package l7_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"fourseven/health"
+	"fourseven/l7"
+)
+
+// TestPanic pins that a panic answers 500 and that the server goes on.
+func TestPanic(t *testing.T) {
+	backend := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	p := startProxy(t, nil, backend)
+	pool := p.Pool
+	p.Pool = nil
+	resp, body := p.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if resp.StatusCode != 500 || body != `{"error":"Internal Server Error"}` {
+		t.Errorf("got %d %s", resp.StatusCode, body)
+	}
+	p.Pool = pool
+	if resp, _ := p.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); resp.StatusCode != 200 {
+		t.Errorf("after a panic: %d", resp.StatusCode)
+	}
+}
+
+// starved fails its first accepts, as a process without descriptors does.
+type starved struct {
+	net.Listener
+	failures atomic.Int32
+}
+
+func (l *starved) Accept() (net.Conn, error) {
+	if l.failures.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+// TestAcceptErrors pins that Serve outlives EMFILE: fasthttp's own gives up.
+func TestAcceptErrors(t *testing.T) {
+	backend := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) {})
+	p := startProxy(t, nil, backend)
+	ln := &starved{Listener: listen(t)}
+	ln.failures.Store(3)
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(ln) }()
+	second := &proxy{p.Server, ln.Addr().String()}
+	if resp, _ := second.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); resp.StatusCode != 200 {
+		t.Errorf("after failed accepts: %d", resp.StatusCode)
+	}
+	_ = ln.Close()
+	if err := <-served; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve after its listener was closed: %v", err)
+	}
+}
+
+// TestShutdownBeforeServe pins that it works in that order, too.
+func TestShutdownBeforeServe(t *testing.T) {
+	s := newServer()
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(listen(t)); !errors.Is(err, l7.ErrServerClosed) {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+// TestShutdownLeavesNothing pins that requests in flight finish, idle connections
+// are closed, and no descriptor is left.
+func TestShutdownLeavesNothing(t *testing.T) {
+	release := make(chan struct{})
+	backend := httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			<-release
+		}
+		_, _ = io.WriteString(w, "ok")
+	})
+	before := descriptors(t)
+	s := newServer(health.NewBackend(backend))
+	ln := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	p := &proxy{s, ln.Addr().String()}
+
+	idle, slow := p.dial(t), p.dial(t)
+	idleReader, slowReader := bufio.NewReader(idle), bufio.NewReader(slow)
+	const get = "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
+	fmt.Fprintf(idle, get, "")
+	readResponse(t, idleReader, "")
+	fmt.Fprintf(slow, get, "slow")
+	eventually(t, "the slow request is active", func() bool { return s.Active() == 1 })
+
+	down := make(chan error, 1)
+	go func() { down <- s.Shutdown(t.Context()) }()
+	if _, err := idleReader.ReadByte(); err != io.EOF {
+		t.Errorf("idle connection: %v, want EOF", err)
+	}
+	close(release)
+	if resp, body := readResponse(t, slowReader, ""); body != "ok" || !resp.Close {
+		t.Errorf("request in flight: %q, close %v", body, resp.Close)
+	}
+	if err := <-down; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if err := <-served; !errors.Is(err, l7.ErrServerClosed) {
+		t.Errorf("Serve: %v", err)
+	}
+	_, _ = idle.Close(), slow.Close()
+	eventually(t, "no descriptor is left", func() bool { return descriptors(t) <= before })
+}

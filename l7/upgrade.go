@@ -1,0 +1,48 @@
+package l7
+
+// checkUpgrade reports whether the backend may switch protocols: it was asked to,
+// and says to what (RFC 9110 section 15.2.2).
+func (c *conn) checkUpgrade() error {
+	if !c.upgrading() || !c.resp.upgrades || !c.resp.opts.upgrade {
+		return errResponse
+	}
+	return nil
+}
+
+// switchProtocols passes the 101 on, and what either side has already sent in the
+// new protocol, and hands both connections over. They are closed when it returns.
+func (c *conn) switchProtocols() error {
+	bc := c.backend.Load()
+	c.close = true
+	c.out.start()
+	defer c.out.release()
+	c.out.buf = c.appendSwitch(c.out.buf)
+	c.out.buf = append(c.out.buf, bc.rd.unread()...)
+	if err := c.out.flush(); err != nil {
+		return errGone
+	}
+	c.answered = true
+	if err := c.toBackend.send(c.rd.unread()); err != nil {
+		return errGone
+	}
+	bc.rd.release()
+	c.rd.release()
+	c.out.release()
+	c.toBackend.release()
+	if !c.enter(tunnelling) {
+		return errGone
+	}
+	c.srv.Tunnel(c.nc, bc.nc)
+	c.backend.Store(nil)
+	bc.close()
+	c.holds.Release()
+	c.holds = nil
+	return nil
+}
+
+// appendSwitch writes the 101's head. It has neither length nor coding.
+func (c *conn) appendSwitch(b []byte) []byte {
+	b = c.appendResponse(b, 0)
+	b = b[:len(b)-2]
+	return append(b, "Connection: Upgrade\r\n\r\n"...)
+}

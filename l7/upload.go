@@ -1,0 +1,148 @@
+package l7
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+)
+
+// errLarge ends a chunked body that grew over the limit.
+var errLarge = errors.New("body over the limit")
+
+// upload is the forwarding of a request's body that was not all there with its
+// head. It runs beside the reading of the response, so that an early answer gets
+// through and the backend may answer while it reads.
+type upload struct {
+	active  atomic.Bool   // begun and not ended
+	blocked atomic.Bool   // it is the backend that it waits for
+	done    chan struct{} // closed at its end; nil if there was none
+	err     error         // valid after done
+}
+
+// startUpload sends the request's head and goes on with its body in a goroutine
+// of its own, which owns rd, body and toBackend until done is closed.
+func (c *conn) startUpload() {
+	c.up.done = make(chan struct{})
+	c.up.active.Store(true)
+	go c.runUpload()
+}
+
+func (c *conn) runUpload() {
+	defer close(c.up.done)
+	defer c.up.active.Store(false)
+	c.up.err = c.upload()
+	if c.up.err == nil || c.toBackend.err != nil {
+		// A backend that no longer reads may have answered already. The reader of
+		// its answer finds out.
+		return
+	}
+	if c.state.stop(uploadCause(c.up.err)) {
+		c.interrupt()
+	}
+}
+
+// uploadCause says what an error of the client's body means.
+func uploadCause(err error) cause {
+	switch {
+	case errors.Is(err, errChunk):
+		return badBody
+	case errors.Is(err, errLarge):
+		return largeBody
+	}
+	return clientLeft
+}
+
+func (c *conn) flushUpload() error {
+	c.up.blocked.Store(true)
+	defer c.up.blocked.Store(false)
+	return c.toBackend.flush()
+}
+
+// upload forwards the body. A panic in it ends this exchange alone.
+func (c *conn) upload() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("upload panicked: %v", v)
+		}
+	}()
+	c.rd.before = c.flushUpload
+	defer func() { c.rd.before = nil }()
+	w, write := &c.toBackend, c.toBackend.write
+	if c.req.length == chunked {
+		write = c.toBackend.chunk
+	}
+	total, limit := int64(0), c.srv.MaxBody
+	for {
+		piece, err := c.body.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if total += int64(len(piece)); limit > 0 && total > limit {
+			return errLarge
+		}
+		c.up.blocked.Store(true)
+		err = write(piece)
+		c.up.blocked.Store(false)
+		if err != nil {
+			return err
+		}
+	}
+	if c.req.length == chunked {
+		w.buf = appendLastChunk(w.buf, c.body.trailers)
+	}
+	return c.flushUpload()
+}
+
+// bodySent reports whether all of the request has been sent to the backend.
+func (c *conn) bodySent() bool {
+	if c.up.done == nil {
+		return c.up.err == nil
+	}
+	select {
+	case <-c.up.done:
+		return c.up.err == nil
+	default:
+		return false
+	}
+}
+
+// awaitUpload waits for the end of an upload whose answer has been passed on; if
+// the backend does not go on reading, it ends it.
+func (c *conn) awaitUpload(goesOn bool) {
+	if c.up.done == nil {
+		return
+	}
+	if goesOn {
+		<-c.up.done
+	}
+	c.stopUpload()
+}
+
+// stopUpload ends the upload, if there is one, and takes back what it owned. If it
+// was not complete, the client's connection is of no further use.
+func (c *conn) stopUpload() {
+	if c.up.done == nil {
+		return
+	}
+	select {
+	case <-c.up.done:
+	default:
+		c.cutUpload()
+	}
+	if c.up.err != nil {
+		c.close = true
+	}
+	c.up.done = nil
+}
+
+func (c *conn) cutUpload() {
+	_ = c.nc.SetReadDeadline(aLongTimeAgo)
+	if bc := c.backend.Load(); bc != nil {
+		_ = bc.nc.SetWriteDeadline(aLongTimeAgo)
+	}
+	<-c.up.done
+}

@@ -1,0 +1,279 @@
+package l7
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"fourseven/health"
+)
+
+const (
+	// backendIdle is how long a connection to a backend is kept for reuse, in
+	// pulses: 4 s, below the 5 s after which common servers (Node.js, Apache)
+	// close it, so that it is we who close first and no request is lost to the race.
+	backendIdle = uint32(4 * time.Second / pulse)
+	// defaultMaxBackendConns stays below the 28232 source ports that Linux has
+	// towards one address, so that the cap is met before dials fail.
+	defaultMaxBackendConns = 16384
+)
+
+var errCap = errors.New("all connections to the backend are taken")
+
+// upstreams holds a connection pool for each backend.
+type upstreams struct {
+	dialer *health.Dialer
+	max    int
+	pools  sync.Map // *health.Backend to *upstream
+}
+
+func (u *upstreams) init(dialer *health.Dialer, max int) {
+	if max <= 0 {
+		max = defaultMaxBackendConns
+	}
+	u.dialer, u.max = dialer, max
+}
+
+// of returns the backend's pool.
+func (u *upstreams) of(b *health.Backend) *upstream {
+	if pool, ok := u.pools.Load(b); ok {
+		return pool.(*upstream)
+	}
+	pool, _ := u.pools.LoadOrStore(b, &upstream{backend: b, dialer: u.dialer, max: u.max})
+	return pool.(*upstream)
+}
+
+// reap closes the connections that were idle for too long, and forgets pools
+// that hold none, as those of backends that left.
+func (u *upstreams) reap(now uint32) {
+	u.pools.Range(func(b, pool any) bool {
+		if pool.(*upstream).reap(now) {
+			u.pools.Delete(b)
+		}
+		return true
+	})
+}
+
+// close closes all idle connections. Those in use are closed when they come back.
+func (u *upstreams) close() {
+	u.pools.Range(func(_, pool any) bool {
+		pool.(*upstream).close()
+		return true
+	})
+}
+
+// upstream is the pool of connections to one backend. What was used last is used
+// first, so that the rest can grow old and go.
+type upstream struct {
+	backend *health.Backend
+	dialer  *health.Dialer
+	max     int
+
+	mu      sync.Mutex
+	idle    []*backendConn // the one idle longest comes first
+	open    int            // idle, in use, and being dialled
+	waiters []chan *backendConn
+	closed  bool
+}
+
+// backendConn is a connection to a backend. It belongs to one exchange at a time.
+type backendConn struct {
+	nc   net.Conn
+	rd   reader
+	sock socket
+	up   *upstream
+
+	reused    bool   // it has carried an exchange before
+	idleSince uint32 // pulse
+}
+
+// reuse returns an idle connection that is still open and has nothing to say, or
+// nil. A backend that closed it, or sent what nobody asked for, is found out here.
+func (u *upstream) reuse() *backendConn {
+	for {
+		bc := u.pop()
+		if bc == nil || bc.sock.quiet() {
+			return bc
+		}
+		bc.close()
+	}
+}
+
+func (u *upstream) pop() *backendConn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := len(u.idle)
+	if n == 0 {
+		return nil
+	}
+	bc := u.idle[n-1]
+	u.idle[n-1] = nil
+	u.idle = u.idle[:n-1]
+	return bc
+}
+
+// dial opens a connection. At the cap it waits for one that is given back, or
+// for a place, for as long as a dial may take.
+func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
+	if bc, err := u.place(ctx); bc != nil || err != nil {
+		return bc, err
+	}
+	nc, err := u.dialer.Dial(ctx, u.backend)
+	if err != nil {
+		u.leave()
+		return nil, err
+	}
+	bc := &backendConn{nc: nc, up: u}
+	bc.rd.conn = nc
+	bc.sock.init(nc)
+	return bc, nil
+}
+
+// place takes a place for a new connection, or returns one that was given back.
+func (u *upstream) place(ctx context.Context) (*backendConn, error) {
+	u.mu.Lock()
+	if u.open < u.max {
+		u.open++
+		u.mu.Unlock()
+		return nil, nil
+	}
+	waiter := make(chan *backendConn, 1)
+	u.waiters = append(u.waiters, waiter)
+	u.mu.Unlock()
+
+	patience := time.NewTimer(max(u.dialer.Timeout, pulse))
+	defer patience.Stop()
+	select {
+	case bc := <-waiter:
+		return bc, nil
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return u.giveUp(waiter)
+}
+
+// giveUp withdraws a waiter, unless it was served at the last moment.
+func (u *upstream) giveUp(waiter chan *backendConn) (*backendConn, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i, w := range u.waiters {
+		if w == waiter {
+			u.waiters = append(u.waiters[:i], u.waiters[i+1:]...)
+			return nil, errCap
+		}
+	}
+	return <-waiter, nil
+}
+
+// serveWaiterLocked hands a connection, or with nil a place, to who waits longest.
+func (u *upstream) serveWaiterLocked(bc *backendConn) bool {
+	if len(u.waiters) == 0 {
+		return false
+	}
+	u.waiters[0] <- bc // buffered
+	u.waiters = u.waiters[1:]
+	return true
+}
+
+// leave gives up the place of a connection.
+func (u *upstream) leave() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.serveWaiterLocked(nil) {
+		u.open--
+	}
+}
+
+// put gives back a connection whose exchange is complete, with nothing unread.
+func (u *upstream) put(bc *backendConn, now uint32) {
+	bc.rd.release()
+	bc.rd.before = nil
+	bc.reused, bc.idleSince = true, now
+	u.mu.Lock()
+	if u.closed {
+		u.mu.Unlock()
+		bc.close()
+		return
+	}
+	if !u.serveWaiterLocked(bc) {
+		u.idle = append(u.idle, bc)
+	}
+	u.mu.Unlock()
+}
+
+// reap closes what was idle for too long. It reports whether nothing is left; the
+// pool is closed then.
+func (u *upstream) reap(now uint32) bool {
+	u.mu.Lock()
+	old := 0
+	for old < len(u.idle) && now-u.idle[old].idleSince > backendIdle {
+		old++
+	}
+	reaped := append([]*backendConn(nil), u.idle[:old]...)
+	u.idle = append(u.idle[:0], u.idle[old:]...)
+	u.closed = u.open == 0
+	gone := u.closed
+	u.mu.Unlock()
+	for _, bc := range reaped {
+		bc.close()
+	}
+	return gone
+}
+
+func (u *upstream) close() {
+	u.mu.Lock()
+	idle := u.idle
+	u.idle, u.closed = nil, true
+	u.mu.Unlock()
+	for _, bc := range idle {
+		bc.close()
+	}
+}
+
+// close closes the connection for good.
+func (bc *backendConn) close() {
+	bc.rd.release()
+	_ = bc.nc.Close()
+	bc.up.leave()
+}
+
+// abort closes the connection in the middle of an exchange, so that the backend
+// cannot take what it has for complete.
+func (bc *backendConn) abort() {
+	if tcp, ok := bc.nc.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	bc.close()
+}
+
+// head reads on until a whole response head is there, and returns it. It is valid
+// until the next read. begun says whether the backend has sent anything.
+func (bc *backendConn) head() (head []byte, begun bool, err error) {
+	line := 0
+	for {
+		p := bc.rd.unread()
+		n, err := headEnd(p, &line, true)
+		if n > 0 {
+			bc.rd.skip(n)
+			return p[:n], true, nil
+		}
+		if err == nil && len(p) > 0 && !startsResponse(p) {
+			err = errResponse
+		}
+		if err == nil {
+			err = bc.rd.fill(maxResponseHead)
+		}
+		if err != nil {
+			return nil, bc.rd.buffered() > 0, err
+		}
+	}
+}
+
+// startsResponse reports whether p may be the start of a response.
+func startsResponse(p []byte) bool {
+	const start = "HTTP/1."
+	n := min(len(p), len(start))
+	return string(p[:n]) == start[:n]
+}

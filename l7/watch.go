@@ -1,0 +1,129 @@
+package l7
+
+import (
+	"net"
+	"time"
+)
+
+// pulse is how often the watch looks at the connections. Time-outs are kept to
+// within two pulses, and are never early.
+const pulse = 50 * time.Millisecond
+
+// sightings is how many looks in a row, two pulses apart, must find that the
+// client has closed its side before it counts as gone: one that only ends its
+// half after the request gets that time for its answer.
+const sightings = 3
+
+// aLongTimeAgo as a deadline ends what waits on a connection now.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// watch keeps the time-outs of all connections and notices the clients that
+// left. One goroutine that looks at everybody twenty times a second spares every
+// request some five deadlines and, while a backend thinks, a goroutine.
+func (s *Server) watch(done <-chan struct{}) {
+	ticker := time.NewTicker(pulse)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+		}
+		now := s.now.Add(1)
+		s.mu.Lock()
+		for c := range s.conns {
+			c.inspect(now)
+		}
+		s.mu.Unlock()
+		if now%uint32(time.Second/pulse) == 0 {
+			s.upstreams.reap(now)
+		}
+	}
+}
+
+// pulses converts a time-out. Zero stays zero: no time-out.
+func pulses(d time.Duration) uint32 {
+	return uint32((d + pulse - 1) / pulse)
+}
+
+// inspect looks at one connection. It does not block.
+func (c *conn) inspect(now uint32) {
+	word := c.state.word.Load()
+	if causeOf(word) != running {
+		return
+	}
+	quiet := now - c.state.since.Load()
+	if limit, why := c.limit(phaseOf(word)); limit > 0 && quiet > limit {
+		if c.state.stopIf(word, why) {
+			c.interrupt()
+		}
+		return
+	}
+	if now%2 == 0 && quiet > 1 && c.gone(word) && c.state.stopIf(word, clientLeft) {
+		c.interrupt()
+	}
+}
+
+// limit returns how many pulses the connection may be silent in the phase, or 0,
+// and what it means if it is silent for longer.
+func (c *conn) limit(p phase) (uint32, cause) {
+	t := &c.srv.limits
+	switch p {
+	case fresh, reading:
+		return t.header, timedOut
+	case idle:
+		return t.idle, timedOut
+	case waiting:
+		if c.up.active.Load() && !c.up.blocked.Load() {
+			return t.idle, slowBody
+		}
+		return t.backend, timedOut
+	case relaying:
+		if t.idle > 0 && t.backend > 0 {
+			return max(t.idle, t.backend), timedOut
+		}
+	}
+	return 0, timedOut
+}
+
+// gone reports whether the client has left while it is owed an answer. The end of
+// its stream does not say so while it is being read from: that may be the honest
+// end of an upload.
+func (c *conn) gone(word uint32) bool {
+	if p := phaseOf(word); p != waiting && p != relaying {
+		return false
+	}
+	ended, broken := c.sock.left()
+	if broken {
+		return true
+	}
+	if !ended || c.up.active.Load() {
+		c.seen = 0
+		return false
+	}
+	if word != c.seenIn {
+		c.seen, c.seenIn = 0, word
+	}
+	c.seen++
+	return c.seen >= sightings
+}
+
+// interrupt ends what the stopped connection's goroutines wait for. They find
+// the cause in its state.
+func (c *conn) interrupt() {
+	_ = c.nc.SetDeadline(aLongTimeAgo)
+	if bc := c.backend.Load(); bc != nil {
+		_ = bc.nc.SetDeadline(aLongTimeAgo)
+	}
+	if cancel := c.cancelDial.Load(); cancel != nil {
+		(*cancel)()
+	}
+}
+
+// reset makes a connection's closing a reset: what it carried was not complete.
+func reset(nc net.Conn) {
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = nc.Close()
+}
