@@ -48,11 +48,7 @@ func (b *backends) UnmarshalText(text []byte) error {
 func (b backends) String() string {
 	var entries []string
 	for _, one := range b {
-		entry := one.Addr
-		if one.Weight != 1 {
-			entry += fmt.Sprintf(";weight=%d", one.Weight)
-		}
-		entries = append(entries, entry)
+		entries = append(entries, one.String())
 	}
 	return strings.Join(entries, ",")
 }

@@ -18,11 +18,14 @@ const MaxWeight = 256
 // before it joins a Pool and do not change afterwards; its methods are safe for
 // concurrent use.
 type Backend struct {
-	// Addr is what to dial, as host:port. It names the backend in logs, metrics
-	// and answers, and is unique in a Pool.
+	// Addr is what to dial, as host:port or unix:/path. It names the backend in
+	// logs, metrics and answers, and is unique in a Pool.
 	Addr string
 	// Weight is the backend's share of the turns, 1 to MaxWeight.
 	Weight int
+	// MaxConns is how many connections and requests it may have at once; turns
+	// beyond go to others. Zero is no limit.
+	MaxConns int64
 
 	active   atomic.Int64
 	total    atomic.Uint64
@@ -68,9 +71,10 @@ func (s State) String() string {
 }
 
 // ParseBackend reads one entry of a backend list: host:port, with http:// or
-// tcp:// in front accepted, followed by options set off by semicolons:
+// tcp:// in front accepted, or unix:/path, followed by options set off by
+// semicolons:
 //
-//	db1:5432;weight=3
+//	db1:5432;weight=3;max_conns=100
 //
 // The error says what was expected, and does not repeat s.
 func ParseBackend(s string) (*Backend, error) {
@@ -95,7 +99,24 @@ func NewBackend(addr string) *Backend {
 	return b
 }
 
+// unixPrefix stands before the path of a Unix socket.
+const unixPrefix = "unix:"
+
+// SplitAddr returns the network, tcp or unix, and the address in it.
+func SplitAddr(addr string) (network, address string) {
+	if path, ok := strings.CutPrefix(addr, unixPrefix); ok {
+		return "unix", path
+	}
+	return "tcp", addr
+}
+
 func parseAddr(s string) (string, error) {
+	if network, path := SplitAddr(s); network == "unix" {
+		if path == "" || path[0] != '/' {
+			return "", fmt.Errorf("expected an absolute path after unix:")
+		}
+		return s, nil
+	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
 		if scheme != "http" && scheme != "tcp" {
 			return "", fmt.Errorf("unknown scheme %q, expected http:// or tcp://, or none", scheme)
@@ -104,7 +125,7 @@ func parseAddr(s string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || host == "" {
-		return "", fmt.Errorf("expected host:port")
+		return "", fmt.Errorf("expected host:port or unix:/path")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", fmt.Errorf("expected a port from 1 to 65535 after the host")
@@ -127,8 +148,15 @@ func (b *Backend) setOption(option string) error {
 		}
 		b.Weight = n
 		return nil
+	case "max_conns":
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 1 {
+			return fmt.Errorf("option max_conns=%s: expected a whole number from 1", value)
+		}
+		b.MaxConns = n
+		return nil
 	}
-	return fmt.Errorf("unknown option %q, expected weight=N", name)
+	return fmt.Errorf("unknown option %q, expected weight=N or max_conns=N", name)
 }
 
 // Status returns the snapshot that the last probe left.
@@ -156,7 +184,24 @@ func (b *Backend) Suspect() {
 // backend that Next returned.
 func (b *Backend) Release() { b.active.Add(-1) }
 
-func (b *Backend) acquire() {
-	b.active.Add(1)
+// acquire counts a turn, unless the backend has all that it may have.
+func (b *Backend) acquire() bool {
+	if n := b.active.Add(1); b.MaxConns > 0 && n > b.MaxConns {
+		b.active.Add(-1)
+		return false
+	}
 	b.total.Add(1)
+	return true
+}
+
+// String returns the entry of a backend list that ParseBackend reads.
+func (b *Backend) String() string {
+	s := b.Addr
+	if b.Weight != 1 {
+		s += fmt.Sprintf(";weight=%d", b.Weight)
+	}
+	if b.MaxConns != 0 {
+		s += fmt.Sprintf(";max_conns=%d", b.MaxConns)
+	}
+	return s
 }

@@ -15,10 +15,10 @@ func TestParseBackend(t *testing.T) {
 		{in: "tcp://db:1;weight=3", addr: "db:1", weight: 3},
 		{in: " [::1]:6379 ; weight=256 ", addr: "[::1]:6379", weight: 256},
 		{in: "db:1;", addr: "db:1", weight: 1},
-		{in: "", err: "expected host:port"},
-		{in: "db1", err: "expected host:port"},
-		{in: ":80", err: "expected host:port"},
-		{in: "::1:80", err: "expected host:port"},
+		{in: "", err: "expected host:port or unix:/path"},
+		{in: "db1", err: "expected host:port or unix:/path"},
+		{in: ":80", err: "expected host:port or unix:/path"},
+		{in: "::1:80", err: "expected host:port or unix:/path"},
 		{in: "db:0", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:http", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:65536", err: "expected a port from 1 to 65535 after the host"},
@@ -27,7 +27,10 @@ func TestParseBackend(t *testing.T) {
 		{in: "user@db:80", err: "expected host:port, without a path or user"},
 		{in: "db:80;weight=0", err: "option weight=0: expected a whole number from 1 to 256"},
 		{in: "db:80;weight", err: "option weight=: expected a whole number from 1 to 256"},
-		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N`},
+		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N or max_conns=N`},
+		{in: "db:80;max_conns=0", err: "option max_conns=0: expected a whole number from 1"},
+		{in: "unix:/run/db.sock;weight=2", addr: "unix:/run/db.sock", weight: 2},
+		{in: "unix:db.sock", err: "expected an absolute path after unix:"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
@@ -60,9 +63,9 @@ func FuzzParseBackend(f *testing.F) {
 		if b.Weight < 1 || b.Weight > MaxWeight {
 			t.Errorf("weight %d", b.Weight)
 		}
-		again, err := ParseBackend(b.Addr)
-		if err != nil || again.Addr != b.Addr {
-			t.Errorf("%q parses to %q, which does not parse to itself: %v", s, b.Addr, err)
+		again, err := ParseBackend(b.String())
+		if err != nil || again.String() != b.String() {
+			t.Errorf("%q parses to %q, which does not parse to itself: %v", s, b, err)
 		}
 	})
 }

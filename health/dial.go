@@ -53,13 +53,10 @@ type Dialer struct {
 	Timeout time.Duration
 }
 
-// keepAlive notices a peer that vanished while the connection is silent.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
-
 // Dial connects to the backend. A failed dial is counted, and unless it is this
 // machine's own failure it starts a probe of the backend. The error is a
 // *DialError, or the context's if that was cancelled. The caller owns the
-// connection and gives it a deadline.
+// connection. Its socket is as TuneSocket leaves it.
 func (d *Dialer) Dial(ctx context.Context, b *Backend) (net.Conn, error) {
 	conn, err := d.dialAddr(ctx, b)
 	if err == nil {
@@ -79,18 +76,18 @@ func (d *Dialer) Dial(ctx context.Context, b *Backend) (net.Conn, error) {
 // dialAddr dials the address that the last good probe reached, which spares a
 // lookup, or else the backend's own.
 func (d *Dialer) dialAddr(ctx context.Context, b *Backend) (net.Conn, error) {
-	if d.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.Timeout)
-		defer cancel()
-	}
 	addr := b.Addr
 	if known := b.resolved.Load(); known != nil {
 		addr = known.String()
 	}
-	nd := net.Dialer{KeepAliveConfig: keepAlive}
+	network, addr := SplitAddr(addr)
+	nd := net.Dialer{
+		Timeout:   d.Timeout,
+		KeepAlive: -1, // TuneSocket sets it
+		Control:   TuneSocket,
+	}
 	// No local address: an explicit one, even zero, binds a port before each dial.
-	return nd.DialContext(ctx, "tcp", addr)
+	return nd.DialContext(ctx, network, addr)
 }
 
 func reasonOf(err error) Reason {

@@ -52,32 +52,39 @@ type Turn struct {
 	pool   *Pool
 	ticket uint64
 	last   *Backend
-	tried  []*Backend // those before last; allocated at the second retry
+	tried  []*Backend // those before last, and those passed over
 }
 
 // Next returns the backend whose turn it is; called again, another one that was
-// not tried in this turn, without a second ticket. It returns nil when there is
-// none (left). It never blocks, and the first call never allocates. The caller
-// must call Release on the result exactly once.
+// not tried in this turn, without a second ticket. It passes over backends that
+// have all the connections they may have. It returns nil when there is none
+// (left). It never blocks, and the first call allocates only to pass over one.
+// The caller must call Release on the result exactly once.
 func (t *Turn) Next() *Backend {
 	r := *t.pool.ring.Load()
 	if len(r) == 0 {
 		return nil
 	}
-	var b *Backend
-	if t.last == nil {
-		t.ticket = t.pool.ticket.Add(1) - 1
-		b = r.at(t.ticket)
-	} else {
-		t.tried = append(t.tried, t.last)
+	b := t.first(r)
+	for b != nil && !b.acquire() {
+		t.tried = append(t.tried, b)
 		b = r.other(t.ticket, t.tried)
 	}
-	if b == nil {
-		return nil
+	if b != nil {
+		t.last = b
 	}
-	t.last = b
-	b.acquire()
 	return b
+}
+
+// first returns the candidate that comes first: the ticket's, or after a try
+// another.
+func (t *Turn) first(r ring) *Backend {
+	if t.last == nil {
+		t.ticket = t.pool.ticket.Add(1) - 1
+		return r.at(t.ticket)
+	}
+	t.tried = append(t.tried, t.last)
+	return r.other(t.ticket, t.tried)
 }
 
 // Tried reports whether Next has returned a backend.

@@ -92,6 +92,34 @@ func TestRetryDrawsNoTicket(t *testing.T) {
 	}
 }
 
+// Pins that a backend with all the connections it may have is passed over, and
+// that its turns do not get lost.
+func TestMaxConnsOverflows(t *testing.T) {
+	p := upPool(t, 1, 1, 1)
+	full := p.Backends()[0]
+	full.MaxConns = 1
+	var held []*Backend
+	for range 7 {
+		turn := p.Turn()
+		held = append(held, turn.Next())
+	}
+	if full.Active() != 1 || p.Backends()[1].Active() != 3 || p.Backends()[2].Active() != 3 {
+		t.Errorf("active %d, %d, %d, want 1, 3, 3", full.Active(), p.Backends()[1].Active(), p.Backends()[2].Active())
+	}
+	for _, b := range held {
+		b.Release()
+	}
+	for _, b := range p.Backends() {
+		b.MaxConns = 1
+		turn := p.Turn()
+		turn.Next()
+	}
+	turn := p.Turn()
+	if b := turn.Next(); b != nil || turn.Tried() {
+		t.Errorf("all are full, still got %v", b)
+	}
+}
+
 func TestEmptyPool(t *testing.T) {
 	p := NewPool(backends(1)...)
 	if got := next(t, p); got != "" || p.Ready() {

@@ -38,7 +38,7 @@ func HTTPProbe(path string, accepts func(status int) bool, port int) Probe {
 				return dialProbe(ctx, b, port)
 			},
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.Addr+path, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostOf(b)+path, nil)
 		if err != nil {
 			return fmt.Errorf("probe request: %w", err)
 		}
@@ -57,24 +57,39 @@ func HTTPProbe(path string, accepts func(status int) bool, port int) Probe {
 	}
 }
 
+// hostOf returns what stands in the Host field of a probe.
+func hostOf(b *Backend) string {
+	if network, addr := SplitAddr(b.Addr); network == "tcp" {
+		return addr
+	}
+	return "localhost"
+}
+
 // dialProbe looks the backend's name up anew, and keeps the address that it
 // reached for the dials of traffic.
 func dialProbe(ctx context.Context, b *Backend, port int) (net.Conn, error) {
-	host, trafficPort, _ := net.SplitHostPort(b.Addr)
-	addr := b.Addr
-	if port != 0 {
+	network, addr := SplitAddr(b.Addr)
+	host, trafficPort, _ := net.SplitHostPort(addr)
+	if port != 0 && network == "tcp" {
 		addr = net.JoinHostPort(host, strconv.Itoa(port))
 	}
 	var nd net.Dialer
-	conn, err := nd.DialContext(ctx, "tcp", addr)
+	conn, err := nd.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, &DialError{Addr: addr, Reason: reasonOf(err), Err: cause(err)}
 	}
-	if _, err := netip.ParseAddr(host); err != nil {
-		reached := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		n, _ := strconv.ParseUint(trafficPort, 10, 16)
-		known := netip.AddrPortFrom(reached.Addr(), uint16(n))
-		b.resolved.Store(&known)
+	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		b.remember(host, tcp.AddrPort().Addr(), trafficPort)
 	}
 	return conn, nil
+}
+
+// remember keeps the address that a name led to. Literal addresses need none.
+func (b *Backend) remember(host string, reached netip.Addr, port string) {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return
+	}
+	n, _ := strconv.ParseUint(port, 10, 16)
+	known := netip.AddrPortFrom(reached, uint16(n))
+	b.resolved.Store(&known)
 }

@@ -6,10 +6,15 @@ type Ending string
 
 // The endings of a connection.
 const (
-	EOF           Ending = "eof"            // both sides ended their streams
-	ClientReset   Ending = "client_reset"   // the client broke the connection
-	BackendReset  Ending = "backend_reset"  // the backend broke the connection
-	Drain         Ending = "drain"          // cut by the shutdown's time limit
-	ConnectFailed Ending = "connect_failed" // no backend could be reached
-	NoBackend     Ending = "no_backend"     // no backend may take traffic
+	EOF              Ending = "eof"                // both sides ended their streams
+	ClientReset      Ending = "client_reset"       // the client broke the connection, or vanished
+	BackendReset     Ending = "backend_reset"      // the backend broke the connection, or vanished
+	Idle             Ending = "idle"               // neither side sent anything for too long
+	HalfCloseTimeout Ending = "half_close_timeout" // the same, after one side had ended its stream
+	MaxAge           Ending = "max_age"            // it had lived as long as a connection may
+	Drain            Ending = "drain"              // cut by the shutdown's time limit
+	ConnectFailed    Ending = "connect_failed"     // no backend could be reached
+	NoBackend        Ending = "no_backend"         // no backend may take traffic, or all are full
+	Denied           Ending = "denied"             // the client may not come in
+	ProxyHeader      Ending = "proxy_header"       // no PROXY header, or a bad one
 )

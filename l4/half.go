@@ -20,6 +20,12 @@ const (
 	bulkMax = 1 << 20
 )
 
+// The pauses between two looks at a queue that is to run empty.
+const (
+	minFlushPause = time.Millisecond
+	maxFlushPause = 50 * time.Millisecond
+)
+
 // buffers are held only while bytes move.
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
@@ -48,6 +54,7 @@ const (
 	ended        // end of the source's stream
 	broke        // the source broke
 	stuck        // the destination broke
+	closed       // by a cut or by the other half
 )
 
 func (h *half) init(r *relay, dst, src *side) {
@@ -68,12 +75,18 @@ func (h *half) other() *half {
 func (h *half) run() {
 	for h.result == moving {
 		if err := h.src.raw.Read(h.readable); err != nil {
-			return // closed by a cut or by the other half
-		}
-		if h.result == moving {
+			h.result = closed
+		} else if h.result == moving {
 			h.splice()
 		}
 	}
+	h.conclude()
+	if r := h.relay; r.running.Add(-1) == 0 {
+		r.finished(*r.ending.Load())
+	}
+}
+
+func (h *half) conclude() {
 	switch h.result {
 	case ended:
 		h.passEnd()
@@ -147,8 +160,8 @@ func (h *half) passEnd() {
 	h.relay.ended(h)
 }
 
-// watch waits until the source breaks after its end of stream, or is closed.
-func (h *half) watch() {
+// await waits until the source breaks after its end of stream, or is closed.
+func (h *half) await() {
 	err := h.src.raw.Read(func(fd uintptr) bool { return socketError(fd) != nil })
 	if err == nil {
 		h.relay.broke(h)

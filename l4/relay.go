@@ -4,7 +4,6 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // stream is a connection whose two directions end apart: *net.TCPConn or
@@ -27,7 +26,10 @@ type relay struct {
 	client, backend side
 	up, down        half // client to backend, backend to client
 
-	ending atomic.Pointer[Ending] // the first cause wins
+	ending   atomic.Pointer[Ending] // the first cause wins
+	running  atomic.Int32           // halves that have not returned
+	finished func(Ending)           // called once both have
+	watch    watch
 }
 
 // side is one of the two connections.
@@ -36,13 +38,14 @@ type side struct {
 	raw    syscall.RawConn
 	reset  Ending      // what it is called if this side breaks
 	broken atomic.Bool // it broke: nothing more can be written to it
+
+	patient bool // it has no user timeout now; belongs to Relays.mu
 }
 
 func newRelay(client, backend stream) (*relay, error) {
-	r := &relay{
-		client:  side{stream: client, reset: ClientReset},
-		backend: side{stream: backend, reset: BackendReset},
-	}
+	r := &relay{}
+	r.client.stream, r.client.reset = client, ClientReset
+	r.backend.stream, r.backend.reset = backend, BackendReset
 	for _, s := range []*side{&r.client, &r.backend} {
 		raw, err := s.SyscallConn()
 		if err != nil {
@@ -55,16 +58,18 @@ func newRelay(client, backend stream) (*relay, error) {
 	return r, nil
 }
 
-// run returns when both directions have ended and both connections are closed.
-func (r *relay) run() Ending {
-	donec := make(chan struct{})
-	go func() {
-		r.up.run()
-		close(donec)
-	}()
-	r.down.run()
-	<-donec
-	return *r.ending.Load()
+// start begins both directions and returns. Each has a goroutine of its own that
+// is new, because the stack of one that has dialled is large. The last one to end
+// calls finished.
+func (r *relay) start() {
+	r.running.Store(2)
+	go r.up.run()
+	go r.down.run()
+}
+
+// halfClosed reports whether one direction is over.
+func (r *relay) halfClosed() bool {
+	return r.up.done.Load() || r.down.done.Load() || r.over()
 }
 
 // received returns how many bytes the client has sent, sent how many it was
@@ -92,7 +97,7 @@ func (r *relay) ended(h *half) {
 		return
 	}
 	if !h.other().done.Load() {
-		h.watch() // until the source breaks or the other half closes it
+		h.await() // until the source breaks or the other half closes it
 		return
 	}
 	why := EOF
@@ -123,15 +128,9 @@ func (r *relay) blocked(h *half) {
 
 // reset closes a connection with a reset. What its kernel has not delivered yet
 // is lost.
-func reset(conn stream) {
+func reset(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = conn.Close()
 }
-
-// The pauses between two looks at a queue that is to run empty.
-const (
-	minFlushPause = time.Millisecond
-	maxFlushPause = 50 * time.Millisecond
-)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fourseven/health"
@@ -14,62 +15,80 @@ import (
 // ErrServerClosed is what Serve returns after Shutdown.
 var ErrServerClosed = errors.New("l4: server closed")
 
-// Server accepts TCP connections and relays each to a backend of the pool. Its
+// Server accepts connections and relays each to a backend of the pool. Its
 // exported fields are set before Serve and do not change afterwards.
 type Server struct {
 	Pool   *health.Pool
 	Dialer *health.Dialer
 	// Retries is how many further backends are tried after a failed dial.
 	Retries int
-	Logger  *slog.Logger
+	// SendProxy is the version of the PROXY header that backends get: 1, 2, or 0
+	// for none.
+	SendProxy byte
 
-	mu       sync.Mutex
-	ln       net.Listener
-	closing  bool
-	closed   chan struct{} // made by closec
-	sessions map[*session]struct{}
-	wg       sync.WaitGroup // one a session; Add only under mu while !closing
-}
+	Relays Relays // the time limits of a connection, and those that live
+	Gate   *Gate  // who may come in; nil for everybody
+	Slots  Slots  // how many may be in at once
+	Logger *slog.Logger
 
-// session is one client connection with what became of it.
-type session struct {
-	client stream
-	ctx    context.Context // of the dial; ended by resetAll
-	cancel context.CancelFunc
-	relay  *relay // nil while dialling; under Server.mu
+	mu      sync.Mutex
+	ln      net.Listener
+	closing bool
+	closed  chan struct{}  // made by closec; closed when Shutdown begins
+	wg      sync.WaitGroup // one a connection; Add only under mu while !closing
+
+	active    atomic.Int64
+	dials     context.Context // ends when what remains is cut; made by track
+	cutDials  context.CancelFunc
+	sweeper   sync.WaitGroup
+	stopSweep context.CancelFunc
 }
 
 // Serve accepts connections on ln until Shutdown. It always returns a non-nil
 // error; after Shutdown that is ErrServerClosed. It closes ln. No error of Accept
-// ends it but the listener's closing.
+// ends it but the listener's closing. At the limit of Slots it does not accept,
+// so that the kernel's queue holds the rest.
 func (s *Server) Serve(ln net.Listener) error {
 	defer func() { _ = ln.Close() }()
 	if !s.track(ln) {
 		return ErrServerClosed
 	}
+	closed := s.closec()
 	var pause time.Duration
-	for {
+	for s.Slots.Acquire(closed) {
 		conn, err := ln.Accept()
 		if err == nil {
 			pause = 0
 			s.start(conn.(stream))
 			continue
 		}
+		s.Slots.Release()
 		if errors.Is(err, net.ErrClosed) {
-			return ErrServerClosed
+			break
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		s.Logger.Error("accept", "frontend", "l4", "err", err, "pause", pause)
-		select {
-		case <-time.After(pause):
-		case <-s.closec():
-			return ErrServerClosed
+		if !sleep(pause, closed) {
+			break
 		}
+	}
+	return ErrServerClosed
+}
+
+// sleep reports whether the time passed before the channel closed.
+func sleep(d time.Duration, closed <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-closed:
+		return false
 	}
 }
 
-// track keeps the listener for Shutdown to close. It reports whether the server
-// may serve.
+// track keeps the listener for Shutdown to close, and starts the sweeper. It
+// reports whether the server may serve.
 func (s *Server) track(ln net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,6 +96,10 @@ func (s *Server) track(ln net.Listener) bool {
 		return false
 	}
 	s.ln = ln
+	s.dials, s.cutDials = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopSweep = cancel
+	s.sweeper.Go(func() { _ = s.Relays.Sweep(ctx) })
 	return true
 }
 
@@ -94,78 +117,53 @@ func (s *Server) closecLocked() chan struct{} {
 	return s.closed
 }
 
+// start gives the connection a goroutine of its own.
 func (s *Server) start(client stream) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ses := &session{client: client, ctx: ctx, cancel: cancel}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		cancel()
+		s.Slots.Release()
 		reset(client)
 		return
 	}
-	if s.sessions == nil {
-		s.sessions = make(map[*session]struct{})
-	}
-	s.sessions[ses] = struct{}{}
-	s.wg.Go(func() { s.handle(ses) })
+	s.active.Add(1)
+	s.wg.Add(1)
+	go s.connect(client)
 }
 
-// handle lives as long as the session.
-func (s *Server) handle(ses *session) {
-	defer s.forget(ses)
-	backend, ending := s.connect(ses)
-	if backend != nil {
-		defer backend.Release()
-		ending = ses.relay.run()
+// connect lets the client in, finds it a backend and starts their relay, which
+// ends the session later. If it cannot, the client is reset.
+func (s *Server) connect(client stream) {
+	ses := &session{server: s, client: client}
+	var why Ending
+	if ses.visitor, why = s.Gate.Enter(client); why != "" {
+		ses.refuse(why)
+		return
 	}
-	s.Logger.Debug("connection ended", "frontend", "l4", "client", ses.client.RemoteAddr(), "reason", ending)
-}
-
-// connect gives the session its relay. If it cannot, the client is reset and the
-// ending says why.
-func (s *Server) connect(ses *session) (*health.Backend, Ending) {
-	conn, b, ending := s.dial(ses.ctx)
+	conn, b, why := s.dial(s.dials, ses.visitor)
 	if conn == nil {
-		reset(ses.client)
-		return nil, ending
+		ses.refuse(why)
+		return
 	}
-	r, err := newRelay(ses.client, conn.(stream))
+	ses.backend = b
+	r, err := newRelay(client, conn.(stream))
 	if err != nil {
-		reset(ses.client)
-		reset(conn.(stream))
-		b.Release()
-		return nil, ConnectFailed
+		reset(conn)
+		ses.refuse(ConnectFailed)
+		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ses.relay = r
-	if ses.ctx.Err() != nil {
-		r.cut(Drain)
-	}
-	return b, ""
-}
-
-func (s *Server) forget(ses *session) {
-	ses.cancel()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, ses)
+	s.Relays.start(r, ses.finish)
 }
 
 // Active returns how many connections live.
-func (s *Server) Active() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.sessions)
-}
+func (s *Server) Active() int { return int(s.active.Load()) }
 
 // Shutdown closes the listener and waits for the live connections to end. When
 // the context is done it resets what remains and returns the context's error.
 // No goroutine of the server is left when it returns.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.close()
-
+	defer s.end()
 	donec := make(chan struct{})
 	go func() { s.wg.Wait(); close(donec) }()
 	select {
@@ -173,7 +171,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	s.resetAll()
+	s.cut()
 	<-donec
 	return ctx.Err()
 }
@@ -192,13 +190,23 @@ func (s *Server) close() {
 	}
 }
 
-func (s *Server) resetAll() {
+// cut ends everything that lives.
+func (s *Server) cut() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for ses := range s.sessions {
-		ses.cancel()
-		if ses.relay != nil {
-			ses.relay.cut(Drain)
-		}
+	if s.cutDials != nil {
+		s.cutDials()
 	}
+	s.mu.Unlock()
+	s.Relays.CutAll()
+}
+
+// end stops what serves the connections, once there are none.
+func (s *Server) end() {
+	s.mu.Lock()
+	if s.stopSweep != nil {
+		s.stopSweep()
+		s.cutDials()
+	}
+	s.mu.Unlock()
+	s.sweeper.Wait()
 }

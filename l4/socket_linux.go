@@ -2,6 +2,7 @@ package l4
 
 import (
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,4 +47,32 @@ func socketError(fd uintptr) error {
 		return syscall.Errno(code)
 	}
 	return nil
+}
+
+// peek reads what is there and leaves it there.
+func peek(fd uintptr, buf []byte) (int, error) {
+	for {
+		n, _, err := unix.Recvfrom(int(fd), buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		if err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+// peerAnswers returns how long ago the peer was heard of, and whether anything
+// waits to be sent or acknowledged.
+func peerAnswers(fd uintptr) (heard time.Duration, waits bool) {
+	if unacknowledged(fd) == 0 {
+		return 0, false
+	}
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, false
+	}
+	return time.Duration(info.Last_ack_recv) * time.Millisecond, true
+}
+
+// setUserTimeout reports whether the socket took it. Zero is the system's own.
+func setUserTimeout(fd uintptr, d time.Duration) bool {
+	return unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())) == nil
 }

@@ -1,0 +1,45 @@
+package l4
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"fourseven/health"
+)
+
+// Listen listens on host:port or unix:/path. The accepted TCP sockets have
+// keepalive and the other options of health.TuneSocket from the listener. A Unix
+// socket that nobody listens on any more is replaced.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	network, addr := health.SplitAddr(addr)
+	if network == "unix" {
+		if err := removeStale(addr); err != nil {
+			return nil, err
+		}
+	}
+	lc := net.ListenConfig{
+		KeepAlive: -1, // TuneSocket sets it, once
+		Control:   health.TuneSocket,
+	}
+	// An MPTCP listener would hand out sockets that cannot splice.
+	lc.SetMultipathTCP(false)
+	return lc.Listen(ctx, network, addr)
+}
+
+// removeStale removes the socket that a process which is gone has left behind,
+// and nothing else.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return nil // nothing there, or what bind will complain of
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		_ = conn.Close()
+		return fmt.Errorf("listen unix %s: %w", path, syscall.EADDRINUSE)
+	}
+	return os.Remove(path)
+}

@@ -1,0 +1,177 @@
+package l4
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"fourseven/health"
+)
+
+// Relays holds the relays that live, and cuts those that are past a time limit.
+// The data path never looks at a clock: Sweep compares byte counters instead. Its
+// exported fields are set before use, and zero is no limit.
+type Relays struct {
+	// IdleTimeout is the silence in both directions that ends a relay,
+	// HalfCloseTimeout the same once one side has ended its stream.
+	IdleTimeout, HalfCloseTimeout time.Duration
+	// MaxAge is the age at which a relay is cut, spread by ±10 % so that those that
+	// began together do not end together.
+	MaxAge time.Duration
+
+	userTimeout time.Duration // health.UserTimeout but in tests
+
+	mu             sync.Mutex
+	live           map[*relay]struct{}
+	closed         bool
+	received, sent int64 // by relays that have ended
+}
+
+// Run relays the two connections until both directions have ended, closes them
+// and returns why.
+func (rs *Relays) Run(client, backend net.Conn) Ending {
+	r, err := newRelay(client.(stream), backend.(stream))
+	if err != nil {
+		reset(client)
+		reset(backend)
+		return ConnectFailed
+	}
+	endc := make(chan Ending, 1)
+	rs.start(r, func(why Ending) { endc <- why })
+	return <-endc
+}
+
+// start begins a relay and returns. The function is called once, when both
+// connections are closed.
+func (rs *Relays) start(r *relay, finished func(Ending)) {
+	r.finished = func(why Ending) {
+		rs.remove(r)
+		finished(why)
+	}
+	rs.add(r)
+	r.start()
+}
+
+func (rs *Relays) add(r *relay) {
+	now := time.Now()
+	r.watch.since = now
+	if rs.MaxAge > 0 {
+		r.watch.expires = now.Add(spread(rs.MaxAge))
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.live == nil {
+		rs.live = make(map[*relay]struct{})
+	}
+	rs.live[r] = struct{}{}
+	if rs.closed {
+		r.cut(Drain)
+	}
+}
+
+func (rs *Relays) remove(r *relay) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.live, r)
+	rs.received += r.received()
+	rs.sent += r.sent()
+}
+
+// Bytes returns how many bytes clients have sent and were sent, those of live
+// connections included.
+func (rs *Relays) Bytes() (received, sent int64) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	received, sent = rs.received, rs.sent
+	for r := range rs.live {
+		received += r.received()
+		sent += r.sent()
+	}
+	return received, sent
+}
+
+// CutAll cuts what lives, and what is added later.
+func (rs *Relays) CutAll() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.closed = true
+	for r := range rs.live {
+		r.cut(Drain)
+	}
+}
+
+// Sweep cuts relays that are past a limit, until the context is done.
+func (rs *Relays) Sweep(ctx context.Context) error {
+	if rs.userTimeout == 0 {
+		rs.userTimeout = health.UserTimeout
+	}
+	tick := time.NewTicker(rs.resolution())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case now := <-tick.C:
+			rs.sweep(now)
+		}
+	}
+}
+
+// resolution is a tenth of the shortest limit, a second at most.
+func (rs *Relays) resolution() time.Duration {
+	d := time.Second
+	for _, limit := range []time.Duration{rs.IdleTimeout, rs.HalfCloseTimeout, rs.MaxAge, rs.userTimeout} {
+		if limit > 0 {
+			d = min(d, limit/10)
+		}
+	}
+	return max(d, time.Millisecond)
+}
+
+func (rs *Relays) sweep(now time.Time) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for r := range rs.live {
+		if why := rs.overdue(r, now); why != "" {
+			r.cut(why)
+		}
+	}
+}
+
+// overdue returns why the relay is past a limit, or nothing.
+func (rs *Relays) overdue(r *relay, now time.Time) Ending {
+	w := &r.watch
+	if !w.expires.IsZero() && now.After(w.expires) {
+		return MaxAge
+	}
+	limit, why := rs.IdleTimeout, Idle
+	half := r.halfClosed()
+	if half {
+		limit, why = rs.HalfCloseTimeout, HalfCloseTimeout
+	}
+	if seen := r.received() + r.sent(); seen != w.seen || half != w.half {
+		w.seen, w.half, w.since = seen, half, now
+		r.impatient(rs.userTimeout)
+	}
+	silence := now.Sub(w.since)
+	if silence > rs.userTimeout/4 && now.Sub(w.asked) > rs.userTimeout/4 {
+		w.asked = now
+		r.patient(rs.userTimeout)
+	}
+	if limit == 0 || silence < limit {
+		return ""
+	}
+	// What the kernel still delivers is not silence.
+	if queued := r.up.unacked() + r.down.unacked(); queued != w.queued {
+		w.queued, w.since = queued, now
+		return ""
+	}
+	return why
+}
+
+// spread returns d ±10 %.
+func spread(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}

@@ -1,0 +1,42 @@
+package l4
+
+// Slots bounds how many client connections there are at once, over all
+// frontends. The zero value bounds nothing. It is safe for concurrent use.
+type Slots struct {
+	c chan struct{}
+}
+
+// NewSlots returns n free slots. With n under 1 it bounds nothing.
+func NewSlots(n int) Slots {
+	if n < 1 {
+		return Slots{}
+	}
+	return Slots{c: make(chan struct{}, n)}
+}
+
+// Acquire waits for a free slot. It reports false if done was closed first.
+func (s Slots) Acquire(done <-chan struct{}) bool {
+	if s.c == nil {
+		return true
+	}
+	select {
+	case s.c <- struct{}{}:
+		return true
+	case <-done:
+		return false
+	}
+}
+
+// Release frees a slot that Acquire gave.
+func (s Slots) Release() {
+	if s.c != nil {
+		<-s.c
+	}
+}
+
+// Taken returns how many slots are taken, and Limit how many there are; both are
+// 0 without a bound.
+func (s Slots) Taken() int { return len(s.c) }
+
+// Limit returns how many slots there are, 0 without a bound.
+func (s Slots) Limit() int { return cap(s.c) }

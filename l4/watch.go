@@ -1,0 +1,45 @@
+package l4
+
+import "time"
+
+// watch is what the sweeper knows of a relay. It belongs to Relays.mu.
+type watch struct {
+	expires time.Time // zero: never
+	since   time.Time // when seen or half last changed
+	asked   time.Time // when patient last looked
+	seen    int64
+	queued  int
+	half    bool
+}
+
+// patientFor is how long a peer may leave probes of its closed window unanswered:
+// the kernel sends them two minutes apart at most.
+const patientFor = 5 * time.Minute
+
+// patient tells peers that are slow from peers that are gone. The kernel ends a
+// connection whose peer keeps its window closed for the user timeout, although
+// it answers every probe (RFC 1122, section 4.2.2.17, wants it kept). A client
+// that has stopped reading for a while is honest, so its socket gets no user
+// timeout as long as it answers; the idle timeout is what bounds it.
+func (r *relay) patient(userTimeout time.Duration) {
+	for _, s := range []*side{&r.client, &r.backend} {
+		_ = s.raw.Control(func(fd uintptr) {
+			heard, waits := peerAnswers(fd)
+			switch {
+			case waits && !s.patient && heard < userTimeout/2:
+				s.patient = setUserTimeout(fd, 0)
+			case s.patient && heard > patientFor:
+				s.patient = !setUserTimeout(fd, userTimeout)
+			}
+		})
+	}
+}
+
+// impatient takes back what patient did, once bytes move again.
+func (r *relay) impatient(userTimeout time.Duration) {
+	for _, s := range []*side{&r.client, &r.backend} {
+		if s.patient {
+			_ = s.raw.Control(func(fd uintptr) { s.patient = !setUserTimeout(fd, userTimeout) })
+		}
+	}
+}
