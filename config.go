@@ -21,7 +21,7 @@ const envPrefix = "LB_"
 //	oneof       the words that it may be
 //	help        what it means
 type config struct {
-	Backends backends `env:"BACKENDS,required" help:"host:port of each backend, with ;weight=N where it takes more turns than the others; http:// or tcp:// in front is accepted"`
+	Backends backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once; http:// or tcp:// in front is accepted"`
 
 	L4Listen    address `env:"L4_LISTEN" envDefault:":9000" help:"L4 (TCP) address, or off"`
 	L7Listen    address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, or off"`
@@ -39,6 +39,17 @@ type config struct {
 	HealthTimeout      time.Duration `env:"HEALTH_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one probe may take"`
 	HealthRise         int           `env:"HEALTH_RISE" envDefault:"1" min:"1" max:"1000" help:"consecutive passed probes that bring a backend up"`
 	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
+
+	L4IdleTimeout      time.Duration `env:"L4_IDLE_TIMEOUT" envDefault:"1h" min:"0s" help:"silence in both directions that ends an L4 connection; 0 for no limit"`
+	L4HalfCloseTimeout time.Duration `env:"L4_HALF_CLOSE_TIMEOUT" envDefault:"1m" min:"0s" help:"the same once one side has ended its stream; 0 for no limit"`
+	L4MaxAge           time.Duration `env:"L4_MAX_AGE" envDefault:"0s" min:"0s" help:"age at which an L4 connection is cut, spread by 10 % either way; 0 for no limit"`
+
+	MaxConns          int      `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" help:"client connections at once; 0 derives it from the descriptor limit"`
+	MaxConnsPerIP     int      `env:"MAX_CONNS_PER_IP" envDefault:"0" min:"0" max:"10000000" help:"the same for one client address; 0 for no limit"`
+	Allow             prefixes `env:"ALLOW" help:"addresses or CIDRs of the clients that may connect; empty allows all"`
+	Deny              prefixes `env:"DENY" help:"addresses or CIDRs of the clients that may not; wins over LB_ALLOW"`
+	ProxyProtocolFrom prefixes `env:"PROXY_PROTOCOL_FROM" help:"addresses or CIDRs whose connections must begin with a PROXY header (v1 or v2), which says who the client is"`
+	ProxyProtocolSend string   `env:"PROXY_PROTOCOL_SEND" envDefault:"off" oneof:"off,v1,v2" help:"PROXY header that L4 backends get"`
 
 	L7HeaderTimeout  time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long the client's request head may take; 0 for no limit"`
 	L7IdleTimeout    time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"silence after which a keep-alive connection is closed; 0 for no limit"`

@@ -72,13 +72,13 @@ func TestLoadConfigFaults(t *testing.T) {
 		want    []string
 	}{
 		{"nothing set", nil, []string{
-			`LB_BACKENDS: not set, expected at least one host:port, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001`}},
+			`LB_BACKENDS: not set, expected at least one host:port or unix:/path, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001`}},
 		{"required but empty", []string{"LB_BACKENDS="}, []string{
-			`LB_BACKENDS="": expected at least one host:port, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001`}},
+			`LB_BACKENDS="": expected at least one host:port or unix:/path, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001`}},
 		{"only commas", []string{"LB_BACKENDS=,,"}, []string{
-			`LB_BACKENDS=",,": expected at least one host:port, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001`}},
+			`LB_BACKENDS=",,": expected at least one host:port or unix:/path, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001`}},
 		{"each bad entry", []string{"LB_BACKENDS=a,b:1,c:0"}, []string{
-			`LB_BACKENDS: entry "a": expected host:port`,
+			`LB_BACKENDS: entry "a": expected host:port or unix:/path`,
 			`LB_BACKENDS: entry "c:0": expected a port from 1 to 65535 after the host`}},
 		{"each backend twice", []string{"LB_BACKENDS=a:1,b:2,http://a:1,b:2"}, []string{
 			`LB_BACKENDS: entry "a:1": expected each backend once`,
@@ -112,13 +112,13 @@ func TestLoadConfigFaults(t *testing.T) {
 			`LB_LOG_LEVEL="INFO": expected debug, info, warn or error`,
 			`LB_LOG_FORMAT="xml": expected text or json`}},
 		{"address", []string{good, "LB_L4_LISTEN=9000"}, []string{
-			`LB_L4_LISTEN="9000": expected host:port or :port, or off`}},
+			`LB_L4_LISTEN="9000": expected host:port, :port or unix:/path, or off`}},
 		{"path", []string{good, "LB_HEALTH_PATH=health"}, []string{
 			`LB_HEALTH_PATH="health": expected a path that begins with / and has no spaces, control characters or #`}},
 
 		// env.Parse would take the default for each of these.
 		{"set but empty", []string{good, "LB_RETRIES=", "LB_CONNECT_TIMEOUT=", "LB_L4_LISTEN=", "LB_LOG_FORMAT="}, []string{
-			`LB_L4_LISTEN="": expected host:port or :port, or off; unset it for the default :9000`,
+			`LB_L4_LISTEN="": expected host:port, :port or unix:/path, or off; unset it for the default :9000`,
 			`LB_RETRIES="": expected a whole number from 0 to 16; unset it for the default 2`,
 			`LB_CONNECT_TIMEOUT="": expected a duration of at least 1ms, such as 500ms or 1m30s; unset it for the default 2s`,
 			`LB_LOG_FORMAT="": expected text or json; unset it for the default text`}},
@@ -126,12 +126,12 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"everything off", []string{good, "LB_L4_LISTEN=off", "LB_L7_LISTEN=off"}, []string{
 			`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`}},
 		{"one listener off and one wrong", []string{good, "LB_L4_LISTEN=off", "LB_L7_LISTEN=x"}, []string{
-			`LB_L7_LISTEN="x": expected host:port or :port, or off`}},
+			`LB_L7_LISTEN="x": expected host:port, :port or unix:/path, or off`}},
 		{"one address twice", []string{good, "LB_L7_LISTEN=:9000", "LB_ADMIN_LISTEN=:9000"}, []string{
 			`LB_L7_LISTEN=":9000": LB_L4_LISTEN has the same address, expected another one`,
 			`LB_ADMIN_LISTEN=":9000": LB_L7_LISTEN has the same address, expected another one`}},
 		{"all kinds at once, in order", []string{"LB_X=1", "LB_RETRIES=x", "LB_BACKENDS=a", "LB_L4_LISTEN=off", "LB_L7_LISTEN=off"}, []string{
-			`LB_BACKENDS: entry "a": expected host:port`,
+			`LB_BACKENDS: entry "a": expected host:port or unix:/path`,
 			`LB_RETRIES="x": expected a whole number from 0 to 16`,
 			`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`,
 			`LB_X="1": unknown setting; see fourseven help`}},

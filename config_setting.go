@@ -100,9 +100,9 @@ func (s setting) kind() (name, expected string) {
 	}
 	switch s.value(&config{}).Interface().(type) {
 	case backends:
-		return "list", "at least one host:port, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001"
+		return "list", "at least one host:port or unix:/path, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001"
 	case address:
-		return "address", "host:port or :port, or off"
+		return "address", "host:port, :port or unix:/path, or off"
 	case requestPath:
 		return "path", "a path that begins with / and has no spaces, control characters or #"
 	case statusSet:

@@ -62,10 +62,16 @@ func (a address) off() bool { return a == "off" }
 // have it. Port 0 is any free one.
 func (a address) fixed() bool { return a != "" && !a.off() && !strings.HasSuffix(string(a), ":0") }
 
-// UnmarshalText reads host:port, :port or off.
+// UnmarshalText reads host:port, :port, unix:/path or off.
 func (a *address) UnmarshalText(text []byte) error {
 	*a = address(text)
 	if a.off() {
+		return nil
+	}
+	if network, path := health.SplitAddr(string(text)); network == "unix" {
+		if !strings.HasPrefix(path, "/") {
+			return errUnexpected
+		}
 		return nil
 	}
 	host, port, err := net.SplitHostPort(string(text))

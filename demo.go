@@ -12,10 +12,8 @@ import (
 
 // runDemo serves like runServer, in front of two backends of its own.
 func runDemo(environ []string, stdout, stderr io.Writer) int {
-	for _, kv := range environ {
-		if name, _, _ := strings.Cut(kv, "="); name == "LB_BACKENDS" || name == "LB_BACKENDS_FILE" {
-			return usageError(stderr, name+" is set, but the demo brings its own backends: unset it, or run without demo")
-		}
+	if hasBackends(environ) {
+		return usageError(stderr, "LB_BACKENDS is set, but the demo brings its own backends: unset it, or run without demo")
 	}
 	backends, stop, err := startDemoBackends(2)
 	if err != nil {

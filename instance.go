@@ -41,6 +41,7 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 	pool := health.NewPool(cfg.Backends...)
 	pool.Logger = logger
 	dialer := &health.Dialer{Timeout: cfg.ConnectTimeout}
+	slots := l4.NewSlots(maxConns(cfg, logger))
 	in := &instance{
 		cfg: cfg, logger: logger, pool: pool,
 		checker: &health.Checker{
@@ -48,7 +49,14 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 			Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},
-		l4: &l4.Server{Pool: pool, Dialer: dialer, Retries: cfg.Retries, Logger: logger},
+		l4: &l4.Server{
+			Pool: pool, Dialer: dialer, Retries: cfg.Retries, Logger: logger, SendProxy: cfg.sendProxy(),
+			Relays: l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
+			Gate: &l4.Gate{
+				Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
+			},
+			Slots: slots,
+		},
 		l7: &l7.Server{
 			Pool: pool, Dialer: dialer, Retries: cfg.Retries, Logger: logger,
 			HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
@@ -65,6 +73,27 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 	return in
 }
 
+// maxConns returns how many client connections there may be at once, and says
+// what it is derived from.
+func maxConns(cfg *config, logger *slog.Logger) int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		logger.Warn("connection limit", "limit", cfg.MaxConns, "err", err)
+		return cfg.MaxConns
+	}
+	fits := l4.ConnsFor(limit.Cur, len(cfg.Backends))
+	switch {
+	case cfg.MaxConns == 0:
+		logger.Info("connection limit", "limit", fits, "derived_from", "descriptors", "descriptors", limit.Cur)
+		return fits
+	case cfg.MaxConns > fits:
+		logger.Warn("connection limit is above what the descriptors allow", "limit", cfg.MaxConns, "allowed", fits, "descriptors", limit.Cur)
+	default:
+		logger.Info("connection limit", "limit", cfg.MaxConns, "derived_from", "LB_MAX_CONNS", "descriptors", limit.Cur)
+	}
+	return cfg.MaxConns
+}
+
 // probe returns what asks a backend whether it works, or nil for off.
 func (c *config) probe() health.Probe {
 	switch c.probeKind() {
@@ -74,6 +103,17 @@ func (c *config) probe() health.Probe {
 		return health.TCPProbe(c.HealthPort)
 	}
 	return nil
+}
+
+// sendProxy returns the version of the PROXY header that backends get, or 0.
+func (c *config) sendProxy() byte {
+	switch c.ProxyProtocolSend {
+	case "v1":
+		return 1
+	case "v2":
+		return 2
+	}
+	return 0
 }
 
 // run serves until a signal, which it answers with a drain, or until a listener
@@ -146,7 +186,7 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 		{"LB_L7_LISTEN", in.cfg.L7Listen, &on.l7},
 		{"LB_ADMIN_LISTEN", in.cfg.AdminListen, &on.admin},
 	} {
-		ln, err := listen(l.addr)
+		ln, err := listen(ctx, l.addr)
 		if err != nil {
 			closeListeners(lns)
 			return addrs{}, fmt.Errorf("%s=%s: %w", l.variable, l.addr, err)
@@ -166,11 +206,11 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 }
 
 // listen returns nil for an address that is off.
-func listen(addr address) (net.Listener, error) {
+func listen(ctx context.Context, addr address) (net.Listener, error) {
 	if addr.off() {
 		return nil, nil
 	}
-	return net.Listen("tcp", string(addr))
+	return l4.Listen(ctx, string(addr))
 }
 
 func closeListeners(lns []net.Listener) {
@@ -206,7 +246,10 @@ func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
 		in.closeAll()
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), in.cfg.DrainTimeout)
+	ctx, cancel := context.WithCancel(context.Background())
+	if in.cfg.DrainTimeout > 0 {
+		ctx, cancel = context.WithTimeout(context.Background(), in.cfg.DrainTimeout)
+	}
 	defer cancel()
 	donec := make(chan struct{})
 	go func() {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,7 +11,11 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
+
+	"fourseven/health"
 )
 
 // version is set by the linker: -ldflags "-X main.version=v1.2.3".
@@ -88,6 +93,9 @@ func runCheck(environ []string, stdout, stderr io.Writer) int {
 // runHealthcheck asks the instance beside it whether it lives, for a scratch
 // image's HEALTHCHECK.
 func runHealthcheck(environ []string, stderr io.Writer) int {
+	if !hasBackends(environ) {
+		environ = append(environ, "LB_BACKENDS=unused:1") // only the admin address matters here
+	}
 	cfg, err := loadConfig(environ)
 	if err != nil {
 		return usageError(stderr, err.Error())
@@ -95,19 +103,26 @@ func runHealthcheck(environ []string, stderr io.Writer) int {
 	return exitCode(askHealthz(cfg.AdminListen), stderr)
 }
 
+// hasBackends reports whether the environment names backends.
+func hasBackends(environ []string) bool {
+	return slices.ContainsFunc(environ, func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return name == "LB_BACKENDS" || name == "LB_BACKENDS_FILE"
+	})
+}
+
 func askHealthz(listen address) error {
 	if listen.off() {
 		return fmt.Errorf("healthcheck: LB_ADMIN_LISTEN is off, there is nothing to ask")
 	}
-	host, port, err := net.SplitHostPort(string(listen))
-	if err != nil {
-		return fmt.Errorf("healthcheck: %w", err)
+	transport := &http.Transport{ // no proxy from the environment
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			network, addr := health.SplitAddr(string(listen))
+			return new(net.Dialer).DialContext(ctx, network, addr) // without a host it dials this machine
+		},
 	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "localhost"
-	}
-	client := http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{}} // no proxy from the environment
-	resp, err := client.Get("http://" + net.JoinHostPort(host, port) + "/healthz")
+	client := http.Client{Timeout: 3 * time.Second, Transport: transport}
+	resp, err := client.Get("http://fourseven/healthz")
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
