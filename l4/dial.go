@@ -1,40 +1,43 @@
 package l4
 
 import (
-	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"fourseven/health"
 )
 
-// dial connects to the backend whose turn it is, and after a failure at once to
-// another, up to s.Retries more. The backend is to be released by the caller. If
-// none answers both results are nil, and the ending says why.
-func (s *Server) dial(ctx context.Context, v Visitor) (net.Conn, *health.Backend, Ending) {
+// dial gives the session the backend whose turn it is, and after a failure at
+// once another, up to Retries more. If none answers it returns nil, and the
+// ending says why.
+func (ses *session) dial() (net.Conn, Ending) {
+	s := ses.server
 	turn := s.Pool.Turn()
 	for range s.Retries + 1 {
 		b := turn.Next()
 		if b == nil {
 			break
 		}
-		conn, err := s.dialOne(ctx, b, v)
+		conn, err := s.dialOne(b, ses.visitor)
 		if err == nil {
-			return conn, b, ""
+			ses.backend, ses.dialled = b, time.Now()
+			return conn, ""
 		}
 		b.Release()
+		ses.retries++
 		s.Logger.Debug("dial", "frontend", "l4", "err", err)
 	}
 	if turn.Tried() {
-		return nil, nil, ConnectFailed
+		return nil, ConnectFailed
 	}
-	return nil, nil, NoBackend
+	return nil, NoBackend
 }
 
 // dialOne connects to the backend and tells it who the client is, if it is to
 // know. Nothing of the client's own has been sent, so another can be tried.
-func (s *Server) dialOne(ctx context.Context, b *health.Backend, v Visitor) (net.Conn, error) {
-	conn, err := s.Dialer.Dial(ctx, b)
+func (s *Server) dialOne(b *health.Backend, v Visitor) (net.Conn, error) {
+	conn, err := s.Dialer.Dial(s.dials, b)
 	if err != nil || s.SendProxy == 0 {
 		return conn, err
 	}

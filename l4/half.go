@@ -106,6 +106,7 @@ func (h *half) move(fd uintptr) bool {
 	for {
 		if h.wasOn {
 			if h.bulk = waiting(fd); h.bulk >= bulkMin {
+				capReceiveBuffer(fd)
 				return true
 			}
 			h.wasOn = false

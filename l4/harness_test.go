@@ -59,7 +59,10 @@ func refusing(t testing.TB) *health.Backend {
 	return health.NewBackend(ln.Addr().String())
 }
 
-func echo(conn *net.TCPConn) { _, _ = io.Copy(conn, conn) }
+// echo hides ReadFrom and WriteTo: a splice of its own would hold pipes too.
+func echo(conn *net.TCPConn) {
+	_, _ = io.Copy(struct{ io.Writer }{conn}, struct{ io.Reader }{conn})
+}
 
 // named returns a backend's function that writes a name and ends.
 func named(name string) func(*net.TCPConn) {
@@ -68,6 +71,7 @@ func named(name string) func(*net.TCPConn) {
 
 type proxy struct {
 	*Server
+	endc chan Record // of each connection that ended
 	addr string
 	stop func(context.Context) error
 }
@@ -83,14 +87,20 @@ func start(t testing.TB, srv *Server, backends ...*health.Backend) *proxy {
 	if srv.Logger == nil {
 		srv.Logger = slog.New(slog.DiscardHandler)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	servec := make(chan error, 1)
-	go func() { servec <- srv.Serve(ln) }()
 	var once sync.Once
-	p := &proxy{Server: srv, addr: ln.Addr().String()}
+	p := &proxy{Server: srv, addr: ln.Addr().String(), endc: make(chan Record, 10000)}
+	srv.Ended = func(rec Record) {
+		select {
+		case p.endc <- rec:
+		default: // a benchmark
+		}
+	}
+	go func() { servec <- srv.Serve(ln) }()
 	p.stop = func(ctx context.Context) (err error) {
 		once.Do(func() {
 			err = srv.Shutdown(ctx)
@@ -117,6 +127,21 @@ func (p *proxy) dial(t testing.TB) *net.TCPConn {
 	_ = conn.SetDeadline(time.Now().Add(wait))
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn.(*net.TCPConn)
+}
+
+// wantEnding waits for the next connection to end and checks the reason.
+func (p *proxy) wantEnding(t testing.TB, want Ending) Record {
+	t.Helper()
+	select {
+	case rec := <-p.endc:
+		if rec.Reason != want {
+			t.Errorf("the connection ended with %s, want %s", rec.Reason, want)
+		}
+		return rec
+	case <-time.After(wait):
+		t.Fatalf("no connection ended, want %s", want)
+		return Record{}
+	}
 }
 
 // wantReset reads what is left of the connection, which must be want, and then

@@ -48,6 +48,8 @@ func TestHalfCloseFromTheClient(t *testing.T) {
 	if err != nil || !bytes.Equal(got, answer) {
 		t.Errorf("%d bytes of %d after the half-close, %v", len(got), len(answer), err)
 	}
+	_ = conn.Close()
+	p.wantEnding(t, EOF)
 }
 
 func TestHalfCloseFromTheBackend(t *testing.T) {
@@ -88,6 +90,7 @@ func TestBackendResetReachesTheClient(t *testing.T) {
 			conn := p.dial(t)
 			_, _ = io.WriteString(conn, "?")
 			wantReset(t, conn, text)
+			p.wantEnding(t, BackendReset)
 		})
 	}
 }
@@ -110,6 +113,7 @@ func TestClientResetReachesTheBackend(t *testing.T) {
 	if got := <-seenc; got.err == nil || got.text != text {
 		t.Errorf("the backend got %d bytes and %v, want %d and a reset", len(got.text), got.err, len(text))
 	}
+	p.wantEnding(t, ClientReset)
 }
 
 // Many connections with bulk both ways at once: every byte arrives, in order.
@@ -132,4 +136,46 @@ func TestBulkIsExact(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Pins that a client which leaves with a reset after its end of stream is
+// noticed although nobody reads from it any more and the backend is silent.
+func TestResetAfterHalfClose(t *testing.T) {
+	brokec := make(chan error, 1)
+	endc := make(chan struct{})
+	p := start(t, &Server{}, backend(t, func(conn *net.TCPConn) {
+		_, _ = io.Copy(io.Discard, conn)
+		close(endc)
+		raw, _ := conn.SyscallConn()
+		_ = raw.Read(func(fd uintptr) bool { err := socketError(fd); brokec <- err; return err != nil })
+	}))
+	conn := p.dial(t)
+	_ = conn.CloseWrite()
+	<-endc
+	reset(conn)
+	p.wantEnding(t, ClientReset)
+	for err := range brokec {
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Pins that what the backend said before it broke is delivered although writing
+// to it has failed meanwhile.
+func TestLastWordsOfABrokenBackend(t *testing.T) {
+	p := start(t, &Server{}, backend(t, func(conn *net.TCPConn) {
+		_, _ = io.ReadFull(conn, make([]byte, 1))
+		_, _ = io.WriteString(conn, "too much")
+		_ = conn.Close() // with unread data: the kernel sends a reset
+	}))
+	for range 50 {
+		conn := p.dial(t)
+		_, _ = conn.Write(random(256 << 10))
+		got, err := io.ReadAll(conn)
+		if err == nil {
+			t.Errorf("a clean end after %q", got)
+		}
+		p.wantEnding(t, BackendReset)
+	}
 }

@@ -30,6 +30,9 @@ type Server struct {
 	Gate   *Gate  // who may come in; nil for everybody
 	Slots  Slots  // how many may be in at once
 	Logger *slog.Logger
+	// Ended is called once for each connection, when it is closed. If nil, nobody
+	// is told.
+	Ended func(Record)
 
 	mu      sync.Mutex
 	ln      net.Listener
@@ -134,24 +137,24 @@ func (s *Server) start(client stream) {
 // connect lets the client in, finds it a backend and starts their relay, which
 // ends the session later. If it cannot, the client is reset.
 func (s *Server) connect(client stream) {
-	ses := &session{server: s, client: client}
+	ses := &session{server: s, client: client, began: time.Now()}
 	var why Ending
 	if ses.visitor, why = s.Gate.Enter(client); why != "" {
 		ses.refuse(why)
 		return
 	}
-	conn, b, why := s.dial(s.dials, ses.visitor)
+	conn, why := ses.dial()
 	if conn == nil {
 		ses.refuse(why)
 		return
 	}
-	ses.backend = b
 	r, err := newRelay(client, conn.(stream))
 	if err != nil {
 		reset(conn)
 		ses.refuse(ConnectFailed)
 		return
 	}
+	ses.relay = r
 	s.Relays.start(r, ses.finish)
 }
 

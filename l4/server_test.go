@@ -53,14 +53,18 @@ func TestRefusedDialGoesToAnother(t *testing.T) {
 }
 
 func TestNobodyAnswersIsAReset(t *testing.T) {
-	tests := map[string]func() *proxy{
-		"no backend is up":    func() *proxy { return start(t, &Server{}) },
-		"all refuse":          func() *proxy { return start(t, &Server{Retries: 2}, refusing(t), refusing(t)) },
-		"retries are used up": func() *proxy { return start(t, &Server{}, refusing(t), backend(t, echo)) },
+	tests := []struct {
+		name  string
+		begin func() *proxy
+		want  Ending
+	}{
+		{"no backend is up", func() *proxy { return start(t, &Server{}) }, NoBackend},
+		{"all refuse", func() *proxy { return start(t, &Server{Retries: 2}, refusing(t), refusing(t)) }, ConnectFailed},
+		{"retries are used up", func() *proxy { return start(t, &Server{}, refusing(t), backend(t, echo)) }, ConnectFailed},
 	}
-	for name, begin := range tests {
-		t.Run(name, func(t *testing.T) {
-			p := begin()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := tt.begin()
 			began := time.Now()
 			conn, err := net.Dial("tcp", p.addr)
 			if err == nil {
@@ -72,7 +76,23 @@ func TestNobodyAnswersIsAReset(t *testing.T) {
 			if d := time.Since(began); d > time.Second {
 				t.Errorf("reset after %s", d)
 			}
+			p.wantEnding(t, tt.want)
 		})
+	}
+}
+
+// Pins that a backend which does not answer costs its clients one dial's timeout.
+func TestHangingDialGoesToAnother(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	p := start(t, &Server{Retries: 1, Dialer: &health.Dialer{Timeout: timeout}}, blackhole(t), backend(t, named("2")))
+	for range 2 {
+		began := time.Now()
+		if got := ask(t, p); got != "2" {
+			t.Errorf("answer %q", got)
+		}
+		if d := time.Since(began); d > timeout+200*time.Millisecond {
+			t.Errorf("served after %s", d)
+		}
 	}
 }
 
@@ -179,6 +199,7 @@ func TestShutdownResetsWhatRemains(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	wantReset(t, conn, "")
+	p.wantEnding(t, Drain)
 	if n := p.Active(); n != 0 {
 		t.Errorf("%d connections live after Shutdown", n)
 	}
@@ -203,22 +224,7 @@ func TestShutdownCutsDials(t *testing.T) {
 // blackhole returns a backend whose queue is full, so that a dial hangs.
 func blackhole(t testing.TB) *health.Backend {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	sa, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}).String()
+	_, addr := queue(t, 0)
 	for range 8 {
 		conn, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
 		if err != nil {

@@ -3,16 +3,33 @@ package l4
 import (
 	"context"
 	"log/slog"
+	"net/netip"
+	"time"
 
 	"fourseven/health"
 )
 
-// session is one client connection with what became of it.
+// Record says what became of one client connection.
+type Record struct {
+	Client         netip.AddrPort // zero for Unix sockets
+	Backend        string         // empty unless one was dialled
+	Reason         Ending
+	Retries        int   // backends that could not be dialled, before Backend
+	Received, Sent int64 // bytes from and to the client
+	Began          time.Time
+	Dial, Whole    time.Duration // until the backend was dialled, until the end
+}
+
+// session is one client connection that lives.
 type session struct {
 	server  *Server
 	client  stream
 	visitor Visitor         // as soon as it came in
 	backend *health.Backend // nil unless one was dialled
+	relay   *relay          // nil unless there is a backend
+	retries int
+	began   time.Time
+	dialled time.Time
 }
 
 // refuse ends a session that has no relay.
@@ -27,21 +44,38 @@ func (ses *session) finish(why Ending) {
 	if ses.backend != nil {
 		ses.backend.Release()
 	}
-	ses.log(why)
+	ses.report(why)
 	ses.visitor.Leave()
 	s.active.Add(-1)
 	s.Slots.Release()
 	s.wg.Done()
 }
 
-func (ses *session) log(why Ending) {
-	logger := ses.server.Logger
-	if !logger.Enabled(context.Background(), slog.LevelDebug) {
+func (ses *session) report(why Ending) {
+	s := ses.server
+	debug := s.Logger.Enabled(context.Background(), slog.LevelDebug)
+	if s.Ended == nil && !debug {
 		return
 	}
-	backend := ""
-	if ses.backend != nil {
-		backend = ses.backend.Addr
+	rec := ses.record(why)
+	if s.Ended != nil {
+		s.Ended(rec)
 	}
-	logger.Debug("connection ended", "frontend", "l4", "client", ses.visitor.Client, "backend", backend, "reason", why)
+	if debug {
+		s.Logger.Debug("connection ended", "frontend", "l4", "client", rec.Client, "backend", rec.Backend,
+			"reason", rec.Reason, "retries", rec.Retries, "received", rec.Received, "sent", rec.Sent, "duration", rec.Whole)
+	}
+}
+
+func (ses *session) record(why Ending) Record {
+	rec := Record{
+		Client: ses.visitor.Client, Reason: why, Retries: ses.retries,
+		Began: ses.began, Whole: time.Since(ses.began),
+	}
+	if ses.relay != nil {
+		rec.Backend = ses.backend.Addr
+		rec.Dial = ses.dialled.Sub(ses.began)
+		rec.Received, rec.Sent = ses.relay.received(), ses.relay.sent()
+	}
+	return rec
 }

@@ -76,3 +76,18 @@ func peerAnswers(fd uintptr) (heard time.Duration, waits bool) {
 func setUserTimeout(fd uintptr, d time.Duration) bool {
 	return unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())) == nil
 }
+
+// receiveMax is how large a socket's receive buffer may grow: Linux's own default
+// for tcp_rmem. Hosts tuned for more would take in tens of megabytes for a
+// client that does not read.
+const receiveMax = 6 << 20
+
+// capReceiveBuffer ends the growth of a receive buffer. (TCP_WINDOW_CLAMP does
+// not: the kernel lifts it whenever the buffer grows.)
+func capReceiveBuffer(fd uintptr) {
+	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err == nil && size > receiveMax {
+		// The kernel doubles what it is told.
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveMax/2)
+	}
+}

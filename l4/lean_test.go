@@ -1,0 +1,257 @@
+package l4
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fourseven/health"
+)
+
+// Pins that splice is really on: bulk runs through a pipe.
+func TestBulkRunsThroughPipes(t *testing.T) {
+	var stop atomic.Bool
+	t.Cleanup(func() { stop.Store(true) })
+	p := start(t, &Server{}, backend(t, func(conn *net.TCPConn) {
+		for block := make([]byte, 1<<20); !stop.Load(); {
+			if _, err := conn.Write(block); err != nil {
+				return
+			}
+		}
+	}))
+	before := pipes(t)
+	conn := p.dial(t)
+	go func() { _, _ = io.Copy(io.Discard, conn) }()
+	eventually(t, "a pipe is in use", func() bool { return pipes(t) >= before+2 })
+}
+
+// Pins that an idle connection holds two descriptors, its sockets, and that it is
+// back to two after a burst. (The test holds the peers' two as well.)
+func TestIdleConnectionHoldsTwoDescriptors(t *testing.T) {
+	const n = 50
+	p := start(t, &Server{}, backend(t, echo))
+	warm := p.dial(t)
+	exchange(t, warm, "x")
+	before, pipesBefore := descriptors(t), pipes(t)
+	var conns []*net.TCPConn
+	for range n {
+		conn := p.dial(t)
+		exchange(t, conn, "x")
+		conns = append(conns, conn)
+	}
+	if got := descriptors(t) - before; got != 4*n {
+		t.Errorf("%d idle connections hold %d descriptors, want %d", n, got, 4*n)
+	}
+	for _, conn := range conns {
+		go func() { _, _ = conn.Write(random(2 << 20)) }()
+		if _, err := io.ReadFull(conn, make([]byte, 2<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the pipes are gone after the burst", func() bool {
+		runtime.GC() // the runtime keeps a few pipes for reuse until then
+		return pipes(t) == pipesBefore && descriptors(t)-before == 4*n
+	})
+}
+
+// Pins that a reader which stops reading stops its sender, with little between
+// them, and loses nothing.
+func TestStalledReaderStallsItsSender(t *testing.T) {
+	var written atomic.Int64
+	const total = 64 << 20
+	p := start(t, &Server{}, backend(t, func(conn *net.TCPConn) {
+		block := make([]byte, 64<<10)
+		for written.Load() < total {
+			n, err := conn.Write(block)
+			written.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	}))
+	conn := p.dial(t)
+	// Read fast first, so that the kernel has made the proxy's buffers large. The
+	// client's own is fixed: what it holds is not between the two.
+	_ = conn.SetReadBuffer(64 << 10)
+	const read = 24 << 20
+	if _, err := io.CopyN(io.Discard, conn, read); err != nil {
+		t.Fatal(err)
+	}
+	last, since := written.Load(), time.Now()
+	eventually(t, "the sender is stalled", func() bool {
+		if now := written.Load(); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 500*time.Millisecond
+	})
+	t.Logf("the sender got rid of %.1f MiB", float64(last-read)/(1<<20))
+	if last-read > 12<<20 {
+		t.Errorf("the sender got rid of %d bytes that nobody reads, want at most 12 MiB", last-read)
+	}
+	if n, err := io.Copy(io.Discard, conn); err != nil || n != total-read {
+		t.Errorf("%d bytes after the stall, %v, want %d", n, err, total-read)
+	}
+}
+
+// resident returns the process's resident memory in bytes.
+func resident(t testing.TB) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("needs /proc")
+	}
+	pages, _ := strconv.Atoi(strings.Fields(string(b))[1])
+	return pages * os.Getpagesize()
+}
+
+func BenchmarkConnection(b *testing.B) {
+	p := start(b, &Server{}, backend(b, echo))
+	addr := p.addr
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		buf := make([]byte, 1)
+		for pb.Next() {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			_, _ = conn.Write(buf)
+			_, _ = io.ReadFull(conn, buf)
+			reset(conn)
+		}
+	})
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	for _, n := range []int{1, 64} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			p := start(b, &Server{}, backend(b, echo))
+			b.SetParallelism((n + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				conn, err := net.Dial("tcp", p.addr)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				defer func() { _ = conn.Close() }()
+				buf := make([]byte, 64)
+				for pb.Next() {
+					if _, err := conn.Write(buf); err != nil {
+						b.Error(err)
+						return
+					}
+					if _, err := io.ReadFull(conn, buf); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkBulk(b *testing.B) {
+	p := start(b, &Server{}, backend(b, func(conn *net.TCPConn) {
+		block := make([]byte, 256<<10)
+		for {
+			if _, err := conn.Write(block); err != nil {
+				return
+			}
+		}
+	}))
+	conn := p.dial(b)
+	_ = conn.SetDeadline(time.Time{})
+	const chunk = 1 << 20
+	buf := make([]byte, chunk)
+	b.SetBytes(chunk)
+	for b.Loop() {
+		if _, err := io.ReadFull(conn, buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkIdle reports what an idle connection holds after it has carried a
+// message. The peers are bare sockets, which hold nothing in this process but
+// descriptors; the backend's wait in the listener's queue.
+func BenchmarkIdle(b *testing.B) {
+	_, addr := queue(b, 4096)
+	p := start(b, &Server{}, health.NewBackend(addr))
+	for range 64 {
+		bareClient(b, p.addr)
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	rss := resident(b)
+	b.ResetTimer()
+	for range b.N {
+		bareClient(b, p.addr)
+	}
+	eventually(b, "all have sent their message", func() bool {
+		received, _ := p.Relays.Bytes()
+		return received == int64(b.N)+64
+	})
+	b.StopTimer()
+	n := float64(b.N)
+	b.ReportMetric(float64(resident(b)-rss)/n, "B-resident/conn")
+	runtime.ReadMemStats(&after)
+	b.ReportMetric((float64(after.StackInuse)-float64(before.StackInuse))/n, "B-stack-before-gc/conn")
+	b.ReportMetric((float64(after.HeapInuse)-float64(before.HeapInuse))/n, "B-heap-before-gc/conn")
+	b.ReportMetric((float64(after.OtherSys)-float64(before.OtherSys))/n, "B-othersys/conn")
+	b.ReportMetric((float64(after.GCSys)-float64(before.GCSys))/n, "B-gcsys/conn")
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B-heap/conn")
+	b.ReportMetric((float64(after.StackInuse)-float64(before.StackInuse))/n, "B-stack/conn")
+}
+
+// queue returns a listening socket that holds n connections without accepting.
+func queue(t testing.TB, n int) (fd int, addr string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(fd, n); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(sa.(*unix.SockaddrInet4).Port)).String()
+}
+
+// bareClient connects and sends a byte, outside Go's poller.
+func bareClient(t testing.TB, addr string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	ap := netip.MustParseAddrPort(addr)
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: ap.Addr().As4(), Port: int(ap.Port())}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Write(fd, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+}
