@@ -1,0 +1,73 @@
+package l4
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Pins that at the limit the loop stops accepting: what is beyond waits in the
+// kernel's queue, is not refused, and is served when a place is free.
+func TestAtTheLimitTheQueueHoldsTheRest(t *testing.T) {
+	var most, now atomic.Int64
+	p := start(t, &Server{Slots: NewSlots(3)}, backend(t, func(conn *net.TCPConn) {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		echo(conn)
+	}))
+	var conns []*net.TCPConn
+	for range 10 {
+		conns = append(conns, p.dial(t))
+	}
+	eventually(t, "three are served", func() bool { return p.Active() == 3 })
+	for _, conn := range conns {
+		exchange(t, conn, "x")
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+	}
+	if most.Load() > 3 {
+		t.Errorf("%d at once, want 3 at most", most.Load())
+	}
+	eventually(t, "all slots are free", func() bool { return p.Slots.Taken() <= 1 }) // one waits in Accept
+}
+
+func TestShutdownAtTheLimit(t *testing.T) {
+	p := start(t, &Server{Slots: NewSlots(1)}, backend(t, echo))
+	conn := p.dial(t)
+	exchange(t, conn, "x")
+	stopc := make(chan error, 1)
+	go func() { stopc <- p.stop(t.Context()) }()
+	_ = conn.CloseWrite()
+	_, _ = io.Copy(io.Discard, conn)
+	_ = conn.Close()
+	select {
+	case err := <-stopc:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(wait):
+		t.Fatal("Shutdown hangs at the limit")
+	}
+}
+
+func TestConnsFor(t *testing.T) {
+	for _, tt := range []struct {
+		descriptors uint64
+		backends    int
+		want        int
+	}{
+		{10, 1, 1},
+		{128, 2, 39},
+		{1024, 2, 431},
+		{1024, 1000, 416},
+		{1 << 20, 2, 458735},
+		{1 << 63, 2, 10_000_000},
+	} {
+		if got := ConnsFor(tt.descriptors, tt.backends); got != tt.want {
+			t.Errorf("%d descriptors and %d backends: %d, want %d", tt.descriptors, tt.backends, got, tt.want)
+		}
+	}
+}
