@@ -1,0 +1,113 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// backend is an HTTP server in a process of its own: the demo's, with slow
+// answers besides.
+type backend struct {
+	*process
+	addr   string
+	number int
+}
+
+// startBackends starts the backends 1 to n.
+func startBackends(t *testing.T, n int) []*backend {
+	t.Helper()
+	var all []*backend
+	for i := range n {
+		b := &backend{addr: freeAddr(t), number: i + 1}
+		b.start(t)
+		all = append(all, b)
+	}
+	return all
+}
+
+// backendsOf returns the setting for these backends.
+func backendsOf(all []*backend) string {
+	var addrs []string
+	for _, b := range all {
+		addrs = append(addrs, b.addr)
+	}
+	return "LB_BACKENDS=" + strings.Join(addrs, ",")
+}
+
+// start starts the backend, again if it was stopped, on the address that it has.
+func (b *backend) start(t *testing.T) {
+	t.Helper()
+	b.process = start(t, reexec(roleBackend, nil, b.addr, strconv.Itoa(b.number)))
+	b.awaitSaid(1, "listening", patience)
+}
+
+// runBackend is the process. SIGTERM ends it when it has answered what it was asked.
+func runBackend(addr, number string) int {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return usageError(os.Stderr, err.Error())
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return exitCode(err, os.Stderr)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", demoBackend(n))
+	mux.HandleFunc("/slow", answerSlowly)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	donec := make(chan struct{})
+	go func() {
+		<-ctx.Done()
+		_ = srv.Shutdown(context.Background())
+		close(donec)
+	}()
+	fmt.Println("listening")
+	_ = srv.Serve(ln)
+	<-donec
+	return exitOK
+}
+
+// slowBody is how long the body of a slow answer is.
+const slowBody = 64 << 10
+
+// answerSlowly takes the time in the query's head before the answer's head, and
+// the time in its body for the rest.
+func answerSlowly(w http.ResponseWriter, r *http.Request) {
+	head, _ := time.ParseDuration(r.FormValue("head"))
+	body, _ := time.ParseDuration(r.FormValue("body"))
+	if !pause(r.Context(), head) {
+		return
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(slowBody))
+	const parts = 64
+	for i := range parts {
+		_, _ = w.Write(make([]byte, slowBody/parts))
+		_ = http.NewResponseController(w).Flush()
+		if i < parts-1 && !pause(r.Context(), body/(parts-1)) {
+			return
+		}
+	}
+}
+
+// pause reports whether the time passed before the context was done.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
