@@ -113,7 +113,7 @@ func SplitAddr(addr string) (network, address string) {
 func parseAddr(s string) (string, error) {
 	if network, path := SplitAddr(s); network == "unix" {
 		if path == "" || path[0] != '/' {
-			return "", fmt.Errorf("expected an absolute path after unix:")
+			return "", fmt.Errorf("expected an absolute path, as in unix:/run/db.sock")
 		}
 		return s, nil
 	}

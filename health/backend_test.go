@@ -30,7 +30,7 @@ func TestParseBackend(t *testing.T) {
 		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N or max_conns=N`},
 		{in: "db:80;max_conns=0", err: "option max_conns=0: expected a whole number from 1"},
 		{in: "unix:/run/db.sock;weight=2", addr: "unix:/run/db.sock", weight: 2},
-		{in: "unix:db.sock", err: "expected an absolute path after unix:"},
+		{in: "unix:db.sock", err: "expected an absolute path, as in unix:/run/db.sock"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
