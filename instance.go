@@ -50,7 +50,8 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},
 		l4: &l4.Server{
-			Pool: pool, Dialer: dialer, Retries: cfg.Retries, Logger: logger, SendProxy: cfg.sendProxy(),
+			Pool: pool, Dialer: &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true},
+			Retries: cfg.Retries, Logger: logger, SendProxy: cfg.sendProxy(),
 			Relays: l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
 			Gate: &l4.Gate{
 				Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,

@@ -51,12 +51,16 @@ type Dialer struct {
 	// Timeout bounds one dial, the lookup of a name included. If zero, only the
 	// context bounds it.
 	Timeout time.Duration
+	// Bare leaves out TuneSocket: the caller calls it on connections that last,
+	// and short ones are spared its system calls.
+	Bare bool
 }
 
 // Dial connects to the backend. A failed dial is counted, and unless it is this
 // machine's own failure it starts a probe of the backend. The error is a
 // *DialError, or the context's if that was cancelled. The caller owns the
-// connection. Its socket is as TuneSocket leaves it.
+// connection. Its socket is as TuneSocket leaves it,
+// unless the dialer is Bare.
 func (d *Dialer) Dial(ctx context.Context, b *Backend) (net.Conn, error) {
 	conn, err := d.dialAddr(ctx, b)
 	if err == nil {
@@ -81,10 +85,9 @@ func (d *Dialer) dialAddr(ctx context.Context, b *Backend) (net.Conn, error) {
 		addr = known.String()
 	}
 	network, addr := SplitAddr(addr)
-	nd := net.Dialer{
-		Timeout:   d.Timeout,
-		KeepAlive: -1, // TuneSocket sets it
-		Control:   TuneSocket,
+	nd := net.Dialer{Timeout: d.Timeout, KeepAlive: -1} // TuneSocket sets keepalive
+	if !d.Bare {
+		nd.Control = TuneSocket
 	}
 	// No local address: an explicit one, even zero, binds a port before each dial.
 	return nd.DialContext(ctx, network, addr)

@@ -19,9 +19,21 @@ const (
 	UserTimeout = time.Minute
 )
 
-// unsentMax bounds what waits in a socket's send queue for the peer's window, so
+// UnsentMax bounds what waits in a socket's send queue for the peer's window, so
 // that a reader that stalls stalls its sender instead of filling our memory.
-const unsentMax = 512 << 10
+const UnsentMax = 512 << 10
+
+var socketOptions = [...]struct {
+	name              string
+	level, opt, value int
+}{
+	{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+	{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAliveIdle.Seconds())},
+	{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAliveInterval.Seconds())},
+	{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount},
+	{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(UserTimeout.Milliseconds())},
+	{"TCP_NOTSENT_LOWAT", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, UnsentMax},
+}
 
 // TuneSocket sets what every TCP socket of the program has in common: keepalive,
 // user timeout and a bounded send queue. It is made for the Control field of
@@ -31,20 +43,9 @@ func TuneSocket(network, _ string, c syscall.RawConn) error {
 	if network == "unix" {
 		return nil
 	}
-	options := [...]struct {
-		name              string
-		level, opt, value int
-	}{
-		{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
-		{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAliveIdle.Seconds())},
-		{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAliveInterval.Seconds())},
-		{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount},
-		{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(UserTimeout.Milliseconds())},
-		{"TCP_NOTSENT_LOWAT", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMax},
-	}
 	var failed error
 	err := c.Control(func(fd uintptr) {
-		for _, o := range options {
+		for _, o := range &socketOptions {
 			if err := unix.SetsockoptInt(int(fd), o.level, o.opt, o.value); err != nil {
 				failed = fmt.Errorf("set %s: %w", o.name, err)
 				return

@@ -40,6 +40,7 @@ type half struct {
 	done     atomic.Bool // the source ended and the destination was told
 
 	// The rest belongs to the goroutine of run.
+	bound  bool  // the destination's send queue is bounded
 	bulk   int   // bytes that wait for a splice; 0 for small messages
 	wasOn  bool  // the last move was a splice: look at the queue before reading
 	result state // why move returned true
@@ -107,6 +108,7 @@ func (h *half) move(fd uintptr) bool {
 		if h.wasOn {
 			if h.bulk = waiting(fd); h.bulk >= bulkMin {
 				capReceiveBuffer(fd)
+				h.boundSend()
 				return true
 			}
 			h.wasOn = false
@@ -148,15 +150,27 @@ func (h *half) splice() {
 	}
 }
 
+// boundSend bounds the destination's send queue when bulk begins. A client's is
+// bounded by the listener's option.
+func (h *half) boundSend() {
+	if !h.bound && h == &h.relay.up {
+		_ = h.dst.raw.Control(boundSendQueue)
+	}
+	h.bound = true
+}
+
 // passEnd tells the destination that the source has ended.
 func (h *half) passEnd() {
 	if h.src.broken.Load() {
 		h.relay.broke(h) // the reset was seen by the other half's write
 		return
 	}
-	if err := h.dst.CloseWrite(); err != nil {
-		h.relay.blocked(h)
-		return
+	// The second end needs no telling: closing says it.
+	if !h.other().done.Load() {
+		if err := h.dst.CloseWrite(); err != nil {
+			h.relay.blocked(h)
+			return
+		}
 	}
 	h.relay.ended(h)
 }

@@ -82,7 +82,7 @@ func start(t testing.TB, srv *Server, backends ...*health.Backend) *proxy {
 	srv.Pool = health.NewPool(backends...)
 	srv.Pool.MarkAllUp()
 	if srv.Dialer == nil {
-		srv.Dialer = &health.Dialer{Timeout: 2 * time.Second}
+		srv.Dialer = &health.Dialer{Timeout: 2 * time.Second, Bare: true}
 	}
 	if srv.Logger == nil {
 		srv.Logger = slog.New(slog.DiscardHandler)

@@ -143,6 +143,10 @@ func (rs *Relays) sweep(now time.Time) {
 // overdue returns why the relay is past a limit, or nothing.
 func (rs *Relays) overdue(r *relay, now time.Time) Ending {
 	w := &r.watch
+	if !w.tuned {
+		w.tuned = true
+		r.tune()
+	}
 	if !w.expires.IsZero() && now.After(w.expires) {
 		return MaxAge
 	}

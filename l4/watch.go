@@ -1,6 +1,11 @@
 package l4
 
-import "time"
+import (
+	"net"
+	"time"
+
+	"fourseven/health"
+)
 
 // watch is what the sweeper knows of a relay. It belongs to Relays.mu.
 type watch struct {
@@ -10,6 +15,16 @@ type watch struct {
 	seen    int64
 	queued  int
 	half    bool
+	tuned   bool
+}
+
+// tune sets the options of the backend's socket, once the relay has lived long
+// enough to be seen by the sweeper: keepalive and user timeout are for
+// connections that last. The client's has them from the listener.
+func (r *relay) tune() {
+	if _, ok := r.backend.stream.(*net.TCPConn); ok {
+		_ = health.TuneSocket("tcp", "", r.backend.raw)
+	}
 }
 
 // patientFor is how long a peer may leave probes of its closed window unanswered:
