@@ -65,6 +65,7 @@ func runBackend(addr, number string) int {
 	mux := http.NewServeMux()
 	mux.Handle("/", demoBackend(n))
 	mux.HandleFunc("/slow", answerSlowly)
+	mux.HandleFunc("/reset", reset)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
@@ -99,6 +100,15 @@ func answerSlowly(w http.ResponseWriter, r *http.Request) {
 		if i < parts-1 && !pause(r.Context(), body/(parts-1)) {
 			return
 		}
+	}
+}
+
+// reset breaks the connection.
+func reset(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
 	}
 }
 

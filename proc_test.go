@@ -1,0 +1,78 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// What the kernel says of a process.
+
+// cpuTime returns the processor time that the process has used.
+func (p *process) cpuTime() time.Duration {
+	p.t.Helper()
+	// The second field may hold spaces; the fields from the third on follow a ")".
+	_, rest, _ := strings.Cut(p.proc("stat"), ") ")
+	fields := strings.Fields(rest)
+	ticks := 0
+	for _, field := range fields[11:13] { // utime and stime, the 14th and 15th
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100 // USER_HZ
+}
+
+// resident returns the bytes of memory that the process has.
+func (p *process) resident() int { return p.status("VmRSS") << 10 }
+
+// threads returns how many threads the process has.
+func (p *process) threads() int { return p.status("Threads") }
+
+func (p *process) status(name string) int {
+	p.t.Helper()
+	m := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+)`).FindStringSubmatch(p.proc("status"))
+	if m == nil {
+		p.t.Fatalf("no %s in /proc/%d/status", name, p.pid())
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return n
+}
+
+// descriptors returns how many descriptors the process holds.
+func (p *process) descriptors() int {
+	p.t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func (p *process) proc(file string) string {
+	p.t.Helper()
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.pid(), file))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(content)
+}
+
+// goroutines ends the process, and returns how many goroutines it had.
+func (p *process) goroutines() int {
+	p.t.Helper()
+	p.signal(syscall.SIGQUIT) // the Go runtime's dump
+	p.wantExit(2)
+	return strings.Count("\n"+p.stderr.String(), "\ngoroutine ")
+}
