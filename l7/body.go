@@ -11,7 +11,7 @@ var errChunk = errors.New("malformed chunk")
 // maxChunkLine bounds the size line of a chunk with its extensions, and maxTrailer
 // the trailer section.
 const (
-	maxChunkLine = 4 << 10
+	maxChunkLine = 1 << 10
 	maxTrailer   = 16 << 10
 )
 
@@ -34,6 +34,7 @@ const (
 	inData     bodyState = iota // left bytes of data come next
 	atSize                      // a chunk's size line comes next
 	afterChunk                  // the line end behind a chunk's data comes next
+	atTrailers                  // the trailer section comes next
 	atEnd
 )
 
@@ -50,11 +51,8 @@ func (b *body) start(rd *reader, length int64) {
 	}
 }
 
-// whole reports whether all that remains is in the reader's buffer. It is false
-// for a body that does not tell its length beforehand, unless it has ended.
-func (b *body) whole() bool {
-	return b.state == atEnd || b.length >= 0 && b.left <= int64(b.rd.buffered())
-}
+// whole reports whether a body of known length is in the reader's buffer.
+func (b *body) whole() bool { return b.length >= 0 && b.left <= int64(b.rd.buffered()) }
 
 func (b *body) ended() bool { return b.state == atEnd }
 
@@ -110,8 +108,12 @@ func (b *body) ending(err error) error {
 	return io.ErrUnexpectedEOF
 }
 
-// step reads a piece of the chunked framing (RFC 9112 section 7.1).
+// step reads a piece of the chunked framing (RFC 9112 section 7.1). After an error
+// of the reader it can be called again.
 func (b *body) step() error {
+	if b.state == atTrailers {
+		return b.readTrailers()
+	}
 	line, err := b.line()
 	if err != nil {
 		return err
@@ -127,9 +129,8 @@ func (b *body) step() error {
 	if !ok {
 		return errChunk
 	}
-	b.left, b.state = n, inData
-	if n == 0 {
-		return b.readTrailers()
+	if b.left, b.state = n, inData; n == 0 {
+		b.state = atTrailers
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -25,7 +26,8 @@ type conn struct {
 	out writer // to the client
 	req request
 	// body is the present request's.
-	body body
+	body     body
+	bodySize int64 // of it, so far
 
 	// toBackend holds the request's head, and its body if that is short, until
 	// the backend answers: it may have to be sent again.
@@ -141,7 +143,7 @@ func (c *conn) head() ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case n > limit || n == 0 && len(p) >= limit:
-			return nil, tooLong(line)
+			return nil, tooLong(p, limit)
 		case n > 0:
 			return p[:n], nil
 		}
@@ -156,10 +158,10 @@ func (c *conn) head() ([]byte, error) {
 
 func startsEmpty(p []byte) bool { return len(p) >= 2 && p[0] == '\r' && p[1] == '\n' }
 
-// tooLong is 414 if the first line alone, which is not yet complete, fills the
-// limit (RFC 9110 section 15.5.15), else 431.
-func tooLong(line int) error {
-	if line == 0 {
+// tooLong is 414 if the first line alone fills the limit (RFC 9110 section
+// 15.5.15), else 431.
+func tooLong(p []byte, limit int) error {
+	if bytes.IndexByte(p[:limit], '\n') < 0 {
 		return &refusal{414, "request line too long"}
 	}
 	return &refusal{431, "head too long"}

@@ -57,17 +57,18 @@ func (c *conn) letGo() {
 
 func (c *conn) forward() error {
 	c.body.start(&c.rd, c.req.length)
+	c.bodySize = 0
 	if limit := c.srv.MaxBody; limit > 0 && c.req.length > limit {
 		return &refusal{413, "Content-Length over the limit"}
+	}
+	if err := c.appendRequest(); err != nil {
+		return err
 	}
 	if !c.enter(waiting) {
 		return errGone
 	}
 	turn := c.srv.Pool.Turn()
 	if err := c.connect(&turn); err != nil {
-		return err
-	}
-	if err := c.appendRequest(); err != nil {
 		return err
 	}
 	if err := c.ask(&turn); err != nil {
@@ -263,7 +264,7 @@ func (c *conn) failure(err error) error {
 	case clientLeft, closing:
 		return errGone
 	case badBody:
-		return &refusal{400, "malformed body"}
+		return bad("malformed body")
 	case largeBody:
 		return &refusal{413, "body over the limit"}
 	case slowBody:

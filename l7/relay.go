@@ -107,15 +107,6 @@ func (c *conn) relayBody(length int64) error {
 	return c.out.flush()
 }
 
-// appendLastChunk ends a chunked body.
-func appendLastChunk(b []byte, trailers []field) []byte {
-	b = append(b, "0\r\n"...)
-	for i := range trailers {
-		b = append(append(b, trailers[i].line...), "\r\n"...)
-	}
-	return append(b, "\r\n"...)
-}
-
 // finish ends an exchange whose response has been passed on. The backend may go on
 // reading the request's body after its answer, unless it said that it closes.
 func (c *conn) finish(bc *backendConn) error {

@@ -1,6 +1,9 @@
 package l7
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // appendRequest writes the request's head for the backend, and its body if all of
 // it is here. Kept lines are copied as they came, so that names keep their case
@@ -25,18 +28,19 @@ func (c *conn) appendRequest() error {
 	b = c.appendHop(b)
 	b = c.appendForwarded(b)
 	w.buf = append(b, "\r\n"...)
-	if c.body.whole() {
+	if c.req.length == chunked || c.body.whole() {
 		return c.appendBody()
 	}
 	return nil
 }
 
-// appendHost gives an HTTP/1.0 request without Host one, which HTTP/1.1 demands.
+// appendHost gives an HTTP/1.0 request without Host one, which HTTP/1.1 demands: the
+// authority of its target, or the address that it came to (RFC 9112 section 3.3).
 func (c *conn) appendHost(b []byte) []byte {
 	if c.req.host != nil {
 		return appendField(b, "Host", c.req.host)
 	}
-	return appendField(b, "Host", []byte(c.holds.Addr))
+	return appendField(b, "Host", []byte(c.nc.LocalAddr().String()))
 }
 
 // keeps reports whether a field of the request is passed on as it is.
@@ -78,14 +82,9 @@ func (c *conn) appendHop(b []byte) []byte {
 // says of its client is kept, and its own address appended.
 func (c *conn) appendForwarded(b []byte) []byte {
 	proto, hosted := false, false
-	b = append(b, "X-Forwarded-For: "...)
-	for i := range c.req.fields {
-		f := &c.req.fields[i]
-		if f.kind == forwardedFor && c.trusted && len(f.value) > 0 {
-			b = append(append(b, f.value...), ", "...)
-		}
+	if c.peer.IsValid() { // it is not where the client has no address
+		b = c.appendForwardedFor(b)
 	}
-	b = append(c.peer.AppendTo(b), "\r\n"...)
 	for i := range c.req.fields {
 		f := &c.req.fields[i]
 		if !c.trusted || f.kind != forwardedProto && f.kind != forwardedHost {
@@ -103,21 +102,56 @@ func (c *conn) appendForwarded(b []byte) []byte {
 	return b
 }
 
+func (c *conn) appendForwardedFor(b []byte) []byte {
+	b = append(b, "X-Forwarded-For: "...)
+	for i := range c.req.fields {
+		f := &c.req.fields[i]
+		if f.kind == forwardedFor && c.trusted && len(f.value) > 0 {
+			b = append(append(b, f.value...), ", "...)
+		}
+	}
+	return append(c.peer.AppendTo(b), "\r\n"...)
+}
+
 func appendField(b []byte, name string, value []byte) []byte {
 	b = append(append(b, name...), ": "...)
 	return append(append(b, value...), "\r\n"...)
 }
 
-// appendBody puts a short body behind its head.
+// appendBody puts what has come of the body behind its head, if that is all of it
+// or it is chunked: chunks that are malformed are found before anything is sent.
 func (c *conn) appendBody() error {
+	c.rd.before = func() error { return errNotHere }
+	defer func() { c.rd.before = nil }()
+	w := &c.toBackend
 	for {
 		piece, err := c.body.next()
+		if err == nil {
+			err = c.countBody(piece)
+		}
 		switch {
 		case err == io.EOF:
+			w.buf = c.appendBodyEnd(w.buf)
+			return nil
+		case err == errNotHere:
 			return nil
 		case err != nil:
-			return &refusal{400, err.Error()}
+			return c.bodyFailure(err)
+		case c.req.length == chunked:
+			w.buf = appendChunk(w.buf, piece)
+		default:
+			w.buf = append(w.buf, piece...)
 		}
-		c.toBackend.buf = append(c.toBackend.buf, piece...)
 	}
+}
+
+// errNotHere keeps appendBody from waiting for more of the body.
+var errNotHere = errors.New("not here yet")
+
+// appendBodyEnd ends a chunked body, with the trailers that came.
+func (c *conn) appendBodyEnd(b []byte) []byte {
+	if c.req.length == chunked {
+		return appendLastChunk(b, c.body.trailers)
+	}
+	return b
 }

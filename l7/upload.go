@@ -42,6 +42,23 @@ func (c *conn) runUpload() {
 	}
 }
 
+// countBody counts a piece of the body, and fails when that is over the limit.
+func (c *conn) countBody(piece []byte) error {
+	c.bodySize += int64(len(piece))
+	if limit := c.srv.MaxBody; limit > 0 && c.bodySize > limit {
+		return errLarge
+	}
+	return nil
+}
+
+// bodyFailure is the answer to a body that fails before anything was sent.
+func (c *conn) bodyFailure(err error) error {
+	if errors.Is(err, errLarge) {
+		return &refusal{413, "body over the limit"}
+	}
+	return bad(err.Error())
+}
+
 // uploadCause says what an error of the client's body means.
 func uploadCause(err error) cause {
 	switch {
@@ -72,17 +89,16 @@ func (c *conn) upload() (err error) {
 	if c.req.length == chunked {
 		write = c.toBackend.chunk
 	}
-	total, limit := int64(0), c.srv.MaxBody
 	for {
 		piece, err := c.body.next()
 		if err == io.EOF {
 			break
 		}
+		if err == nil {
+			err = c.countBody(piece)
+		}
 		if err != nil {
 			return err
-		}
-		if total += int64(len(piece)); limit > 0 && total > limit {
-			return errLarge
 		}
 		c.up.blocked.Store(true)
 		err = write(piece)
@@ -91,9 +107,7 @@ func (c *conn) upload() (err error) {
 			return err
 		}
 	}
-	if c.req.length == chunked {
-		w.buf = appendLastChunk(w.buf, c.body.trailers)
-	}
+	w.buf = c.appendBodyEnd(w.buf)
 	return c.flushUpload()
 }
 

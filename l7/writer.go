@@ -84,13 +84,18 @@ func (w *writer) chunk(p []byte) error {
 			room = cap(w.buf) - chunkRoom
 		}
 		n := min(len(p), room)
-		w.buf = strconv.AppendInt(w.buf, int64(n), 16)
-		w.buf = append(w.buf, "\r\n"...)
-		w.buf = append(w.buf, p[:n]...)
-		w.buf = append(w.buf, "\r\n"...)
+		w.buf = appendChunk(w.buf, p[:n])
 		p = p[n:]
 	}
 	return nil
+}
+
+// appendChunk appends one chunk. p must not be empty.
+func appendChunk(b, p []byte) []byte {
+	b = strconv.AppendInt(b, int64(len(p)), 16)
+	b = append(b, "\r\n"...)
+	b = append(b, p...)
+	return append(b, "\r\n"...)
 }
 
 // widen changes the empty buffer for a bulk one if n bytes do not fit it.
@@ -100,4 +105,13 @@ func (w *writer) widen(n int) {
 	}
 	w.release()
 	w.buf = newBuffer(bulkBuffer)[:0]
+}
+
+// appendLastChunk ends a chunked body.
+func appendLastChunk(b []byte, trailers []field) []byte {
+	b = append(b, "0\r\n"...)
+	for i := range trailers {
+		b = append(append(b, trailers[i].line...), "\r\n"...)
+	}
+	return append(b, "\r\n"...)
 }
