@@ -46,7 +46,7 @@ func (c *conn) appendAnswer(dst []byte, status int, text string) []byte {
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
 	dst = append(dst, "\r\n"...)
-	if c.req.isHead() {
+	if c.req.isHead {
 		return dst
 	}
 	return append(dst, text...)

@@ -168,7 +168,7 @@ func (c *conn) ask(turn *health.Turn) error {
 
 // mayRepeat reports whether the request can and may be sent again.
 func (c *conn) mayRepeat() bool {
-	return c.state.stopped() == running && c.up.done == nil && (c.req.repeatable() || !c.toBackend.sent)
+	return c.state.stopped() == running && c.up.done == nil && (c.req.repeatable || !c.toBackend.sent)
 }
 
 // attempt sends the request over a connection and reads the final response's head.

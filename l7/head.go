@@ -20,7 +20,7 @@ func bad(why string) error { return &refusal{400, why} }
 const chunked = -1
 
 // request is a checked request head. Its slices point into the bytes it was
-// parsed from.
+// parsed from, and are not to be used any more once the body is being read.
 type request struct {
 	method    []byte
 	target    []byte // as it is sent to a backend
@@ -31,24 +31,14 @@ type request struct {
 	opts      options
 
 	http10      bool
+	isHead      bool
+	repeatable  bool  // it may be sent twice (RFC 9110 section 9.2.2)
 	length      int64 // of the body, or chunked; 0 without a body
 	hasLength   bool  // a Content-Length says so
 	expects     bool  // Expect: 100-continue, with a body to wait for
 	wantUpgrade bool
 	trailersOK  bool // TE: trailers
 	http2       bool // Upgrade asks for HTTP/2: never passed on
-}
-
-func (r *request) isHead() bool { return string(r.method) == "HEAD" }
-
-// repeatable reports whether the request may be sent twice (RFC 9110 section
-// 9.2.2) if the backend gave no answer to the first.
-func (r *request) repeatable() bool {
-	switch string(r.method) {
-	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE":
-		return true
-	}
-	return false
 }
 
 // keepAlive reports whether the client wants to send more on its connection
@@ -142,11 +132,21 @@ func (r *request) parseRequestLine(line []byte) error {
 		return &refusal{501, "CONNECT"}
 	}
 	var ok bool
-	r.method = method
+	r.noteMethod(method)
 	if r.target, r.authority, ok = splitTarget(method, target); !ok {
 		return bad("invalid target")
 	}
 	return nil
+}
+
+func (r *request) noteMethod(method []byte) {
+	r.method = method
+	switch string(method) {
+	case "HEAD":
+		r.isHead, r.repeatable = true, true
+	case "GET", "OPTIONS", "PUT", "DELETE", "TRACE":
+		r.repeatable = true
+	}
 }
 
 // badVersion answers 505 to a major version that is not served (RFC 9110

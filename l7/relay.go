@@ -5,7 +5,7 @@ import "io"
 // relay passes the final response to the client, as its bytes come.
 func (c *conn) relay() error {
 	bc := c.backend.Load()
-	length := c.resp.bodyLength(c.req.isHead())
+	length := c.resp.bodyLength(c.req.isHead)
 	c.close = c.close || c.mustClose(length)
 	c.out.start()
 	defer c.out.release()
@@ -17,12 +17,11 @@ func (c *conn) relay() error {
 	bc.rd.before = c.flushOut
 	err := c.relayBody(length)
 	bc.rd.before = nil
-	if err != nil {
-		c.answered = c.out.sent
-		return c.failure(err)
+	if err == nil {
+		err = c.finish(bc)
 	}
-	c.answered = true
-	return c.finish(bc)
+	c.answered = c.out.sent
+	return c.failure(err)
 }
 
 // mustClose reports whether the client's connection cannot be used again after
@@ -104,22 +103,39 @@ func (c *conn) relayBody(length int64) error {
 	if length < 0 && !c.req.http10 {
 		c.out.buf = appendLastChunk(c.out.buf, c.respBody.trailers)
 	}
-	return c.out.flush()
+	return nil
 }
 
-// finish ends an exchange whose response has been passed on. The backend may go on
-// reading the request's body after its answer, unless it said that it closes.
+// finish ends an exchange whose response is read: it sends what is left of it, and
+// gives the backend's connection back, before that if it can, so that a client
+// that asks again at once finds the connection there.
 func (c *conn) finish(bc *backendConn) error {
-	c.awaitUpload(c.resp.keepAlive())
+	if c.up.done == nil {
+		if err := c.giveBack(bc); err != nil {
+			return err
+		}
+		return c.out.flush()
+	}
+	if err := c.out.flush(); err != nil {
+		return err
+	}
+	// Who still waits for 100-continue need not send its body after this.
+	c.awaitUpload(c.resp.keepAlive() && !c.req.expects)
+	return c.giveBack(bc)
+}
+
+// giveBack returns a connection to its pool, or closes it if it is of no use.
+func (c *conn) giveBack(bc *backendConn) error {
 	reusable := c.resp.keepAlive() && c.respBody.length != untilClose && bc.rd.buffered() == 0 && c.bodySent()
+	// In this order: who stops us from now on finds no backend to interrupt.
 	c.backend.Store(nil)
-	switch {
-	case !c.enter(relaying): // whoever stopped us may have hold of bc
+	if !c.enter(relaying) {
 		bc.abort()
 		return errGone
-	case reusable:
+	}
+	if reusable {
 		bc.up.put(bc, c.srv.now.Load())
-	default:
+	} else {
 		bc.close()
 	}
 	c.holds.Release()

@@ -1,0 +1,97 @@
+package l7_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+
+	"fourseven/l7"
+)
+
+const expecting = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+
+// TestContinue pins that a client which holds its body back until 100 is answered
+// gets it: from the backend, or from us where the backend does not send it.
+func TestContinue(t *testing.T) {
+	for name, says := range map[string]string{"backend sends it": "HTTP/1.1 100 Continue\r\n\r\n", "backend ignores it": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startProxy(t, nil, scriptedBackend(t, func(nc net.Conn) {
+				br := bufio.NewReader(nc)
+				for {
+					req, err := http.ReadRequest(br)
+					if err != nil {
+						return
+					}
+					_, _ = io.WriteString(nc, says)
+					body, _ := io.ReadAll(req.Body)
+					if string(body) == "hello" {
+						_, _ = io.WriteString(nc, plainAnswer)
+					}
+				}
+			}))
+			nc := p.dial(t)
+			br := bufio.NewReader(nc)
+			for range 2 {
+				_, _ = io.WriteString(nc, expecting)
+				for _, want := range []string{"HTTP/1.1 100 Continue\r\n", "\r\n"} {
+					if line, err := br.ReadString('\n'); line != want {
+						t.Fatalf("got %q, %v", line, err)
+					}
+				}
+				_, _ = io.WriteString(nc, "hello")
+				if _, body := readResponse(t, br, ""); body != "ok" {
+					t.Errorf("got %q", body)
+				}
+			}
+		})
+	}
+}
+
+// TestContinueRefused pins that a final answer instead of 100 gets through, and
+// that the connection, on which a body may follow or not, is closed.
+func TestContinueRefused(t *testing.T) {
+	p := startProxy(t, nil, scriptedBackend(t, func(nc net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(nc)); err == nil {
+			_, _ = io.WriteString(nc, "HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno")
+			_, _ = io.Copy(io.Discard, nc)
+		}
+	}))
+	nc := p.dial(t)
+	br := bufio.NewReader(nc)
+	_, _ = io.WriteString(nc, expecting)
+	resp, body := readResponse(t, br, "")
+	if resp.StatusCode != 401 || body != "no" || !resp.Close {
+		t.Errorf("got %d %q, close %v", resp.StatusCode, body, resp.Close)
+	}
+	if _, err := br.ReadByte(); err != io.EOF {
+		t.Errorf("then %v, want the end", err)
+	}
+}
+
+// TestTrustedProxy pins that what a trusted proxy says of its client is kept and
+// its own address appended.
+func TestTrustedProxy(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	p := startProxy(t, func(s *l7.Server) {
+		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}, httpBackend(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
+	p.do(t, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nx-forwarded-for: 2.2.2.2, 3.3.3.3\r\n"+
+		"X-Forwarded-Proto: https\r\nX-Forwarded-Host: outside\r\n\r\n")
+	h := <-seen
+	for name, want := range map[string]string{
+		"X-Forwarded-For":   "1.1.1.1, 2.2.2.2, 3.3.3.3, 127.0.0.1",
+		"X-Forwarded-Proto": "https", "X-Forwarded-Host": "outside",
+	} {
+		if got := h[name]; len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	p.do(t, get)
+	if h := <-seen; h.Get("X-Forwarded-For") != "127.0.0.1" || h.Get("X-Forwarded-Proto") != "http" || h.Get("X-Forwarded-Host") != "a" {
+		t.Errorf("without fields of its own: %v", h)
+	}
+}
