@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -30,6 +31,9 @@ type instance struct {
 	checker  *health.Checker
 	l4       *l4.Server
 	l7       *l7.Server
+	tunnels  l4.Relays // upgraded L7 connections
+	gate     *l4.Gate  // who may come in, to either frontend
+	slots    l4.Slots  // how many may
 	admin    *http.Server
 	draining atomic.Bool
 
@@ -40,8 +44,6 @@ type instance struct {
 func newInstance(cfg *config, logger *slog.Logger) *instance {
 	pool := health.NewPool(cfg.Backends...)
 	pool.Logger = logger
-	dialer := &health.Dialer{Timeout: cfg.ConnectTimeout}
-	slots := l4.NewSlots(maxConns(cfg, logger))
 	in := &instance{
 		cfg: cfg, logger: logger, pool: pool,
 		checker: &health.Checker{
@@ -49,22 +51,15 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 			Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},
-		l4: &l4.Server{
-			Pool: pool, Dialer: &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true},
-			Retries: cfg.Retries, Logger: logger, SendProxy: cfg.sendProxy(),
-			Relays: l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
-			Gate: &l4.Gate{
-				Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
-			},
-			Slots: slots,
+		tunnels: l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
+		gate: &l4.Gate{
+			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
 		},
-		l7: &l7.Server{
-			Pool: pool, Dialer: dialer, Retries: cfg.Retries, Logger: logger,
-			HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
-			MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody), TrustedProxies: cfg.L7TrustedProxies,
-		},
+		slots:  l4.NewSlots(maxConns(cfg, logger)),
 		fatalc: make(chan error, 3),
 	}
+	in.l4 = in.newL4()
+	in.l7 = in.newL7()
 	in.admin = &http.Server{
 		Handler:           admin.Handler(admin.Source{Pool: pool, Draining: in.draining.Load}),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -72,6 +67,41 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	return in
+}
+
+func (in *instance) newL4() *l4.Server {
+	cfg := in.cfg
+	return &l4.Server{
+		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
+		Dialer:    &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true},
+		SendProxy: cfg.sendProxy(),
+		Relays:    l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
+		Gate:      in.gate,
+		Slots:     in.slots,
+	}
+}
+
+func (in *instance) newL7() *l7.Server {
+	cfg := in.cfg
+	return &l7.Server{
+		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
+		Dialer:        &health.Dialer{Timeout: cfg.ConnectTimeout},
+		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
+		MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
+		TrustedProxies: cfg.L7TrustedProxies,
+		Admit:          admitTo(in.gate),
+		Slots:          in.slots,
+		// An upgraded connection is relayed as L4 relays.
+		Tunnel: func(client, backend net.Conn) { in.tunnels.Run(client, backend) },
+	}
+}
+
+// admitTo lets L7's clients through the gate that L4's go through.
+func admitTo(gate *l4.Gate) func(net.Conn) (netip.AddrPort, func(), bool) {
+	return func(conn net.Conn) (netip.AddrPort, func(), bool) {
+		visitor, refused := gate.Enter(conn)
+		return visitor.Client, visitor.Leave, refused == ""
+	}
 }
 
 // maxConns returns how many client connections there may be at once, and says
@@ -200,6 +230,7 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 	in.serve("l4", lns[0], in.l4.Serve)
 	in.serve("l7", lns[1], in.l7.Serve)
 	in.serve("admin", lns[2], in.admin.Serve)
+	in.wg.Go(func() { _ = in.tunnels.Sweep(ctx) })
 	if in.checker.Probe != nil {
 		in.wg.Go(func() { _ = in.checker.Run(ctx) })
 	}

@@ -60,14 +60,13 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	closed := s.closec()
 	var pause time.Duration
-	for s.Slots.Acquire(closed) {
+	for s.Slots.Wait(closed) {
 		conn, err := ln.Accept()
 		if err == nil {
 			pause = 0
-			s.start(conn.(stream))
+			s.start(conn.(stream), closed)
 			continue
 		}
-		s.Slots.Release()
 		if errors.Is(err, net.ErrClosed) {
 			break
 		}
@@ -123,8 +122,13 @@ func (s *Server) closecLocked() chan struct{} {
 	return s.closed
 }
 
-// start gives the connection to a worker.
-func (s *Server) start(client stream) {
+// start gives the connection to a worker. If another frontend has taken the last
+// slot meanwhile, it waits for one.
+func (s *Server) start(client stream, closed <-chan struct{}) {
+	if !s.Slots.Acquire(closed) {
+		reset(client)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {

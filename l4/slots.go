@@ -14,7 +14,19 @@ func NewSlots(n int) Slots {
 	return Slots{c: make(chan struct{}, n)}
 }
 
-// Acquire waits for a free slot. It reports false if done was closed first.
+// Wait waits until a slot is free, without taking it: a frontend that waits for a
+// client must not hold a place that another's could have. It reports false if
+// done was closed first.
+func (s Slots) Wait(done <-chan struct{}) bool {
+	if !s.Acquire(done) {
+		return false
+	}
+	s.Release()
+	return true
+}
+
+// Acquire waits for a free slot and takes it. It reports false if done was closed
+// first.
 func (s Slots) Acquire(done <-chan struct{}) bool {
 	if s.c == nil {
 		return true

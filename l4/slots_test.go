@@ -31,7 +31,7 @@ func TestAtTheLimitTheQueueHoldsTheRest(t *testing.T) {
 	if most.Load() > 3 {
 		t.Errorf("%d at once, want 3 at most", most.Load())
 	}
-	eventually(t, "all slots are free", func() bool { return p.Slots.Taken() <= 1 }) // one waits in Accept
+	eventually(t, "all slots are free", func() bool { return p.Slots.Taken() == 0 })
 }
 
 func TestShutdownAtTheLimit(t *testing.T) {
@@ -50,6 +50,18 @@ func TestShutdownAtTheLimit(t *testing.T) {
 		}
 	case <-time.After(wait):
 		t.Fatal("Shutdown hangs at the limit")
+	}
+}
+
+// Pins that a frontend which waits for a client leaves the place to another.
+func TestFrontendsShareSlots(t *testing.T) {
+	slots := NewSlots(1)
+	first := start(t, &Server{Slots: slots}, backend(t, named("1")))
+	second := start(t, &Server{Slots: slots}, backend(t, named("2")))
+	for range 3 {
+		if got := ask(t, first) + ask(t, second); got != "12" {
+			t.Fatalf("answers %q", got)
+		}
 	}
 }
 

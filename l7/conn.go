@@ -19,7 +19,8 @@ type conn struct {
 	srv     *Server
 	nc      net.Conn
 	peer    netip.Addr
-	trusted bool // X-Forwarded-* of this client are kept
+	trusted bool   // X-Forwarded-* of this client are kept
+	leave   func() // called at the end, unless nil
 	state   state
 
 	rd  reader
@@ -61,22 +62,41 @@ func (s *Server) serveConn(nc net.Conn) {
 	c.state.since.Store(s.now.Load())
 	c.flushOut = c.out.flush
 	c.sock.init(nc)
-	c.setPeer(nc.RemoteAddr())
+	if s.Slots != nil {
+		defer s.Slots.Release()
+	}
 	if !s.add(c) {
 		_ = nc.Close()
 		return
 	}
 	defer c.end()
+	if !c.comeIn() {
+		reset(nc)
+		return
+	}
 	for c.next() {
 	}
 }
 
-func (c *conn) setPeer(addr net.Addr) {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return
+// comeIn finds out who the client is. It reports whether it may come in.
+func (c *conn) comeIn() bool {
+	if c.srv.Admit == nil {
+		if tcp, ok := c.nc.RemoteAddr().(*net.TCPAddr); ok {
+			c.setPeer(tcp.AddrPort().Addr())
+		}
+		return true
 	}
-	c.peer = tcp.AddrPort().Addr().Unmap().WithZone("")
+	client, leave, ok := c.srv.Admit(c.nc)
+	if !ok {
+		return false
+	}
+	c.leave = leave
+	c.setPeer(client.Addr())
+	return true
+}
+
+func (c *conn) setPeer(addr netip.Addr) {
+	c.peer = addr.Unmap().WithZone("")
 	for _, prefix := range c.srv.TrustedProxies {
 		if prefix.Contains(c.peer) {
 			c.trusted = true
@@ -94,6 +114,9 @@ func (c *conn) end() {
 	c.rd.release()
 	c.out.release()
 	c.srv.remove(c)
+	if c.leave != nil {
+		c.leave()
+	}
 }
 
 // progress notes that bytes moved.

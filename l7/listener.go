@@ -19,7 +19,8 @@ const (
 // its Accept.
 type listener struct {
 	net.Listener
-	log *slog.Logger
+	log   *slog.Logger
+	slots Slots // nil for no limit
 
 	once   sync.Once
 	closed chan struct{}
@@ -27,15 +28,30 @@ type listener struct {
 
 func (l *listener) Accept() (net.Conn, error) {
 	for pause := minAcceptPause; ; pause = min(2*pause, maxAcceptPause) {
+		if l.slots != nil && !l.slots.Wait(l.closed) {
+			return nil, net.ErrClosed
+		}
 		nc, err := l.Listener.Accept()
-		if err == nil || errors.Is(err, net.ErrClosed) || l.isClosed() {
-			return nc, err
+		if err == nil {
+			return l.admit(nc)
+		}
+		if errors.Is(err, net.ErrClosed) || l.isClosed() {
+			return nil, err
 		}
 		l.log.Warn("accept", "err", err, "pause", pause)
 		if !l.sleep(pause) {
 			return nil, net.ErrClosed
 		}
 	}
+}
+
+// admit takes a slot for the connection.
+func (l *listener) admit(nc net.Conn) (net.Conn, error) {
+	if l.slots != nil && !l.slots.Acquire(l.closed) {
+		_ = nc.Close()
+		return nil, net.ErrClosed
+	}
+	return nc, nil
 }
 
 func (l *listener) sleep(d time.Duration) bool {

@@ -53,6 +53,14 @@ type Server struct {
 	// TrustedProxies are the clients whose X-Forwarded-* fields are kept and
 	// appended to. Anybody else's are replaced.
 	TrustedProxies []netip.Prefix
+	// Slots bounds how many connections there are at once, those of other frontends
+	// included. If nil, nothing does.
+	Slots Slots
+	// Admit is asked in the goroutine of each new connection who the client is, and
+	// whether it may come in. It may read a PROXY header, and nothing more. Unless
+	// it refuses, leave is called once when the connection has ended. If nil,
+	// everybody comes in.
+	Admit func(net.Conn) (client netip.AddrPort, leave func(), ok bool)
 	// Logger takes one debug line for each request that could not be forwarded.
 	// If nil, nothing is logged.
 	Logger *slog.Logger
@@ -79,6 +87,16 @@ type Server struct {
 	empty chan struct{}
 }
 
+// Slots are places for connections.
+type Slots interface {
+	// Wait waits until one is free, Acquire takes it; both report false if done was
+	// closed first.
+	Wait(done <-chan struct{}) bool
+	Acquire(done <-chan struct{}) bool
+	// Release frees one that was taken.
+	Release()
+}
+
 // limits are the time-outs in pulses.
 type limits struct{ header, idle, backend uint32 }
 
@@ -90,7 +108,7 @@ func (s *Server) Active() int { return int(s.active.Load()) }
 // ErrServerClosed after Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
 	s.start.Do(s.init)
-	l := &listener{Listener: ln, log: s.Logger, closed: make(chan struct{})}
+	l := &listener{Listener: ln, log: s.Logger, slots: s.Slots, closed: make(chan struct{})}
 	if !s.addListener(l) {
 		_ = l.Close()
 		return ErrServerClosed
