@@ -1,8 +1,10 @@
 package l4
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,12 +41,16 @@ type half struct {
 	moved    atomic.Int64
 	done     atomic.Bool // the source ended and the destination was told
 
-	// The rest belongs to the goroutine of run.
-	bound  bool  // the destination's send queue is bounded
-	bulk   int   // bytes that wait for a splice; 0 for small messages
-	wasOn  bool  // the last move was a splice: look at the queue before reading
-	result state // why move returned true
-	limit  io.LimitedReader
+	parked atomic.Bool // the parker waits for it
+
+	// The rest belongs to the goroutine of run, or to the parker.
+	fd       int   // of the source, while parked
+	enrolled bool  // the source is in the parker's epoll set
+	bound    bool  // the destination's send queue is bounded
+	bulk     int   // bytes that wait for a splice; 0 for small messages
+	wasOn    bool  // the last move was a splice: look at the queue before reading
+	result   state // why move returned true
+	limit    io.LimitedReader
 }
 
 // state is why a direction stopped moving.
@@ -72,19 +78,71 @@ func (h *half) other() *half {
 	return &h.relay.up
 }
 
-// run moves bytes until the direction is over, and does what follows.
+// run moves bytes until the direction is over, and does what follows, or until it
+// is parked: then it is called anew.
 func (h *half) run() {
 	for h.result == moving {
-		if err := h.src.raw.Read(h.readable); err != nil {
-			h.result = closed
-		} else if h.result == moving {
+		err := h.src.raw.Read(h.readable)
+		switch {
+		case err == nil && h.result == moving:
 			h.splice()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if h.park() {
+				return
+			}
+		case err != nil:
+			h.result = closed
 		}
 	}
 	h.conclude()
 	if r := h.relay; r.running.Add(-1) == 0 {
 		r.finished(*r.ending.Load())
 	}
+}
+
+// askToPark makes the goroutine of a direction that waits go to the parker.
+func (h *half) askToPark() {
+	if !h.parked.Load() {
+		_ = h.src.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// park reports whether the direction waits in the parker now, or has been woken
+// there already: either way it is no longer the caller's.
+func (h *half) park() bool {
+	_ = h.src.SetReadDeadline(time.Time{})
+	p := h.relay.parker
+	if p == nil {
+		return false
+	}
+	h.parked.Store(true)
+	var err error
+	if closed := h.src.raw.Control(func(fd uintptr) {
+		h.fd = int(fd)
+		err = p.add(h, h.fd)
+	}); closed != nil {
+		err = closed
+	}
+	if err != nil || h.relay.over() { // a cut before parked was set has woken nobody
+		return !h.unpark()
+	}
+	return true
+}
+
+// wake gives a parked direction a goroutine.
+func (h *half) wake() {
+	if h.unpark() {
+		go h.run()
+	}
+}
+
+// unpark reports whether the direction was parked, and is the caller's now.
+func (h *half) unpark() bool {
+	if !h.parked.CompareAndSwap(true, false) {
+		return false
+	}
+	h.relay.parker.forget(h, h.fd)
+	return true
 }
 
 func (h *half) conclude() {
@@ -144,7 +202,7 @@ func (h *half) splice() {
 	// On the bare TCPConns: any wrapper here switches splice off.
 	n, err := h.dst.stream.(*net.TCPConn).ReadFrom(&h.limit)
 	h.moved.Add(n)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // askToPark, and too late
 		// The bytes were there to be read, so it was the writing that failed.
 		h.result = stuck
 	}
@@ -177,7 +235,12 @@ func (h *half) passEnd() {
 
 // await waits until the source breaks after its end of stream, or is closed.
 func (h *half) await() {
-	err := h.src.raw.Read(func(fd uintptr) bool { return socketError(fd) != nil })
+	broken := func(fd uintptr) bool { return socketError(fd) != nil }
+	err := h.src.raw.Read(broken)
+	for errors.Is(err, os.ErrDeadlineExceeded) { // askToPark, and too late
+		_ = h.src.SetReadDeadline(time.Time{})
+		err = h.src.raw.Read(broken)
+	}
 	if err == nil {
 		h.relay.broke(h)
 	}

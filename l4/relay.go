@@ -21,7 +21,8 @@ type stream interface {
 //   - A reset is passed on as a reset, after the bytes that came before it, so
 //     that truncated data never looks complete. A clean close of our own would
 //     also leave a socket in TIME_WAIT for each.
-//   - A direction that waits holds neither a buffer nor a pipe.
+//   - A direction that waits holds neither a buffer nor a pipe, and after a while
+//     no goroutine.
 type relay struct {
 	client, backend side
 	up, down        half // client to backend, backend to client
@@ -30,6 +31,7 @@ type relay struct {
 	running  atomic.Int32           // halves that have not returned
 	finished func(Ending)           // called once both have
 	watch    watch
+	parker   *parker // nil: each direction keeps its goroutine
 }
 
 // side is one of the two connections.
@@ -58,9 +60,9 @@ func newRelay(client, backend stream) (*relay, error) {
 	return r, nil
 }
 
-// start begins both directions and returns. Each has a goroutine of its own that
-// is new, because the stack of one that has dialled is large. The last one to end
-// calls finished.
+// start begins both directions and returns. Each gets a goroutine of its own, a
+// new one, because the stack of one that has dialled is large. The last one to
+// end calls finished.
 func (r *relay) start() {
 	r.running.Store(2)
 	go r.up.run()
@@ -83,6 +85,8 @@ func (r *relay) cut(why Ending) {
 	r.ending.CompareAndSwap(nil, &why)
 	reset(r.client.stream)
 	reset(r.backend.stream)
+	r.up.wake()
+	r.down.wake()
 }
 
 // over reports whether the relay was cut.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -22,12 +23,26 @@ type Relays struct {
 	MaxAge time.Duration
 
 	userTimeout time.Duration // health.UserTimeout but in tests
+	parkAfter   time.Duration // the same constant but in tests
 
 	mu             sync.Mutex
 	live           map[*relay]struct{}
+	parker         *parker // while Sweep runs
 	closed         bool
 	received, sent int64 // by relays that have ended
+	parks          int   // since memory was last given back
+	released       time.Time
 }
+
+const (
+	// parkAfter is the silence after which a relay gives up its goroutines. Parking
+	// costs about what a message does, so short connections are spared it.
+	parkAfter = time.Second
+	// After releaseParks parked relays what their goroutines held is worth giving
+	// back to the system, every releasePause at most.
+	releaseParks = 512
+	releasePause = 30 * time.Second
+)
 
 // Run relays the two connections until both directions have ended, closes them
 // and returns why.
@@ -66,6 +81,7 @@ func (rs *Relays) add(r *relay) {
 		rs.live = make(map[*relay]struct{})
 	}
 	rs.live[r] = struct{}{}
+	r.parker = rs.parker
 	if rs.closed {
 		r.cut(Drain)
 	}
@@ -102,11 +118,16 @@ func (rs *Relays) CutAll() {
 	}
 }
 
-// Sweep cuts relays that are past a limit, until the context is done.
+// Sweep cuts relays that are past a limit, and parks those that are silent, until
+// the context is done. That must not be before all relays have ended.
 func (rs *Relays) Sweep(ctx context.Context) error {
 	if rs.userTimeout == 0 {
 		rs.userTimeout = health.UserTimeout
 	}
+	if rs.parkAfter == 0 {
+		rs.parkAfter = parkAfter
+	}
+	defer rs.startParker()()
 	tick := time.NewTicker(rs.resolution())
 	defer tick.Stop()
 	for {
@@ -114,15 +135,36 @@ func (rs *Relays) Sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case now := <-tick.C:
+			if rs.mayRelease(now) {
+				debug.FreeOSMemory()
+			}
 			rs.sweep(now)
 		}
+	}
+}
+
+// startParker returns what stops it. Without a parker each relay keeps its
+// goroutines.
+func (rs *Relays) startParker() (stop func()) {
+	p, err := newParker()
+	if err != nil {
+		return func() {}
+	}
+	rs.mu.Lock()
+	rs.parker = p
+	rs.mu.Unlock()
+	donec := make(chan struct{})
+	go func() { p.run(); close(donec) }()
+	return func() {
+		p.close()
+		<-donec
 	}
 }
 
 // resolution is a tenth of the shortest limit, a second at most.
 func (rs *Relays) resolution() time.Duration {
 	d := time.Second
-	for _, limit := range []time.Duration{rs.IdleTimeout, rs.HalfCloseTimeout, rs.MaxAge, rs.userTimeout} {
+	for _, limit := range []time.Duration{rs.IdleTimeout, rs.HalfCloseTimeout, rs.MaxAge, rs.userTimeout, 10 * rs.parkAfter} {
 		if limit > 0 {
 			d = min(d, limit/10)
 		}
@@ -138,6 +180,18 @@ func (rs *Relays) sweep(now time.Time) {
 			r.cut(why)
 		}
 	}
+}
+
+// mayRelease reports whether enough goroutines have gone that their stacks should
+// follow. They went at the last tick or before.
+func (rs *Relays) mayRelease(now time.Time) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.parks < releaseParks || now.Sub(rs.released) < releasePause {
+		return false
+	}
+	rs.parks, rs.released = 0, now
+	return true
 }
 
 // overdue returns why the relay is past a limit, or nothing.
@@ -156,10 +210,16 @@ func (rs *Relays) overdue(r *relay, now time.Time) Ending {
 		limit, why = rs.HalfCloseTimeout, HalfCloseTimeout
 	}
 	if seen := r.received() + r.sent(); seen != w.seen || half != w.half {
-		w.seen, w.half, w.since = seen, half, now
+		w.seen, w.half, w.since, w.parked = seen, half, now, false
 		r.impatient(rs.userTimeout)
 	}
 	silence := now.Sub(w.since)
+	if silence > rs.parkAfter && !half && !w.parked {
+		w.parked = true
+		rs.parks++
+		r.up.askToPark()
+		r.down.askToPark()
+	}
 	if silence > rs.userTimeout/4 && now.Sub(w.asked) > rs.userTimeout/4 {
 		w.asked = now
 		r.patient(rs.userTimeout)
