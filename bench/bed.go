@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// bed is what all peers share: the backends, the files, the programs.
+type bed struct {
+	root     string // of the tree
+	dir      string // temporary, removed at the end
+	self     string // this program
+	bin      string // fourseven
+	python   string // an interpreter with the packages, "" if there is none
+	backends []string
+
+	process *process // of the backends
+}
+
+// newBed makes a directory and starts the backends. The caller must close it.
+func newBed(ctx context.Context) (*bed, error) {
+	b := &bed{}
+	if err := b.prepare(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+func (b *bed) prepare(ctx context.Context) (err error) {
+	if b.root, err = moduleRoot(); err != nil {
+		return err
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "fourseven-bench-"); err != nil {
+		return err
+	}
+	return b.startBackends(ctx)
+}
+
+// close ends the backends and removes the directory.
+func (b *bed) close() error {
+	err := b.process.stop()
+	if b.dir != "" {
+		err = errors.Join(err, os.RemoveAll(b.dir))
+	}
+	return err
+}
+
+func (b *bed) configs() string { return filepath.Join(b.root, "testdata", "bench") }
+
+func (b *bed) newDir(name string) (string, error) {
+	return os.MkdirTemp(b.dir, name+"-")
+}
+
+// startBackends starts this program again as the backends, which print where
+// they listen.
+func (b *bed) startBackends(ctx context.Context) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	cmd := exec.Command(b.self, roleBackends)
+	cmd.Stdout = w
+	b.process, err = startProcess("the backends", cmd)
+	_ = w.Close()
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = r.Close() })()
+	b.backends, err = readLines(r, backendCount)
+	if err != nil {
+		return errors.Join(fmt.Errorf("start the backends: %w", err), b.process.err())
+	}
+	return nil
+}
+
+func readLines(r io.Reader, n int) ([]string, error) {
+	var lines []string
+	scanner := bufio.NewScanner(r)
+	for len(lines) < n && scanner.Scan() {
+		lines = append(lines, scanner.Text())
+	}
+	if len(lines) < n {
+		return nil, errors.Join(io.ErrUnexpectedEOF, scanner.Err())
+	}
+	return lines, nil
+}
+
+// build sets b.bin: bin, or if that is empty, fourseven built from the tree.
+func (b *bed) build(ctx context.Context, bin string) error {
+	if bin != "" {
+		path, err := exec.LookPath(bin)
+		if err != nil {
+			return fmt.Errorf("-bin: %w", err)
+		}
+		b.bin, err = filepath.Abs(path)
+		return err
+	}
+	b.bin = filepath.Join(b.dir, "fourseven")
+	cmd := exec.Command("go", "build", "-o", b.bin, ".")
+	cmd.Dir = b.root
+	return runToEnd(ctx, "go build", cmd)
+}
+
+// runToEnd runs cmd, and ends it with all that it has started if ctx does.
+func runToEnd(ctx context.Context, name string, cmd *exec.Cmd) error {
+	proc, err := startProcess(name, cmd)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-proc.done:
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), proc.stop())
+	}
+	if !cmd.ProcessState.Success() {
+		return proc.err()
+	}
+	return nil
+}
+
+// moduleRoot returns the folder of this module's go.mod, at or above the working
+// directory.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module fourseven\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("run it inside the fourseven tree: it needs testdata/bench and the sources")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// openFiles returns how many descriptors a process may have if it asks for all
+// that it is allowed.
+func openFiles() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return min(limit.Max, 1<<20)
+}

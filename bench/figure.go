@@ -1,0 +1,72 @@
+package main
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// figure is what one contender did in one scenario, in all rounds.
+type figure struct {
+	contender contender
+	scenario  scenario
+	samples   []sample // one a round
+	idle      *idleSample
+	err       error // the first that there was; the figure is void
+}
+
+// rate returns what the sample says of s: operations or gigabytes a second.
+func (s sample) rate(sc scenario) float64 {
+	rate := float64(s.count) / s.elapsed.Seconds()
+	if sc.bytes {
+		return rate / 1e9
+	}
+	return rate
+}
+
+// cost returns the processor time for an operation in microseconds, or for a
+// gigabyte in milliseconds.
+func (s sample) cost(sc scenario) float64 {
+	if sc.bytes {
+		return float64(s.cpu) / float64(time.Millisecond) / (float64(s.count) / 1e9)
+	}
+	return float64(s.cpu) / float64(time.Microsecond) / float64(s.count)
+}
+
+// latency returns a percentile in microseconds.
+func (s sample) latency(percentile float64) float64 {
+	return float64(s.hist.ValueAtPercentile(percentile)) / 1e3
+}
+
+// merged returns the latencies of all rounds together.
+func (f *figure) merged() *hdrhistogram.Histogram {
+	all := newHistogram()
+	for _, s := range f.samples {
+		all.Merge(s.hist)
+	}
+	return all
+}
+
+// overRounds returns the spread of what of tells of each sample.
+func (f *figure) overRounds(of func(sample) float64) *spread {
+	var values []float64
+	for _, s := range f.samples {
+		values = append(values, of(s))
+	}
+	return newSpread(values)
+}
+
+// against returns subject's value divided by that of f: the median of the
+// ratios of each round. It is 0 if a figure is void or there is no ratio.
+func (f *figure) against(subject *figure, of func(sample) float64) float64 {
+	if subject == nil || f.err != nil || subject.err != nil {
+		return 0
+	}
+	var ratios []float64
+	for i := range min(len(f.samples), len(subject.samples)) {
+		if own := of(f.samples[i]); own > 0 {
+			ratios = append(ratios, of(subject.samples[i])/own)
+		}
+	}
+	return median(ratios)
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// readMachine describes where the bench runs. What cannot be read is left empty.
+func readMachine() machineReport {
+	memory, _ := strconv.ParseInt(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"), 10, 64)
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return machineReport{
+		OS:         strings.TrimSpace(runtime.GOOS + " " + string(kernel)),
+		Arch:       runtime.GOARCH,
+		Processor:  procField("/proc/cpuinfo", "model name"),
+		Processors: runtime.NumCPU(),
+		MemoryMiB:  memory >> 10,
+		Go:         runtime.Version(),
+	}
+}
+
+// procField returns the value of the first line "name : value" of file.
+func procField(file, name string) string {
+	text, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		if strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}

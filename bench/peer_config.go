@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"text/template"
+)
+
+// peerConfig is what the templates in testdata/bench are filled with.
+type peerConfig struct {
+	L4, L7       string   // addresses to listen on
+	Backends     []string // addresses
+	Dir          string   // for its files
+	Processors   int
+	OpenFiles    uint64 // limit of descriptors
+	User         string // whom workers run as, "" for whom the bench runs as
+	StreamModule string // nginx: file of the stream module, "" if it is built in
+}
+
+func newPeerConfig(b *bed, dir string, l listeners) peerConfig {
+	conf := peerConfig{
+		L4: l[l4Listener][0], L7: l[l7Listener][0],
+		Backends: b.backends, Dir: dir,
+		Processors: runtime.NumCPU(), OpenFiles: openFiles(),
+	}
+	if os.Geteuid() == 0 {
+		conf.User = "root" // else what its workers hold could not be read in a container
+	}
+	return conf
+}
+
+// render fills a template of testdata/bench and writes it to file.
+func (b *bed) render(name, file string, conf peerConfig) error {
+	tmpl, err := template.ParseFiles(filepath.Join(b.configs(), name))
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := tmpl.Execute(f, conf); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func errNotOnPath(program string) error {
+	return fmt.Errorf("no %s on PATH", program)
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// progress says what is being done and how long it will still take: on a
+// terminal in one line that changes, elsewhere in a line a round.
+type progress struct {
+	w        io.Writer
+	terminal bool
+
+	expected time.Duration // of all steps
+	done     time.Duration // of the steps so far, by the same guess
+	last     time.Duration // of the step that runs
+	opts     options
+	start    time.Time
+	round    int // the last that was announced, from 1
+}
+
+func newProgress(w io.Writer) *progress {
+	return &progress{w: w, terminal: isTerminal(w)}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// say prints a line of its own.
+func (p *progress) say(text string) {
+	p.clear()
+	_, _ = fmt.Fprintln(p.w, "bench:", text)
+}
+
+// begin takes note of what is to be done.
+func (p *progress) begin(opts options, figures []*figure) {
+	p.opts, p.start = opts, time.Now()
+	for _, f := range figures {
+		if f.scenario.idle {
+			p.expected += p.guess(f)
+		} else {
+			p.expected += p.guess(f) * time.Duration(opts.rounds)
+		}
+	}
+}
+
+// guess returns how long a step should take. What matters is only how the steps
+// compare: the pace so far tells the rest.
+func (p *progress) guess(f *figure) time.Duration {
+	if f.scenario.idle {
+		return 1500 * time.Millisecond
+	}
+	return p.opts.duration + warmup(p.opts.duration) + 20*time.Millisecond
+}
+
+// step announces the next sample.
+func (p *progress) step(round int, f *figure) {
+	p.done += p.last
+	p.last = p.guess(f)
+	text := fmt.Sprintf("round %d of %d, %s left", round+1, p.opts.rounds, p.left(time.Since(p.start)))
+	switch {
+	case p.terminal:
+		_, _ = fmt.Fprintf(p.w, "\r\x1b[K%s: %s, %s", text, f.scenario.name, f.contender.name)
+	case p.round != round+1:
+		p.say(text)
+	}
+	p.round = round + 1
+}
+
+// left returns how long the rest will take if it goes on as it did.
+func (p *progress) left(elapsed time.Duration) string {
+	rest := p.expected - p.done
+	if p.done > 0 {
+		rest = time.Duration(float64(rest) * float64(elapsed) / float64(p.done))
+	}
+	rest = max(0, rest).Round(time.Second)
+	return fmt.Sprintf("%d:%02d", rest/time.Minute, rest%time.Minute/time.Second)
+}
+
+func (p *progress) clear() {
+	if p.terminal {
+		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// end leaves the terminal's line empty.
+func (p *progress) end() { p.clear() }

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"time"
+)
+
+// schemaVersion changes when a field of report is renamed, removed or gets
+// another meaning; fields may be added without.
+const schemaVersion = 1
+
+// report is the whole result, and the schema of -json. The text and the page are
+// made from it alone. A field that does not apply is left out.
+type report struct {
+	Schema    int              `json:"schema"`
+	Started   time.Time        `json:"started"`
+	Seconds   float64          `json:"seconds"` // how long the whole run took
+	Command   string           `json:"command"`
+	Settings  settingsReport   `json:"settings"`
+	Machine   machineReport    `json:"machine"`
+	Peers     []peerReport     `json:"peers"`
+	Scenarios []scenarioReport `json:"scenarios"`
+}
+
+// settingsReport is how it was measured.
+type settingsReport struct {
+	SampleSeconds float64 `json:"sample_seconds"` // without the warm-up
+	Rounds        int     `json:"rounds"`
+	Rate          int     `json:"rate,omitempty"` // operations a second offered; none for a closed load
+}
+
+// machineReport is where it was measured. It names no host and no user.
+type machineReport struct {
+	OS         string `json:"os"` // with the kernel's version
+	Arch       string `json:"arch"`
+	Processor  string `json:"processor"`
+	Processors int    `json:"processors"`
+	MemoryMiB  int64  `json:"memory_mib"`
+	Go         string `json:"go"` // that built the bench
+}
+
+// peerReport says which program a peer was, or why there was none.
+type peerReport struct {
+	Name     string `json:"name"`
+	Version  string `json:"version,omitempty"`
+	Missing  string `json:"missing,omitempty"`
+	Packages string `json:"packages,omitempty"` // Debian's, which bring it
+}
+
+// scenarioReport is one kind of load, with what each contender did.
+type scenarioReport struct {
+	Name    string         `json:"name"`
+	Title   string         `json:"title"`
+	Unit    string         `json:"unit,omitempty"`     // of rate; none for idle connections
+	CPUUnit string         `json:"cpu_unit,omitempty"` // of cpu
+	Figures []figureReport `json:"figures"`
+}
+
+// figureReport is what one contender did in one scenario.
+type figureReport struct {
+	Contender string `json:"contender"`
+	Void      string `json:"void,omitempty"` // the error for which there is nothing else
+
+	Rate        *spread           `json:"rate,omitempty"`
+	P50         *spread           `json:"p50_us,omitempty"`
+	P99         *spread           `json:"p99_us,omitempty"`
+	P999        *spread           `json:"p999_us,omitempty"`
+	CPU         *spread           `json:"cpu,omitempty"`         // processor time of the peer, all its processes
+	Percentiles []percentileValue `json:"percentiles,omitempty"` // of all rounds together
+	Rounds      []roundReport     `json:"rounds,omitempty"`
+	Idle        *idleReport       `json:"idle,omitempty"`
+
+	// Ratio is fourseven divided by this contender; none for fourseven itself.
+	Ratio *ratioReport `json:"ratio,omitempty"`
+}
+
+// roundReport is one sample, as it was measured.
+type roundReport struct {
+	Count      int64   `json:"count"` // operations, or bytes
+	Seconds    float64 `json:"seconds"`
+	CPUSeconds float64 `json:"cpu_seconds"`
+}
+
+// percentileValue is one point of the distribution of latencies.
+type percentileValue struct {
+	Percentile   float64 `json:"percentile"`
+	Microseconds float64 `json:"us"`
+}
+
+// idleReport is what connections cost that do nothing.
+type idleReport struct {
+	Connections              int     `json:"connections"`
+	RestBytes                int64   `json:"rest_bytes"` // resident without them, summed over the processes
+	BytesPerConnection       float64 `json:"bytes_per_connection"`
+	DescriptorsPerConnection float64 `json:"descriptors_per_connection"`
+}
+
+// ratioReport holds ratios: the median of the rounds' own. 0, left out, is none.
+type ratioReport struct {
+	Rate float64 `json:"rate,omitempty"`
+	P99  float64 `json:"p99,omitempty"`
+	CPU  float64 `json:"cpu,omitempty"`
+}
+
+func newReport(b *bench, start time.Time) *report {
+	rep := &report{
+		Schema:  schemaVersion,
+		Started: start.UTC().Truncate(time.Second),
+		Seconds: time.Since(start).Seconds(),
+		Command: b.opts.command,
+		Settings: settingsReport{
+			SampleSeconds: b.opts.duration.Seconds(), Rounds: b.opts.rounds, Rate: b.opts.rate,
+		},
+		Machine: readMachine(),
+		Peers:   b.found,
+	}
+	for _, s := range b.opts.only.scenarios {
+		if sr := newScenarioReport(s, b.figures); len(sr.Figures) > 0 {
+			rep.Scenarios = append(rep.Scenarios, sr)
+		}
+	}
+	return rep
+}
+
+func newScenarioReport(s scenario, figures []*figure) scenarioReport {
+	figures = keep(figures, func(f *figure) bool { return f.scenario.name == s.name })
+	rep := scenarioReport{Name: s.name, Title: s.title, Unit: s.unit(), CPUUnit: s.cpuUnit()}
+	var own *figure
+	for _, f := range figures {
+		if f.contender.name == subject {
+			own = f
+		}
+	}
+	for _, f := range figures {
+		rep.Figures = append(rep.Figures, newFigureReport(f, own))
+	}
+	return rep
+}
+
+// percentiles are those of the chart, equally far apart in nines.
+var percentiles = []float64{0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99}
+
+func newFigureReport(f, own *figure) figureReport {
+	rep := figureReport{Contender: f.contender.name}
+	switch {
+	case f.err != nil:
+		rep.Void = f.err.Error()
+	case f.idle != nil:
+		rep.Idle = newIdleReport(f.idle)
+	default:
+		rep.fill(f, own)
+	}
+	return rep
+}
+
+func newIdleReport(s *idleSample) *idleReport {
+	return &idleReport{
+		Connections: s.conns, RestBytes: s.rest.resident,
+		BytesPerConnection: s.resident, DescriptorsPerConnection: s.descriptors,
+	}
+}
+
+func (r *figureReport) fill(f, own *figure) {
+	rate := func(s sample) float64 { return s.rate(f.scenario) }
+	cost := func(s sample) float64 { return s.cost(f.scenario) }
+	r.Rate = f.overRounds(rate)
+	if f.contender.peer.command != nil {
+		r.CPU = f.overRounds(cost)
+	}
+	for _, s := range f.samples {
+		r.Rounds = append(r.Rounds, roundReport{Count: s.count, Seconds: s.elapsed.Seconds(), CPUSeconds: s.cpu.Seconds()})
+	}
+	if f.scenario.latency {
+		r.fillLatency(f)
+	}
+	if f == own || own == nil {
+		return
+	}
+	r.Ratio = &ratioReport{Rate: f.against(own, rate), CPU: f.against(own, cost)}
+	if f.scenario.latency {
+		r.Ratio.P99 = f.against(own, latencyAt(99))
+	}
+}
+
+func (r *figureReport) fillLatency(f *figure) {
+	r.P50, r.P99, r.P999 = f.overRounds(latencyAt(50)), f.overRounds(latencyAt(99)), f.overRounds(latencyAt(99.9))
+	all := f.merged()
+	for _, p := range percentiles {
+		if float64(all.TotalCount())*(100-p) < 100 {
+			break // so far out there was not one operation
+		}
+		r.Percentiles = append(r.Percentiles, percentileValue{p, float64(all.ValueAtPercentile(p)) / 1e3})
+	}
+}
+
+func latencyAt(percentile float64) func(sample) float64 {
+	return func(s sample) float64 { return s.latency(percentile) }
+}
+
+// voids returns how many figures have an error in place of their values.
+func (r *report) voids() int {
+	n := 0
+	for _, s := range r.Scenarios {
+		for _, f := range s.Figures {
+			if f.Void != "" {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// writeText writes the report for a terminal of 100 columns.
+func writeText(w io.Writer, r *report) error {
+	var t textReport
+	t.head(r)
+	for _, s := range r.Scenarios {
+		t.scenario(s)
+	}
+	for _, m := range measures {
+		t.ratios(r, m)
+	}
+	t.foot(r)
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+// textReport collects the lines.
+type textReport struct{ strings.Builder }
+
+func (t *textReport) linef(format string, args ...any) {
+	t.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+func (t *textReport) head(r *report) {
+	m := r.Machine
+	t.linef("%s  %s", r.Started.Format("2006-01-02 15:04 MST"), r.Command)
+	t.linef("%s, %d processors (%s), %.1f GiB, %s", m.OS, m.Processors, orUnknown(m.Processor), float64(m.MemoryMiB)/1024, m.Go)
+	t.linef("%s", describe(r))
+	for _, p := range r.Peers {
+		if p.Missing != "" {
+			t.linef("  %-12s missing: %s%s", p.Name, p.Missing, packageHint(p.Packages))
+		} else {
+			t.linef("  %-12s %s", p.Name, p.Version)
+		}
+	}
+}
+
+// describe returns how it was measured, in a sentence.
+func describe(r *report) string {
+	load := "closed load"
+	if r.Settings.Rate > 0 {
+		load = fmt.Sprintf("open load of %d operations a second", r.Settings.Rate)
+	}
+	return fmt.Sprintf("rounds: %d, a sample: %v, %s, %s in all", r.Settings.Rounds,
+		seconds(r.Settings.SampleSeconds), load, seconds(r.Seconds).Round(time.Second))
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Millisecond)
+}
+
+func (t *textReport) scenario(s scenarioReport) {
+	t.linef("\n%s  %s", s.Name, s.Title)
+	switch {
+	case s.Unit == "":
+		t.linef("  %-12s %14s %16s %20s", "", "at rest", "a connection", "descriptors each")
+	default:
+		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", "", s.Unit, "min..max", "p50", "p99", "p99.9", "CPU "+s.CPUUnit, "ratio")
+	}
+	for _, f := range s.Figures {
+		t.figure(f)
+	}
+}
+
+func (t *textReport) figure(f figureReport) {
+	switch {
+	case f.Void != "":
+		t.linef("  %-12s void: %s", f.Contender, oneLine(f.Void))
+	case f.Idle != nil:
+		t.linef("  %-12s %14s %16s %20.2f", f.Contender, mebibytes(float64(f.Idle.RestBytes)),
+			kibibytes(f.Idle.BytesPerConnection), f.Idle.DescriptorsPerConnection)
+	default:
+		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", f.Contender, quantity(f.Rate.Median),
+			quantity(f.Rate.Min)+".."+quantity(f.Rate.Max), latencyText(f.P50), latencyText(f.P99), latencyText(f.P999),
+			costText(f.CPU), timesText(f.Ratio))
+	}
+}
+
+// measure is one of the tables of ratios.
+type measure struct {
+	title string
+	of    func(*ratioReport) float64
+}
+
+var measures = []measure{
+	{"rate: fourseven has ... times that of (more is better)", func(r *ratioReport) float64 { return r.Rate }},
+	{"p99 latency: fourseven has ... times that of (less is better)", func(r *ratioReport) float64 { return r.P99 }},
+	{"processor time an operation or byte: fourseven has ... times that of (less is better)", func(r *ratioReport) float64 { return r.CPU }},
+}
+
+// ratios writes one measure's table, with a line a scenario.
+func (t *textReport) ratios(r *report, m measure) {
+	names := rivals(r, m)
+	if len(names) == 0 {
+		return
+	}
+	t.linef("\n%s", m.title)
+	t.linef("  %-14s%s", "", columns(names, func(name string) string { return name }))
+	for _, s := range r.Scenarios {
+		line := columns(names, func(name string) string { return ratioText(s.ratio(name, m)) })
+		if strings.Trim(line, " -") != "" {
+			t.linef("  %-14s%s", s.Name, line)
+		}
+	}
+}
+
+func columns(names []string, text func(string) string) string {
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, "%13s", text(name))
+	}
+	return b.String()
+}
+
+// rivals returns the contenders with a ratio of m in any scenario, in their order.
+func rivals(r *report, m measure) []string {
+	var names []string
+	for _, c := range contenders() {
+		if slices.ContainsFunc(r.Scenarios, func(s scenarioReport) bool { return s.ratio(c.name, m) > 0 }) {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// ratio returns the ratio to the contender, or 0 for none.
+func (s *scenarioReport) ratio(name string, m measure) float64 {
+	for _, f := range s.Figures {
+		if f.Contender == name && f.Ratio != nil {
+			return m.of(f.Ratio)
+		}
+	}
+	return 0
+}
+
+func (t *textReport) foot(r *report) {
+	t.linef("\n%s", notes)
+	if n := r.voids(); n > 0 {
+		t.linef("%d of the figures are void: an error in a worker makes a figure worth nothing.", n)
+	}
+}
+
+// notes is what a reader needs to know to read the figures right.
+const notes = `Medians over the rounds; ratio is fourseven's rate divided by that of the row. Load generator,
+backends and peers share the machine. Processor time is the peer's alone, all its processes.
+Memory at rest counts what a peer's processes share once for each of them; what HAProxy and nginx
+set aside for connections when they start is part of it, and not of "a connection".`

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// bench is one run: what is measured, with what runs for it.
+type bench struct {
+	opts      options
+	bed       *bed
+	found     []peerReport
+	instances map[string]*instance // by the peer's name; only of those that were found
+	figures   []*figure
+	progress  *progress
+}
+
+// measureAll measures what opts select. Whatever it has started has ended when
+// it returns.
+func measureAll(ctx context.Context, opts options, stderr io.Writer) (rep *report, err error) {
+	start := time.Now()
+	b := &bench{opts: opts, instances: map[string]*instance{}, progress: newProgress(stderr)}
+	defer b.progress.end()
+	if err := checkRequired(ctx, opts.require); err != nil {
+		return nil, err
+	}
+	b.progress.say("starting the backends")
+	if b.bed, err = newBed(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	if err := b.startPeers(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.runRounds(ctx); err != nil {
+		return nil, err
+	}
+	return newReport(b, start), nil
+}
+
+func (b *bench) stop() error {
+	var processes []*process
+	for _, in := range b.instances {
+		processes = append(processes, in.process)
+	}
+	return errors.Join(stopAll(processes), b.bed.close())
+}
+
+// checkRequired looks for the peers that must be there, before anything is
+// built or started.
+func checkRequired(ctx context.Context, names []string) error {
+	for _, c := range contenders() {
+		if c.peer.packages == "" || !slices.Contains(names, c.name) {
+			continue
+		}
+		if _, err := c.peer.find(ctx, &bed{}); err != nil {
+			return fmt.Errorf("-require %s: %w%s", c.name, err, packageHint(c.peer.packages))
+		}
+	}
+	return nil
+}
+
+// startPeers finds and starts the peers of the selection.
+func (b *bench) startPeers(ctx context.Context) error {
+	for _, c := range b.opts.only.contenders {
+		if slices.ContainsFunc(b.found, func(p peerReport) bool { return p.Name == c.peer.name }) {
+			continue
+		}
+		if err := b.startPeer(ctx, c.peer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startPeer starts p, or notes why it is missing. That is an error only if it is
+// required, or always there.
+func (b *bench) startPeer(ctx context.Context, p *peer) error {
+	in, version, err := b.tryPeer(ctx, p)
+	if ctx.Err() != nil {
+		return errors.Join(context.Cause(ctx), stopInstance(in))
+	}
+	if err == nil {
+		b.instances[p.name] = in
+		b.found = append(b.found, peerReport{Name: p.name, Version: version})
+		return nil
+	}
+	if p.packages == "" || slices.Contains(b.opts.require, p.name) {
+		return fmt.Errorf("%s: %w%s", p.name, err, packageHint(p.packages))
+	}
+	b.found = append(b.found, peerReport{Name: p.name, Missing: err.Error(), Packages: p.packages})
+	b.progress.say(fmt.Sprintf("without %s: %v%s", p.name, err, packageHint(p.packages)))
+	return nil
+}
+
+func (b *bench) tryPeer(ctx context.Context, p *peer) (*instance, string, error) {
+	b.progress.say("starting " + p.name)
+	if p.name == subject {
+		if err := b.bed.build(ctx, b.opts.bin); err != nil {
+			return nil, "", err
+		}
+	}
+	version, err := p.find(ctx, b.bed)
+	if err != nil {
+		return nil, "", err
+	}
+	in, err := p.launch(ctx, b.bed)
+	return in, version, err
+}
+
+func stopInstance(in *instance) error {
+	if in == nil {
+		return nil
+	}
+	return in.stop()
+}
+
+func packageHint(packages string) string {
+	if packages == "" {
+		return ""
+	}
+	return " (apt-get install " + packages + ")"
+}
+
+// runRounds fills the figures: in each round every scenario, in each scenario
+// every contender in turn.
+func (b *bench) runRounds(ctx context.Context) error {
+	b.figures = b.plan()
+	b.progress.begin(b.opts, b.figures)
+	for round := range b.opts.rounds {
+		for _, f := range b.figures {
+			if f.err != nil || f.scenario.idle && round > 0 {
+				continue // void already; memory does not vary by round
+			}
+			b.progress.step(round, f)
+			f.err = b.measure(ctx, f)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// plan returns the figures to be measured, empty.
+func (b *bench) plan() []*figure {
+	var figures []*figure
+	for _, s := range b.opts.only.scenarios {
+		for _, c := range b.opts.only.players(s) {
+			if b.instances[c.peer.name] != nil {
+				figures = append(figures, &figure{contender: c, scenario: s})
+			}
+		}
+	}
+	return figures
+}
+
+// measure adds one sample to f.
+func (b *bench) measure(ctx context.Context, f *figure) error {
+	if f.scenario.idle {
+		idle, err := measureIdle(ctx, b.bed, f.contender, f.scenario)
+		f.idle = &idle
+		return err
+	}
+	l, err := b.newLoad(f)
+	if err != nil {
+		return err
+	}
+	s, err := l.run(ctx)
+	if err != nil {
+		return fmt.Errorf("round %d: %w", len(f.samples)+1, err)
+	}
+	if s.count == 0 {
+		return fmt.Errorf("round %d: nothing was done in %v", len(f.samples)+1, s.elapsed)
+	}
+	f.samples = append(f.samples, s)
+	return nil
+}
+
+func (b *bench) newLoad(f *figure) (*load, error) {
+	in := b.instances[f.contender.peer.name]
+	if in.process != nil && in.process.err() != nil {
+		return nil, in.process.err()
+	}
+	pids, err := in.pids()
+	if err != nil {
+		return nil, err
+	}
+	l := &load{
+		addrs:    in.addrs[f.contender.listener(f.scenario.protocol)],
+		conns:    f.scenario.conns,
+		open:     f.scenario.open,
+		warmup:   warmup(b.opts.duration),
+		duration: b.opts.duration,
+		cpu:      func() (time.Duration, error) { return cpuTime(pids) },
+	}
+	if f.scenario.latency {
+		l.rate = b.opts.rate
+	}
+	return l, nil
+}
