@@ -70,3 +70,14 @@ func (d decades) Ticks(lo, hi float64) []plot.Tick {
 	}
 	return ticks
 }
+
+// roundDown returns the nearest tick of decades that is not above v.
+func roundDown(v float64) float64 {
+	ticks := decades{shortMicros}.Ticks(v/10, v)
+	return ticks[len(ticks)-1].Value
+}
+
+// roundUp returns the nearest tick of decades that is not below v.
+func roundUp(v float64) float64 {
+	return decades{shortMicros}.Ticks(v, v*10)[0].Value
+}

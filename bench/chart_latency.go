@@ -30,7 +30,7 @@ func latencyChart(s scenarioReport) (template.HTML, error) {
 		line.Color, line.Width = colors[f.Contender], lineWidth(f.Contender)
 		p.Add(line)
 	}
-	return svg(p, 11*vg.Centimeter, 7*vg.Centimeter, "Latency by percentile: "+s.Title)
+	return svg(p, 24*vg.Centimeter, 7*vg.Centimeter, "Latency by percentile: "+s.Title)
 }
 
 func percentilePoints(values []percentileValue) plotter.XYs {
@@ -75,7 +75,7 @@ func lineWidth(contender string) vg.Length {
 
 func faintGrid() *plotter.Grid {
 	grid := plotter.NewGrid()
-	faint := color.NRGBA{0x80, 0x80, 0x80, 0x50}
+	faint := color.NRGBA{0x80, 0x80, 0x80, 0x70}
 	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
 	return grid
 }

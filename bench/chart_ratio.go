@@ -17,7 +17,7 @@ func ratioChart(r *report, m measure) (template.HTML, error) {
 	if len(rows) == 0 {
 		return "", nil
 	}
-	p := newPlot(m.title, "")
+	p := newPlot("", "")
 	p.X.Scale = plot.LogScale{}
 	p.X.Tick.Marker = decades{func(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }}
 	p.Add(faintGrid(), evenLine(len(rows)))
@@ -30,8 +30,9 @@ func ratioChart(r *report, m measure) (template.HTML, error) {
 		p.Add(dots)
 	}
 	nameRows(p, rows)
+	p.X.Min, p.X.Max = roundDown(p.X.Min), roundUp(p.X.Max)
 	height := vg.Length(len(rows))*0.75*vg.Centimeter + 2*vg.Centimeter
-	return svg(p, 22*vg.Centimeter, height, m.title)
+	return svg(p, 24*vg.Centimeter, height, m.title)
 }
 
 func (s *scenarioReport) hasRatio(m measure) bool {

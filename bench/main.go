@@ -75,7 +75,7 @@ func runBench(ctx context.Context, opts options, stdout, stderr io.Writer) (err 
 		return err
 	}
 	if n := rep.voids(); n > 0 {
-		return fmt.Errorf("%d of the figures are void, see above", n)
+		return fmt.Errorf("void figures: %d, see the report", n)
 	}
 	return nil
 }

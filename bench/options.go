@@ -13,9 +13,9 @@ import (
 
 // The plans: as long as a coffee, and as short as a step of CI may be.
 const (
-	defaultDuration = 400 * time.Millisecond
+	defaultDuration = 350 * time.Millisecond
 	defaultRounds   = 3
-	quickDuration   = 120 * time.Millisecond
+	quickDuration   = 80 * time.Millisecond
 	quickRounds     = 1
 )
 

@@ -175,7 +175,10 @@ func (r *figureReport) fill(f, own *figure) {
 	if f == own || own == nil {
 		return
 	}
-	r.Ratio = &ratioReport{Rate: f.against(own, rate), CPU: f.against(own, cost)}
+	r.Ratio = &ratioReport{Rate: f.against(own, rate)}
+	if r.CPU != nil {
+		r.Ratio.CPU = f.against(own, cost)
+	}
 	if f.scenario.latency {
 		r.Ratio.P99 = f.against(own, latencyAt(99))
 	}

@@ -17,7 +17,7 @@ type page struct {
 	Description string
 	Notes       string
 	Keys        []key
-	RatioCharts []template.HTML
+	RatioCharts []ratioFigure
 	Blocks      []block
 }
 
@@ -25,6 +25,12 @@ type page struct {
 type key struct {
 	Name  string
 	Color template.CSS
+}
+
+// ratioFigure is the chart of one measure.
+type ratioFigure struct {
+	Title string
+	Chart template.HTML
 }
 
 // block is one scenario with its chart, which is empty for loads that do not
@@ -68,7 +74,7 @@ func newPage(r *report) (*page, error) {
 			return nil, err
 		}
 		if chart != "" {
-			p.RatioCharts = append(p.RatioCharts, chart)
+			p.RatioCharts = append(p.RatioCharts, ratioFigure{m.title, chart})
 		}
 	}
 	for _, s := range r.Scenarios {

@@ -145,7 +145,7 @@ func (s *scenarioReport) ratio(name string, m measure) float64 {
 func (t *textReport) foot(r *report) {
 	t.linef("\n%s", notes)
 	if n := r.voids(); n > 0 {
-		t.linef("%d of the figures are void: an error in a worker makes a figure worth nothing.", n)
+		t.linef("void figures: %d, because of an error in a worker", n)
 	}
 }
 

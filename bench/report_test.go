@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sampleReport is a report with everything that can be in one: made from figures
+// as a run makes it, on a machine of the imagination.
+func sampleReport() *report {
+	b := &bench{
+		opts: options{
+			duration: 350 * time.Millisecond, rounds: 3, rate: 0, command: "go run ./bench -only <some>",
+		},
+		found: []peerReport{
+			{Name: "direct", Version: "no proxy"},
+			{Name: "fourseven", Version: "fourseven v1.2.3"},
+			{Name: "haproxy", Version: "HAProxy version 2.6.12"},
+			{Name: "nginx", Missing: "no nginx on PATH", Packages: "nginx libnginx-mod-stream"},
+			{Name: "python", Version: "Python 3.11.2, fastapi 0.92.0"},
+		},
+	}
+	all := selection{scenarios: scenarios(), contenders: contenders()}
+	b.opts.only = all.narrow([]string{"rt-64", "bulk-1", "http-64", "idle-l4", "direct", "fourseven", "fourseven-l4", "haproxy", "python"})
+	b.figures = sampleFigures(b.opts.only)
+	rep := newReport(b, time.Now())
+	rep.Started, rep.Seconds = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 95.4
+	rep.Machine = machineReport{
+		OS: "linux 6.1.0", Arch: "amd64", Processor: "Example CPU", Processors: 2, MemoryMiB: 7936, Go: "go1.26.0",
+	}
+	return rep
+}
+
+func sampleFigures(only selection) []*figure {
+	var figures []*figure
+	for i, s := range only.scenarios {
+		for j, c := range only.players(s) {
+			f := &figure{contender: c, scenario: s}
+			fillSample(f, int64(i+1), int64(j+1))
+			figures = append(figures, f)
+		}
+	}
+	return figures
+}
+
+// fillSample makes up what f has measured, slower for each j.
+func fillSample(f *figure, i, j int64) {
+	switch {
+	case f.scenario.idle:
+		f.idle = &idleSample{conns: 1000, rest: usage{resident: 10 << 20 * j}, resident: 4000 * float64(j), descriptors: 2}
+		return
+	case f.contender.name == "python":
+		f.err = errors.New("round 2: read tcp 127.0.0.1:1->127.0.0.1:2:\nconnection reset by peer")
+		return
+	}
+	for round := range int64(3) {
+		s := sampleOf((30000+1000*round)/(i*j), time.Duration(200*j)*time.Millisecond, time.Duration(50*i*j)*time.Microsecond)
+		_ = s.hist.RecordValues(int64(time.Duration(j)*3*time.Millisecond), 200)
+		if f.scenario.bytes {
+			s.count *= 100_000
+		}
+		f.samples = append(f.samples, s)
+	}
+}
+
+// The golden is the schema: who reads -json relies on it.
+func TestJSONReport(t *testing.T) {
+	t.Parallel()
+	var got bytes.Buffer
+	if err := writeJSON(&got, sampleReport()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.json.golden", got.Bytes())
+	var back report
+	dec := json.NewDecoder(&got)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&back); err != nil {
+		t.Fatal(err)
+	}
+	var direct, detour bytes.Buffer
+	if err := errors.Join(writeText(&direct, sampleReport()), writeText(&detour, &back)); err != nil {
+		t.Fatal(err)
+	}
+	if direct.String() != detour.String() {
+		t.Error("the text made from the JSON differs")
+	}
+}
+
+func TestTextReport(t *testing.T) {
+	t.Parallel()
+	var got bytes.Buffer
+	if err := writeText(&got, sampleReport()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.txt.golden", got.Bytes())
+	for line := range strings.Lines(got.String()) {
+		if n := len([]rune(line)) - 1; n > 100 {
+			t.Errorf("%d columns, want at most 100: %s", n, line)
+		}
+	}
+}
+
+var drawing = regexp.MustCompile(`(?s)<svg.*?</svg>`)
+
+// The charts are left out of the golden: their digits depend on the processor.
+func TestHTMLReport(t *testing.T) {
+	t.Parallel()
+	var got bytes.Buffer
+	if err := writeHTML(&got, sampleReport()); err != nil {
+		t.Fatal(err)
+	}
+	charts := drawing.FindAll(got.Bytes(), -1)
+	if len(charts) != len(measures)+2 { // and the two scenarios with latencies
+		t.Errorf("%d charts", len(charts))
+	}
+	for _, chart := range charts {
+		checkChart(t, chart)
+	}
+	golden(t, "report.html.golden", drawing.ReplaceAll(got.Bytes(), []byte("<svg/>")))
+	for _, outside := range []string{"http:", "https:", "src=", "href=", "url("} {
+		if text := drawing.ReplaceAllString(got.String(), ""); strings.Contains(text, outside) {
+			t.Errorf("the page is not self-contained: %q in it", outside)
+		}
+	}
+}
+
+// checkChart reads the chart as the XML that it is.
+func checkChart(t *testing.T, chart []byte) {
+	t.Helper()
+	shapes := 0
+	dec := xml.NewDecoder(bytes.NewReader(chart))
+	for {
+		token, err := dec.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := token.(xml.StartElement); ok {
+			shapes++
+		}
+	}
+	if shapes < 10 || bytes.Contains(chart, []byte("NaN")) || bytes.Contains(chart, []byte("Inf")) {
+		t.Errorf("odd chart: %.500s", chart)
+	}
+}
+
+func TestRatiosInTheReport(t *testing.T) {
+	t.Parallel()
+	rep := sampleReport()
+	if n := rep.voids(); n != 1 {
+		t.Errorf("%d void figures, want 1", n)
+	}
+	for _, f := range rep.Scenarios[0].Figures {
+		switch {
+		case f.Contender == subject && f.Ratio != nil:
+			t.Errorf("%s is compared with itself", subject)
+		case f.Contender == "direct" && (f.CPU != nil || f.Ratio.CPU != 0):
+			t.Error("no proxy has used processor time")
+		case f.Contender == "haproxy" && math.Abs(f.Ratio.Rate-1.5) > 0.001: // it is made up so
+			t.Errorf("ratio %v, want 1.5", f.Ratio.Rate)
+		}
+	}
+}
+
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ got, want string }{
+		{quantity(1234567.4), "1,234,567"},
+		{quantity(999.6), "1,000"},
+		{quantity(12.34), "12.3"},
+		{quantity(1.234), "1.23"},
+		{micros(0.4), "0.40us"},
+		{micros(99.96), "100us"},
+		{micros(1234), "1.23ms"},
+		{micros(2_500_000), "2.50s"},
+		{ratioText(0), "-"},
+		{ratioText(1.005), "1.00"},
+		{shortMicros(50), "50 us"},
+		{shortMicros(2000), "2 ms"},
+		{kibibytes(4096), "4.0 KiB"},
+		{oneLine("a\n b"), "a b"},
+		{oneLine(strings.Repeat("é", 400)), strings.Repeat("é", 300) + "..."},
+	}
+	for _, tt := range tests {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}
