@@ -15,6 +15,7 @@ type peerConfig struct {
 	Dir          string   // for its files
 	Processors   int
 	OpenFiles    uint64 // limit of descriptors
+	MaxConns     uint64 // connections for which that suffices
 	User         string // whom workers run as, "" for whom the bench runs as
 	StreamModule string // nginx: file of the stream module, "" if it is built in
 }
@@ -23,12 +24,18 @@ func newPeerConfig(b *bed, dir string, l listeners) peerConfig {
 	conf := peerConfig{
 		L4: l[l4Listener][0], L7: l[l7Listener][0],
 		Backends: b.backends, Dir: dir,
-		Processors: runtime.NumCPU(), OpenFiles: openFiles(),
+		Processors: runtime.NumCPU(), OpenFiles: openFiles(), MaxConns: maxConns(openFiles()),
 	}
 	if os.Geteuid() == 0 {
 		conf.User = "root" // else what its workers hold could not be read in a container
 	}
 	return conf
+}
+
+// maxConns returns how many connections HAProxy may be told to take, which asks
+// for two and a half descriptors for each, and does not start without them.
+func maxConns(openFiles uint64) uint64 {
+	return min(4096, (max(openFiles, 400)-64)*2/5)
 }
 
 // render fills a template of testdata/bench and writes it to file.

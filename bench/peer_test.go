@@ -13,7 +13,7 @@ func TestConfigurations(t *testing.T) {
 	conf := peerConfig{
 		L4: "127.0.0.1:20001", L7: "127.0.0.1:20002",
 		Backends: []string{"127.0.0.1:20003", "127.0.0.1:20004"},
-		Dir:      "/tmp/x", Processors: 2, OpenFiles: 20000,
+		Dir:      "/tmp/x", Processors: 2, OpenFiles: 20000, MaxConns: 4096,
 		User: "root", StreamModule: "/usr/lib/nginx/modules/ngx_stream_module.so",
 	}
 	b := &bed{root: ".."}
@@ -74,6 +74,16 @@ func TestStreamModule(t *testing.T) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
 		})
+	}
+}
+
+func TestMaxConnsFitTheLimit(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ openFiles, want uint64 }{{1024, 384}, {20000, 4096}, {100, 134}}
+	for _, tt := range tests {
+		if got := maxConns(tt.openFiles); got != tt.want {
+			t.Errorf("%d descriptors: %d connections, want %d", tt.openFiles, got, tt.want)
+		}
 	}
 }
 

@@ -77,46 +77,47 @@ func (b *bench) startPeers(ctx context.Context) error {
 	return nil
 }
 
-// startPeer starts p, or notes why it is missing. That is an error only if it is
-// required, or always there.
+// startPeer starts p, or notes why it is missing.
 func (b *bench) startPeer(ctx context.Context, p *peer) error {
-	in, version, err := b.tryPeer(ctx, p)
-	if ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), stopInstance(in))
+	b.progress.say("starting " + p.name)
+	version, err := b.findPeer(ctx, p)
+	if err != nil {
+		return b.without(ctx, p, peerReport{Missing: err.Error(), Packages: p.packages})
 	}
-	if err == nil {
-		b.instances[p.name] = in
-		b.found = append(b.found, peerReport{Name: p.name, Version: version})
-		return nil
+	in, err := p.launch(ctx, b.bed)
+	if err != nil {
+		return b.without(ctx, p, peerReport{Version: version, Missing: "it does not start: " + err.Error()})
 	}
-	if p.packages == "" || slices.Contains(b.opts.require, p.name) {
-		return fmt.Errorf("%s: %w%s", p.name, err, packageHint(p.packages))
-	}
-	b.found = append(b.found, peerReport{Name: p.name, Missing: err.Error(), Packages: p.packages})
-	b.progress.say(fmt.Sprintf("without %s: %v%s", p.name, err, packageHint(p.packages)))
+	b.instances[p.name] = in
+	b.found = append(b.found, peerReport{Name: p.name, Version: version})
 	return nil
 }
 
-func (b *bench) tryPeer(ctx context.Context, p *peer) (*instance, string, error) {
-	b.progress.say("starting " + p.name)
+// findPeer returns the version of p. fourseven is built for it.
+func (b *bench) findPeer(ctx context.Context, p *peer) (string, error) {
 	if p.name == subject {
 		if err := b.bed.build(ctx, b.opts.bin); err != nil {
-			return nil, "", err
+			return "", err
 		}
 	}
-	version, err := p.find(ctx, b.bed)
-	if err != nil {
-		return nil, "", err
-	}
-	in, err := p.launch(ctx, b.bed)
-	return in, version, err
+	return p.find(ctx, b.bed)
 }
 
-func stopInstance(in *instance) error {
-	if in == nil {
-		return nil
+// without notes why p is missing. That is an error only if p is required, or
+// always there.
+func (b *bench) without(ctx context.Context, p *peer, why peerReport) error {
+	why.Name = p.name
+	why.Missing = oneLine(why.Missing)
+	text := fmt.Sprintf("%s: %s%s", p.name, why.Missing, packageHint(why.Packages))
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case p.packages == "" || slices.Contains(b.opts.require, p.name):
+		return errors.New(text)
 	}
-	return in.stop()
+	b.found = append(b.found, why)
+	b.progress.say("without " + text)
+	return nil
 }
 
 func packageHint(packages string) string {
