@@ -10,8 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // bed is what all peers share: the backends, the files, the programs.
@@ -40,6 +38,9 @@ func (b *bed) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if err = raiseOpenFiles(); err != nil {
 		return err
 	}
 	if b.dir, err = os.MkdirTemp("", "fourseven-bench-"); err != nil {
@@ -148,14 +149,4 @@ func moduleRoot() (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-// openFiles returns how many descriptors a process may have if it asks for all
-// that it is allowed.
-func openFiles() uint64 {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
-	}
-	return min(limit.Max, 1<<20)
 }

@@ -23,9 +23,19 @@ func main() {
 	if code, ok := runRole(os.Args[1:]); ok {
 		os.Exit(code)
 	}
+	if err := extendPath(); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(exitFailure)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// extendPath adds the folders where a distribution keeps servers, which are not
+// on every user's PATH, and its python3, which a user's own may hide.
+func extendPath() error {
+	return os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/usr/bin")
 }
 
 // run is the program but for the process around it.

@@ -30,7 +30,7 @@ print("Python %d.%d.%d, fastapi %s, uvicorn %s, httpx %s" % (
 // findPython looks for an interpreter that has the packages, and notes it in b.
 // There may be several: a user's own one hides the distribution's.
 func findPython(ctx context.Context, b *bed) (string, error) {
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/bin") {
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		path := filepath.Join(dir, "python3")
 		version, err := firstLine(ctx, path, "-c", pythonVersions)
 		if err == nil && strings.HasPrefix(version, "Python") {
