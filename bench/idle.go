@@ -28,6 +28,11 @@ func measureIdle(ctx context.Context, b *bed, c contender, s scenario) (sample i
 		return idleSample{}, err
 	}
 	defer func() { err = errors.Join(err, in.stop()) }()
+	return in.hold(ctx, s, in.addrs[c.listener(s.protocol)][0])
+}
+
+// hold returns what the instance holds more with idle connections than without.
+func (in *instance) hold(ctx context.Context, s scenario, addr string) (idleSample, error) {
 	pids, err := in.pids()
 	if err != nil {
 		return idleSample{}, err
@@ -37,7 +42,7 @@ func measureIdle(ctx context.Context, b *bed, c contender, s scenario) (sample i
 		return idleSample{}, err
 	}
 	conns := affordable(s.conns)
-	operations, err := openUsed(ctx, s, in.addrs[c.listener(s.protocol)][0], conns)
+	operations, err := openUsed(ctx, s, addr, conns)
 	defer closeAll(operations)
 	if err != nil {
 		return idleSample{}, err

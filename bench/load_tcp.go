@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -81,22 +80,14 @@ func (c *connect) do() (int64, error) {
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
-	n, err := io.ReadFull(conn, c.in[:])
-	if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.Equal(c.in[:n], []byte("!")) {
-		return 0, fmt.Errorf("expected 1 byte and the end, got %d and %w", n, cmpErr(err))
+	n, err := io.ReadFull(conn, c.in[:]) // there is room for one byte too many
+	if !errors.Is(err, io.ErrUnexpectedEOF) || c.in[0] != '!' {
+		return 0, fmt.Errorf("expected 1 byte and the end, got %q, %v", c.in[:n], err)
 	}
 	return 1, nil
 }
 
 func (c *connect) close() {} // do leaves nothing open
-
-// cmpErr names what nil stands for.
-func cmpErr(err error) error {
-	if err == nil {
-		return errors.New("more")
-	}
-	return err
-}
 
 // bulk reads what the backend sends without end.
 type bulk struct {

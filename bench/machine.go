@@ -11,14 +11,22 @@ import (
 func readMachine() machineReport {
 	memory, _ := strconv.ParseInt(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"), 10, 64)
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	load, _ := os.ReadFile("/proc/loadavg")
+	average, _ := strconv.ParseFloat(firstField(string(load)), 64)
 	return machineReport{
 		OS:         strings.TrimSpace(runtime.GOOS + " " + string(kernel)),
 		Arch:       runtime.GOARCH,
 		Processor:  procField("/proc/cpuinfo", "model name"),
 		Processors: runtime.NumCPU(),
 		MemoryMiB:  memory >> 10,
+		Load:       average,
 		Go:         runtime.Version(),
 	}
+}
+
+func firstField(text string) string {
+	first, _, _ := strings.Cut(text, " ")
+	return first
 }
 
 // procField returns the value of the first line "name : value" of file.

@@ -30,12 +30,13 @@ type settingsReport struct {
 
 // machineReport is where it was measured. It names no host and no user.
 type machineReport struct {
-	OS         string `json:"os"` // with the kernel's version
-	Arch       string `json:"arch"`
-	Processor  string `json:"processor"`
-	Processors int    `json:"processors"`
-	MemoryMiB  int64  `json:"memory_mib"`
-	Go         string `json:"go"` // that built the bench
+	OS         string  `json:"os"` // with the kernel's version
+	Arch       string  `json:"arch"`
+	Processor  string  `json:"processor"`
+	Processors int     `json:"processors"`
+	MemoryMiB  int64   `json:"memory_mib"`
+	Load       float64 `json:"load_average"` // of the minute before the run
+	Go         string  `json:"go"`           // that built the bench
 }
 
 // peerReport says which program a peer was, or why there was none.
@@ -110,7 +111,7 @@ func newReport(b *bench, start time.Time) *report {
 		Settings: settingsReport{
 			SampleSeconds: b.opts.duration.Seconds(), Rounds: b.opts.rounds, Rate: b.opts.rate,
 		},
-		Machine: readMachine(),
+		Machine: b.machine,
 		Peers:   b.found,
 	}
 	for _, s := range b.opts.only.scenarios {

@@ -34,7 +34,7 @@ func sampleReport() *report {
 	rep := newReport(b, time.Now())
 	rep.Started, rep.Seconds = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 95.4
 	rep.Machine = machineReport{
-		OS: "linux 6.1.0", Arch: "amd64", Processor: "Example CPU", Processors: 2, MemoryMiB: 7936, Go: "go1.26.0",
+		OS: "linux 6.1.0", Arch: "amd64", Processor: "Example CPU", Processors: 2, MemoryMiB: 7936, Load: 0.25, Go: "go1.26.0",
 	}
 	return rep
 }

@@ -33,7 +33,8 @@ func (t *textReport) linef(format string, args ...any) {
 func (t *textReport) head(r *report) {
 	m := r.Machine
 	t.linef("%s  %s", r.Started.Format("2006-01-02 15:04 MST"), r.Command)
-	t.linef("%s, %d processors (%s), %.1f GiB, %s", m.OS, m.Processors, orUnknown(m.Processor), float64(m.MemoryMiB)/1024, m.Go)
+	t.linef("%s, %d processors (%s), %.1f GiB, load before %.2f, %s", m.OS, m.Processors, orUnknown(m.Processor),
+		float64(m.MemoryMiB)/1024, m.Load, m.Go)
 	t.linef("%s", describe(r))
 	for _, p := range r.Peers {
 		if p.Missing != "" {

@@ -13,6 +13,7 @@ import (
 type bench struct {
 	opts      options
 	bed       *bed
+	machine   machineReport // before anything was started
 	found     []peerReport
 	instances map[string]*instance // by the peer's name; only of those that were found
 	figures   []*figure
@@ -23,7 +24,7 @@ type bench struct {
 // it returns.
 func measureAll(ctx context.Context, opts options, stderr io.Writer) (rep *report, err error) {
 	start := time.Now()
-	b := &bench{opts: opts, instances: map[string]*instance{}, progress: newProgress(stderr)}
+	b := &bench{opts: opts, machine: readMachine(), instances: map[string]*instance{}, progress: newProgress(stderr)}
 	defer b.progress.end()
 	if err := checkRequired(ctx, opts.require); err != nil {
 		return nil, err
