@@ -49,10 +49,8 @@ func svg(p *plot.Plot, width, height vg.Length, label string) (template.HTML, er
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", err
 	}
-	text := b.String()
-	text = text[strings.Index(text, "<svg"):] // an XML declaration has no place in a page
-	named := `<svg role="img" aria-label="` + html.EscapeString(label) + `"`
-	return template.HTML(strings.Replace(text, "<svg", named, 1)), nil // label is escaped, the rest is drawn
+	_, drawing, _ := strings.Cut(b.String(), "<svg") // an XML declaration has no place in a page
+	return template.HTML(`<svg role="img" aria-label="` + html.EscapeString(label) + `"` + drawing), nil
 }
 
 // decades are ticks at 1, 2 and 5 of each power of ten.

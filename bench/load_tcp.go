@@ -81,8 +81,11 @@ func (c *connect) do() (int64, error) {
 	}
 	defer func() { _ = conn.Close() }()
 	n, err := io.ReadFull(conn, c.in[:]) // there is room for one byte too many
-	if !errors.Is(err, io.ErrUnexpectedEOF) || c.in[0] != '!' {
-		return 0, fmt.Errorf("expected 1 byte and the end, got %q, %v", c.in[:n], err)
+	switch {
+	case err == nil:
+		return 0, fmt.Errorf("expected 1 byte and the end, got %q", c.in)
+	case !errors.Is(err, io.ErrUnexpectedEOF) || c.in[0] != '!':
+		return 0, fmt.Errorf("expected 1 byte and the end, got %q and %w", c.in[:n], err)
 	}
 	return 1, nil
 }

@@ -61,10 +61,9 @@ func seconds(s float64) time.Duration {
 
 func (t *textReport) scenario(s scenarioReport) {
 	t.linef("\n%s  %s", s.Name, s.Title)
-	switch {
-	case s.Unit == "":
+	if s.Unit == "" {
 		t.linef("  %-12s %14s %16s %20s", "", "at rest", "a connection", "descriptors each")
-	default:
+	} else {
 		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", "", s.Unit, "min..max", "p50", "p99", "p99.9", "CPU "+s.CPUUnit, "ratio")
 	}
 	for _, f := range s.Figures {
