@@ -138,9 +138,12 @@ func TestShortConnections(t *testing.T) {
 	descriptors, threads := lb.descriptors(), lb.threads()
 	shortConnections(t, lb, 5000)
 	waitUntil(t, patience, "the descriptors to be closed", func() bool { return lb.descriptors() <= descriptors })
-	if got := lb.threads(); got > threads+4 {
-		t.Errorf("%d threads, want %d as before", got, threads)
+	// The runtime keeps the threads that it once needed; what would be wrong is one
+	// a connection.
+	if got := lb.threads(); got > threads+16 {
+		t.Errorf("%d threads, want about %d as before", got, threads)
 	}
+	<-time.After(2 * time.Second) // goroutines that wait for more work end within one
 	if got := lb.goroutines(); got > goroutines+2 {
 		t.Errorf("%d goroutines, want %d as of one that has served nobody", got, goroutines)
 	}

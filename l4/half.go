@@ -43,14 +43,15 @@ type half struct {
 
 	parked atomic.Bool // the parker waits for it
 
-	// The rest belongs to the goroutine of run, or to the parker.
-	fd       int   // of the source, while parked
-	enrolled bool  // the source is in the parker's epoll set
-	bound    bool  // the destination's send queue is bounded
-	bulk     int   // bytes that wait for a splice; 0 for small messages
-	wasOn    bool  // the last move was a splice: look at the queue before reading
-	result   state // why move returned true
-	limit    io.LimitedReader
+	fd       int32 // of the source, once parked; under the parker's mu
+	enrolled bool  // the source is in its epoll set; likewise
+
+	// The rest belongs to the goroutine of run.
+	bound  bool  // the destination's send queue is bounded
+	bulk   int   // bytes that wait for a splice; 0 for small messages
+	wasOn  bool  // the last move was a splice: look at the queue before reading
+	result state // why move returned true
+	limit  io.LimitedReader
 }
 
 // state is why a direction stopped moving.
@@ -100,28 +101,27 @@ func (h *half) run() {
 	}
 }
 
-// askToPark makes the goroutine of a direction that waits go to the parker.
-func (h *half) askToPark() {
-	if !h.parked.Load() {
-		_ = h.src.SetReadDeadline(time.Unix(1, 0))
+// askToPark makes the goroutine of a direction that waits go to the parker. It
+// returns how many goroutines it has asked.
+func (h *half) askToPark() int {
+	if h.parked.Load() {
+		return 0
 	}
+	_ = h.src.SetReadDeadline(time.Unix(1, 0))
+	return 1
 }
 
 // park reports whether the direction waits in the parker now, or has been woken
 // there already: either way it is no longer the caller's.
 func (h *half) park() bool {
 	_ = h.src.SetReadDeadline(time.Time{})
-	p := h.relay.parker
+	p := h.relay.relays.parker.Load()
 	if p == nil {
 		return false
 	}
-	h.parked.Store(true)
 	var err error
-	if closed := h.src.raw.Control(func(fd uintptr) {
-		h.fd = int(fd)
-		err = p.add(h, h.fd)
-	}); closed != nil {
-		err = closed
+	if closed := h.src.raw.Control(func(fd uintptr) { err = p.add(h, int(fd)) }); closed != nil {
+		return false
 	}
 	if err != nil || h.relay.over() { // a cut before parked was set has woken nobody
 		return !h.unpark()
@@ -141,7 +141,7 @@ func (h *half) unpark() bool {
 	if !h.parked.CompareAndSwap(true, false) {
 		return false
 	}
-	h.relay.parker.forget(h, h.fd)
+	h.relay.relays.parker.Load().forget(h)
 	return true
 }
 
@@ -219,18 +219,33 @@ func (h *half) boundSend() {
 
 // passEnd tells the destination that the source has ended.
 func (h *half) passEnd() {
-	if h.src.broken.Load() {
-		h.relay.broke(h) // the reset was seen by the other half's write
+	if h.endIsBreak() {
+		h.relay.broke(h)
 		return
 	}
 	// The second end needs no telling: closing says it.
 	if !h.other().done.Load() {
+		h.dst.shut.Store(true)
 		if err := h.dst.CloseWrite(); err != nil {
 			h.relay.blocked(h)
 			return
 		}
 	}
 	h.relay.ended(h)
+}
+
+// endIsBreak reports whether what read as an end of stream is a reset. The kernel
+// tells of a reset once, and it may have told the other half's write.
+func (h *half) endIsBreak() bool {
+	if h.src.broken.Load() {
+		return true
+	}
+	if h.src.shut.Load() {
+		return false // both streams have ended, and the connection may be closed
+	}
+	gone := false
+	_ = h.src.raw.Control(func(fd uintptr) { gone = connectionGone(fd) })
+	return gone
 }
 
 // await waits until the source breaks after its end of stream, or is closed.

@@ -62,13 +62,15 @@ func (p *parker) run() {
 func (p *parker) close() { _ = p.file.Close() }
 
 // add parks a direction whose source has this descriptor. An event that is
-// already there wakes it at once.
+// already there wakes it at once, but not before it is wholly enrolled.
 func (p *parker) add(h *half, fd int) error {
 	p.mu.Lock()
-	p.parked[int32(fd)] = h
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	h.parked.Store(true)
+	h.fd = int32(fd)
+	p.parked[h.fd] = h
 	// One shot: it stays in the set, silent, until it is parked again or closed.
-	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(fd)}
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: h.fd}
 	op := unix.EPOLL_CTL_ADD
 	if h.enrolled {
 		op = unix.EPOLL_CTL_MOD
@@ -89,10 +91,10 @@ func (p *parker) find(fd int32) *half {
 }
 
 // forget takes out a direction that is woken by something else than an event.
-func (p *parker) forget(h *half, fd int) {
+func (p *parker) forget(h *half) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.parked[int32(fd)] == h {
-		delete(p.parked, int32(fd))
+	if p.parked[h.fd] == h && !h.parked.Load() { // it may have been parked again
+		delete(p.parked, h.fd)
 	}
 }

@@ -17,9 +17,7 @@ import (
 
 // parked returns how many directions wait in the parker.
 func (p *proxy) parked() int {
-	p.Relays.mu.Lock()
-	parker := p.Relays.parker
-	p.Relays.mu.Unlock()
+	parker := p.Relays.parker.Load()
 	if parker == nil {
 		return 0
 	}

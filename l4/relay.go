@@ -31,7 +31,7 @@ type relay struct {
 	running  atomic.Int32           // halves that have not returned
 	finished func(Ending)           // called once both have
 	watch    watch
-	parker   *parker // nil: each direction keeps its goroutine
+	relays   *Relays // whose parker the halves wait in
 }
 
 // side is one of the two connections.
@@ -40,6 +40,7 @@ type side struct {
 	raw    syscall.RawConn
 	reset  Ending      // what it is called if this side breaks
 	broken atomic.Bool // it broke: nothing more can be written to it
+	shut   atomic.Bool // it was told the end of the other's stream, or is being told
 
 	patient bool // it has no user timeout now; belongs to Relays.mu
 }

@@ -167,9 +167,15 @@ func TestLastWordsOfABrokenBackend(t *testing.T) {
 	p := start(t, &Server{}, backend(t, func(conn *net.TCPConn) {
 		_, _ = io.ReadFull(conn, make([]byte, 1))
 		_, _ = io.WriteString(conn, "too much")
+		raw, _ := conn.SyscallConn()
+		for unread := 0; unread == 0; { // all that matters is that there is some
+			if raw.Control(func(fd uintptr) { unread = waiting(fd) }) != nil {
+				return
+			}
+		}
 		_ = conn.Close() // with unread data: the kernel sends a reset
 	}))
-	for range 50 {
+	for range 200 {
 		conn := p.dial(t)
 		_, _ = conn.Write(random(256 << 10))
 		got, err := io.ReadAll(conn)

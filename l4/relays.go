@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fourseven/health"
@@ -25,9 +26,10 @@ type Relays struct {
 	userTimeout time.Duration // health.UserTimeout but in tests
 	parkAfter   time.Duration // the same constant but in tests
 
+	parker atomic.Pointer[parker] // while Sweep runs
+
 	mu             sync.Mutex
 	live           map[*relay]struct{}
-	parker         *parker // while Sweep runs
 	closed         bool
 	received, sent int64 // by relays that have ended
 	parks          int   // since memory was last given back
@@ -38,9 +40,9 @@ const (
 	// parkAfter is the silence after which a relay gives up its goroutines. Parking
 	// costs about what a message does, so short connections are spared it.
 	parkAfter = time.Second
-	// After releaseParks parked relays what their goroutines held is worth giving
+	// After releaseParks parked directions what their goroutines held is worth giving
 	// back to the system, every releasePause at most.
-	releaseParks = 512
+	releaseParks = 1024
 	releasePause = 30 * time.Second
 )
 
@@ -70,6 +72,7 @@ func (rs *Relays) start(r *relay, finished func(Ending)) {
 }
 
 func (rs *Relays) add(r *relay) {
+	r.relays = rs
 	now := time.Now()
 	r.watch.since = now
 	if rs.MaxAge > 0 {
@@ -81,7 +84,6 @@ func (rs *Relays) add(r *relay) {
 		rs.live = make(map[*relay]struct{})
 	}
 	rs.live[r] = struct{}{}
-	r.parker = rs.parker
 	if rs.closed {
 		r.cut(Drain)
 	}
@@ -150,9 +152,7 @@ func (rs *Relays) startParker() (stop func()) {
 	if err != nil {
 		return func() {}
 	}
-	rs.mu.Lock()
-	rs.parker = p
-	rs.mu.Unlock()
+	rs.parker.Store(p)
 	donec := make(chan struct{})
 	go func() { p.run(); close(donec) }()
 	return func() {
@@ -210,15 +210,12 @@ func (rs *Relays) overdue(r *relay, now time.Time) Ending {
 		limit, why = rs.HalfCloseTimeout, HalfCloseTimeout
 	}
 	if seen := r.received() + r.sent(); seen != w.seen || half != w.half {
-		w.seen, w.half, w.since, w.parked = seen, half, now, false
+		w.seen, w.half, w.since = seen, half, now
 		r.impatient(rs.userTimeout)
 	}
 	silence := now.Sub(w.since)
-	if silence > rs.parkAfter && !half && !w.parked {
-		w.parked = true
-		rs.parks++
-		r.up.askToPark()
-		r.down.askToPark()
+	if silence > rs.parkAfter && !half {
+		rs.parks += r.up.askToPark() + r.down.askToPark()
 	}
 	if silence > rs.userTimeout/4 && now.Sub(w.asked) > rs.userTimeout/4 {
 		w.asked = now

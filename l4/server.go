@@ -145,23 +145,34 @@ func (s *Server) start(client stream, closed <-chan struct{}) {
 	}
 }
 
-// spareWorkers is how many goroutines wait for a next connection to connect.
-// Dialling needs a large stack; a goroutine that has one already saves growing
-// it, which was 6 % of the processor time of a short connection.
-const spareWorkers = 16
+// spareWorkers is how many goroutines wait for a next connection to connect, and
+// spareTime how long each does. Dialling needs a large stack; a goroutine that has
+// one already saves growing it, which was 6 % of the processor time of a short
+// connection.
+const (
+	spareWorkers = 16
+	spareTime    = time.Second
+)
 
-// work connects clients, until enough others wait for the next.
+// work connects clients, until there are none for a while or enough others wait
+// for the next.
 func (s *Server) work(client stream) {
 	closed := s.closec()
+	spare := time.NewTimer(spareTime)
+	defer spare.Stop()
 	for {
 		s.connect(client)
 		if s.waiting.Add(1) > spareWorkers {
 			s.waiting.Add(-1)
 			return
 		}
+		spare.Reset(spareTime)
 		select {
 		case client = <-s.clients:
 			s.waiting.Add(-1)
+		case <-spare.C:
+			s.waiting.Add(-1)
+			return
 		case <-closed:
 			return
 		}

@@ -59,6 +59,15 @@ func socketError(fd uintptr) error {
 	return nil
 }
 
+// tcpClose is the state of a socket that has no connection (tcp_states.h).
+const tcpClose = 7
+
+// connectionGone reports whether a TCP connection is no more.
+func connectionGone(fd uintptr) bool {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == tcpClose
+}
+
 // peek reads what is there and leaves it there.
 func peek(fd uintptr, buf []byte) (int, error) {
 	for {

@@ -16,7 +16,6 @@ type watch struct {
 	queued  int
 	half    bool
 	tuned   bool
-	parked  bool // it was asked to, since it last moved
 }
 
 // tune sets the options of the backend's socket, once the relay has lived long

@@ -1,0 +1,57 @@
+//go:build unix && !linux
+
+package l4
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// On systems other than Linux the program runs for trying it out: without
+// splice, parking, and what needs Linux's view of a socket.
+
+func read(fd uintptr, buf []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(fd), buf)
+		if err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+func peek(fd uintptr, buf []byte) (int, error) {
+	for {
+		n, _, err := unix.Recvfrom(int(fd), buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		if err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+func socketError(fd uintptr) error {
+	code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = syscall.Errno(code)
+	}
+	return err
+}
+
+func connectionGone(uintptr) bool                { return false }
+func waiting(uintptr) int                        { return 0 }
+func unacknowledged(uintptr) int                 { return 0 }
+func boundSendQueue(uintptr)                     {}
+func capReceiveBuffer(uintptr)                   {}
+func peerAnswers(uintptr) (time.Duration, bool)  { return 0, false }
+func setUserTimeout(uintptr, time.Duration) bool { return false }
+
+// parker is not there.
+type parker struct{}
+
+func newParker() (*parker, error)    { return nil, errors.ErrUnsupported }
+func (*parker) run()                 {}
+func (*parker) close()               {}
+func (*parker) add(*half, int) error { return errors.ErrUnsupported }
+func (*parker) forget(*half)         {}
