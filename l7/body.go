@@ -179,9 +179,9 @@ func lineEnd(p []byte, from int, empty bool) (int, error) {
 func (b *body) readTrailers() error {
 	line := 0
 	for {
-		p := b.rd.unread()
+		p, checked := b.rd.unread(), line
 		n, err := headEnd(p, &line, false)
-		if err != nil {
+		if err != nil || checkFields(p[checked:line]) != nil {
 			return errChunk
 		}
 		if n > 0 {

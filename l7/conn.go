@@ -157,6 +157,7 @@ func (c *conn) await() bool {
 func (c *conn) head() ([]byte, error) {
 	line, limit := 0, c.srv.MaxHeader
 	for {
+		checked := line
 		for line == 0 && startsEmpty(c.rd.unread()) {
 			c.rd.skip(2)
 		}
@@ -170,7 +171,7 @@ func (c *conn) head() ([]byte, error) {
 		case n > 0:
 			return p[:n], nil
 		}
-		if err := checkStart(p); err != nil {
+		if err := checkStart(p, checked, line); err != nil {
 			return nil, err
 		}
 		if err := c.rd.fill(limit); err != nil {
