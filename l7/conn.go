@@ -46,7 +46,7 @@ type conn struct {
 	cancelDial atomic.Pointer[context.CancelFunc]
 	holds      *health.Backend // to be released
 
-	// The rest belongs to the watch.
+	// The rest belongs to who holds srv.mu.
 	sock   socket
 	seen   int
 	seenIn uint32

@@ -87,7 +87,7 @@ func (c *conn) connect(turn *health.Turn) error {
 	for b := turn.Next(); b != nil; b = turn.Next() {
 		c.holds = b
 		up := c.srv.upstreams.of(b)
-		bc := up.reuse()
+		bc := up.reuse(c.body.ended())
 		if bc == nil {
 			var err error
 			if bc, err = c.dial(up); err != nil {
@@ -177,13 +177,8 @@ func (c *conn) attempt(bc *backendConn) (begun bool, err error) {
 	if !c.enter(waiting) {
 		return false, errGone
 	}
-	c.toBackend.conn = bc.nc
-	if c.body.ended() {
-		// A backend may have answered before it closed: its answer is read even if
-		// the request did not get through.
-		_ = c.toBackend.send(c.toBackend.buf)
-	} else {
-		c.startUpload()
+	if err := c.send(bc); err != nil {
+		return false, err
 	}
 	for range maxInterim {
 		head, begun, err := c.readHead(bc)
@@ -206,10 +201,24 @@ func (c *conn) attempt(bc *backendConn) (begun bool, err error) {
 	return true, errResponse
 }
 
+// send sends the request, or begins to.
+func (c *conn) send(bc *backendConn) error {
+	c.toBackend.conn = bc.nc
+	switch {
+	case !c.body.ended():
+		c.startUpload()
+	case bc.canAsk():
+		return bc.ask.send(bc, &c.toBackend)
+	default:
+		_ = c.toBackend.send(c.toBackend.buf) // see ask.step
+	}
+	return nil
+}
+
 // readHead reads a response's head. While the client waits for 100-continue it
 // does not let it wait for too long.
 func (c *conn) readHead(bc *backendConn) ([]byte, bool, error) {
-	if !c.req.expects {
+	if !c.req.expects || c.up.done == nil {
 		return bc.head()
 	}
 	_ = bc.nc.SetReadDeadline(time.Now().Add(continueAfter))

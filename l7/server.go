@@ -253,14 +253,14 @@ func (s *Server) beginDrain() {
 	s.closeIdle() // a connection that goes idle from now on sees draining by itself
 }
 
-// closeIdle ends the connections that wait for a request. One that has just begun
-// to receive it is left alone.
+// closeIdle ends the connections that wait for a request. One whose request has
+// come, if only to the socket, is left alone.
 func (s *Server) closeIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		word := c.state.word.Load()
-		if phaseOf(word) <= idle && c.state.stopIf(word, closing) {
+		if phaseOf(word) <= idle && c.sock.quiet() && c.state.stopIf(word, closing) {
 			_ = c.nc.Close()
 		}
 	}

@@ -77,9 +77,10 @@ func TestShutdownBeforeServe(t *testing.T) {
 // TestShutdownLeavesNothing pins that requests in flight finish, idle connections
 // are closed, and no descriptor is left.
 func TestShutdownLeavesNothing(t *testing.T) {
-	release := make(chan struct{})
+	asked, release := make(chan struct{}), make(chan struct{})
 	backend := httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
+			close(asked)
 			<-release
 		}
 		_, _ = io.WriteString(w, "ok")
@@ -97,7 +98,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	fmt.Fprintf(idle, get, "")
 	readResponse(t, idleReader, "")
 	fmt.Fprintf(slow, get, "slow")
-	eventually(t, "the slow request is active", func() bool { return s.Active() == 1 })
+	<-asked
 
 	down := make(chan error, 1)
 	go func() { down <- s.Shutdown(t.Context()) }()

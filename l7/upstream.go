@@ -83,18 +83,19 @@ type backendConn struct {
 	nc   net.Conn
 	rd   reader
 	sock socket
+	ask  ask
 	up   *upstream
 
 	reused    bool   // it has carried an exchange before
 	idleSince uint32 // pulse
 }
 
-// reuse returns an idle connection that is still open and has nothing to say, or
-// nil. A backend that closed it, or sent what nobody asked for, is found out here.
-func (u *upstream) reuse() *backendConn {
+// reuse returns an idle connection, or nil. A backend that closed it, or sent what
+// nobody asked for, is found out here, or, if the caller asks, by that.
+func (u *upstream) reuse(asks bool) *backendConn {
 	for {
 		bc := u.pop()
-		if bc == nil || bc.sock.quiet() {
+		if bc == nil || asks && bc.canAsk() || bc.sock.quiet() {
 			return bc
 		}
 		bc.close()
