@@ -148,6 +148,9 @@ func (c *conn) await() bool {
 	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.srv.draining.Load() {
 		return false
 	}
+	if len(c.rd.buf) > smallBuffer {
+		c.rd.release() // an idle connection holds no more than it needs
+	}
 	return c.rd.fill(smallBuffer) == nil
 }
 

@@ -139,36 +139,42 @@ type failed struct {
 
 func (e *failed) Error() string { return fmt.Sprintf("answered %d: %v", e.status, e.err) }
 
-// ask sends the request and reads the final response's head. If a connection that
-// was used before turns out dead, the request goes once more over a new one,
-// unless it may have been acted upon (RFC 9112 section 9.3.1).
+// ask sends the request and reads the final response's head. A connection that was
+// used before and turns out dead is replaced, if nothing was sent over it; if the
+// request was, that happens once, and only if it may be acted upon twice (RFC 9112
+// section 9.3.1).
 func (c *conn) ask(turn *health.Turn) error {
-	bc := c.backend.Load()
-	begun, err := c.attempt(bc)
-	if err == nil {
-		return nil
-	}
-	if !bc.reused || begun || !c.mayRepeat() {
-		return c.failure(err)
-	}
-	c.backend.Store(nil)
-	bc.close()
-	if bc, err = c.dial(bc.up); err == nil {
-		c.backend.Store(bc)
-	} else {
-		c.holds.Release()
-		c.holds = nil
-		if err := c.connect(turn); err != nil {
+	for repeated := false; ; {
+		bc := c.backend.Load()
+		begun, err := c.attempt(bc)
+		if err == nil {
+			return nil
+		}
+		sent := c.toBackend.sent
+		if !bc.reused || begun || c.up.done != nil || sent && (repeated || !c.req.repeatable) ||
+			c.state.stopped() != running {
+			return c.failure(err)
+		}
+		repeated = repeated || sent
+		if err := c.replace(bc, turn); err != nil {
 			return err
 		}
 	}
-	_, err = c.attempt(c.backend.Load())
-	return c.failure(err)
 }
 
-// mayRepeat reports whether the request can and may be sent again.
-func (c *conn) mayRepeat() bool {
-	return c.state.stopped() == running && c.up.done == nil && (c.req.repeatable || !c.toBackend.sent)
+// replace dials the backend of a dead connection anew, or else goes on to another.
+func (c *conn) replace(bc *backendConn, turn *health.Turn) error {
+	c.backend.Store(nil)
+	bc.close()
+	c.toBackend.sent = false
+	fresh, err := c.dial(bc.up)
+	if err == nil {
+		c.backend.Store(fresh)
+		return nil
+	}
+	c.holds.Release()
+	c.holds = nil
+	return c.connect(turn)
 }
 
 // attempt sends the request over a connection and reads the final response's head.

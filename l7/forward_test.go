@@ -3,8 +3,10 @@ package l7_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"fourseven/l7"
@@ -76,5 +78,49 @@ func TestForwardErrors(t *testing.T) {
 				t.Errorf("got %d %s %q", resp.StatusCode, body, resp.Header.Get("Content-Type"))
 			}
 		})
+	}
+}
+
+// TestHostless pins that an HTTP/1.0 request without Host, which has none to keep,
+// reaches the backend as HTTP/1.1 with the address that it came to.
+func TestHostless(t *testing.T) {
+	p := startProxy(t, nil, httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Proto+" "+r.Host+" "+r.Header.Get("X-Forwarded-Host"))
+	}))
+	if resp, body := p.do(t, "GET / HTTP/1.0\r\n\r\n"); body != "HTTP/1.1 "+p.addr+" " {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+}
+
+// TestRestartedBackend pins that a backend which was restarted, so that all kept
+// connections are dead, costs no request, POST included.
+func TestRestartedBackend(t *testing.T) {
+	ln := listen(t)
+	addr := ln.Addr().String()
+	serve := func(ln net.Listener) func() {
+		srv := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+		})}
+		done := make(chan struct{})
+		go func() { defer close(done); _ = srv.Serve(ln) }()
+		return func() { _ = srv.Close(); <-done }
+	}
+	stop := serve(ln)
+	p := startProxy(t, nil, addr)
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() { p.do(t, post) })
+	}
+	wg.Wait()
+	stop()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(serve(ln))
+	for range 20 {
+		if resp, body := p.do(t, post); resp.StatusCode != 200 {
+			t.Errorf("after a restart: %d %s", resp.StatusCode, body)
+		}
 	}
 }
