@@ -3,7 +3,6 @@ package l7
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -20,9 +19,6 @@ const (
 	// for the body that the client holds back (RFC 9110 section 10.1.1).
 	continueAfter = time.Second
 )
-
-// errGone ends an exchange in which nothing more can be said to the client.
-var errGone = errors.New("nobody to answer")
 
 // exchange forwards one request and its response. It reports whether the client's
 // connection is good for another.
@@ -128,16 +124,6 @@ func (c *conn) noBackend(last *health.Backend) error {
 	}
 	return &failed{503, "Backend server http://" + last.Addr + " is not healthy", nil}
 }
-
-// failed is an exchange that ends with an answer of ours. text is what the client
-// is told; err is for the log.
-type failed struct {
-	status int
-	text   string
-	err    error
-}
-
-func (e *failed) Error() string { return fmt.Sprintf("answered %d: %v", e.status, e.err) }
 
 // ask sends the request and reads the final response's head. A connection that was
 // used before and turns out dead is replaced, if nothing was sent over it; if the
@@ -267,65 +253,4 @@ func (c *conn) relayInterim() error {
 	c.out.start()
 	c.out.buf = c.appendResponse(c.out.buf, 0)
 	return c.out.flush()
-}
-
-// failure says what an error before the final response means for the client. Nil
-// stays nil.
-func (c *conn) failure(err error) error {
-	if err == nil {
-		return nil
-	}
-	switch c.state.stopped() {
-	case clientLeft, closing:
-		return errGone
-	case badBody:
-		return bad("malformed body")
-	case largeBody:
-		return &refusal{413, "body over the limit"}
-	case slowBody:
-		return &refusal{408, "slow body"}
-	case timedOut:
-		return &failed{504, "", err}
-	}
-	return &failed{502, "", err}
-}
-
-// fail answers an exchange that failed. It reports whether the client's connection
-// is good for another request.
-func (c *conn) fail(err error) bool {
-	var f *failed
-	switch {
-	case c.answered || errors.Is(err, errGone):
-		return c.breakOff(err)
-	case !errors.As(err, &f):
-		return c.refuse(err)
-	}
-	c.srv.Logger.Debug("request failed", "client", c.peer, "status", f.status, "err", f.err)
-	c.close = c.close || !c.body.ended() || c.state.stopped() != running || c.srv.draining.Load()
-	c.answer(f.status, f.text)
-	if !c.body.ended() {
-		c.linger()
-	}
-	return !c.close
-}
-
-// breakOff ends the client's connection so that it does not take what it has for
-// complete. Where the framing shows that, the end of the stream is enough, and
-// all bytes that came get through; else it takes a reset.
-func (c *conn) breakOff(err error) bool {
-	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
-	if !c.answered || c.resp.bodyLength(false) < 0 && c.req.http10 || c.state.stopped() == closing {
-		reset(c.nc)
-	}
-	return false
-}
-
-// afterPanic releases what the request held, and answers 500 if that can be done.
-func (c *conn) afterPanic() {
-	c.stopUpload()
-	c.letGo()
-	if !c.answered {
-		c.close = true
-		c.answer(500, "")
-	}
 }

@@ -63,7 +63,7 @@ func (r *response) parseStatusLine(line []byte) bool {
 		r.status = r.status*10 + int(c-'0')
 	}
 	r.http10, r.line = line[7] == '0', line[8:]
-	return 100 <= r.status && r.status <= 599
+	return r.status >= 100 // past 599 none is defined, but some are in use
 }
 
 func (r *response) addField(line []byte) bool {

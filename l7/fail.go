@@ -1,0 +1,80 @@
+package l7
+
+import (
+	"errors"
+	"fmt"
+)
+
+// errGone ends an exchange in which nothing more can be said to the client.
+var errGone = errors.New("nobody to answer")
+
+// failed is an exchange that ends with an answer of ours. text is what the client
+// is told; err is for the log.
+type failed struct {
+	status int
+	text   string
+	err    error
+}
+
+func (e *failed) Error() string { return fmt.Sprintf("answered %d: %v", e.status, e.err) }
+
+// failure says what an error before the final response means for the client. Nil
+// stays nil.
+func (c *conn) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch c.state.stopped() {
+	case clientLeft, closing:
+		return errGone
+	case badBody:
+		return bad("malformed body")
+	case largeBody:
+		return &refusal{413, "body over the limit"}
+	case slowBody:
+		return &refusal{408, "slow body"}
+	case timedOut:
+		return &failed{504, "", err}
+	}
+	return &failed{502, "", err}
+}
+
+// fail answers an exchange that failed. It reports whether the client's connection
+// is good for another request.
+func (c *conn) fail(err error) bool {
+	var f *failed
+	switch {
+	case c.answered || errors.Is(err, errGone):
+		return c.breakOff(err)
+	case !errors.As(err, &f):
+		return c.refuse(err)
+	}
+	c.srv.Logger.Debug("request failed", "client", c.peer, "status", f.status, "err", f.err)
+	c.close = c.close || !c.body.ended() || c.state.stopped() != running || c.srv.draining.Load()
+	c.answer(f.status, f.text)
+	if !c.body.ended() {
+		c.linger()
+	}
+	return !c.close
+}
+
+// breakOff ends the client's connection so that it does not take what it has for
+// complete. Where the framing shows that, the end of the stream is enough, and
+// all bytes that came get through; else it takes a reset.
+func (c *conn) breakOff(err error) bool {
+	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
+	if !c.answered || c.resp.bodyLength(false) < 0 && c.req.http10 || c.state.stopped() == closing {
+		reset(c.nc)
+	}
+	return false
+}
+
+// afterPanic releases what the request held, and answers 500 if that can be done.
+func (c *conn) afterPanic() {
+	c.stopUpload()
+	c.letGo()
+	if !c.answered {
+		c.close = true
+		c.answer(500, "")
+	}
+}
