@@ -174,7 +174,7 @@ func (h *half) move(fd uintptr) bool {
 		buf := buffers.Get().(*[bufferSize]byte)
 		n, err := read(fd, buf[:])
 		if n > 0 {
-			_, err = h.dst.Write(buf[:n])
+			err = h.write(buf[:n])
 			h.moved.Add(int64(n))
 			h.wasOn = h.splices && n == bufferSize
 		}
@@ -195,17 +195,31 @@ func (h *half) move(fd uintptr) bool {
 	}
 }
 
+// write notes a failure before it is over, for endIsBreak.
+func (h *half) write(b []byte) error {
+	h.dst.written.Store(false)
+	_, err := h.dst.Write(b)
+	if err != nil {
+		h.dst.broken.Store(true)
+	}
+	h.dst.written.Store(true)
+	return err
+}
+
 // splice moves the bytes that wait. It never waits for more of them, which would
 // hold a pipe: it was told how many there are.
 func (h *half) splice() {
 	h.limit = io.LimitedReader{R: h.src.stream, N: int64(min(h.bulk, bulkMax))}
+	h.dst.written.Store(false)
 	// On the bare TCPConns: any wrapper here switches splice off.
 	n, err := h.dst.stream.(*net.TCPConn).ReadFrom(&h.limit)
 	h.moved.Add(n)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // askToPark, and too late
 		// The bytes were there to be read, so it was the writing that failed.
+		h.dst.broken.Store(true)
 		h.result = stuck
 	}
+	h.dst.written.Store(true)
 }
 
 // boundSend bounds the destination's send queue when bulk begins. A client's is
@@ -237,12 +251,10 @@ func (h *half) passEnd() {
 // endIsBreak reports whether what read as an end of stream is a reset. The kernel
 // tells of a reset once, and it may have told the other half's write.
 func (h *half) endIsBreak() bool {
-	if h.src.broken.Load() {
-		return true
+	if h.src.written.Load() || h.src.shut.Load() {
+		return h.src.broken.Load()
 	}
-	if h.src.shut.Load() {
-		return false // both streams have ended, and the connection may be closed
-	}
+	// A write is under way: it may have been told, and not said so yet.
 	gone := false
 	_ = h.src.raw.Control(func(fd uintptr) { gone = connectionGone(fd) })
 	return gone

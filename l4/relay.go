@@ -37,10 +37,11 @@ type relay struct {
 // side is one of the two connections.
 type side struct {
 	stream
-	raw    syscall.RawConn
-	reset  Ending      // what it is called if this side breaks
-	broken atomic.Bool // it broke: nothing more can be written to it
-	shut   atomic.Bool // it was told the end of the other's stream, or is being told
+	raw     syscall.RawConn
+	reset   Ending      // what it is called if this side breaks
+	broken  atomic.Bool // it broke: nothing more can be written to it
+	written atomic.Bool // no write to it is under way
+	shut    atomic.Bool // it was told the end of the other's stream, or is being told
 
 	patient bool // it has no user timeout now; belongs to Relays.mu
 }
@@ -49,6 +50,8 @@ func newRelay(client, backend stream) (*relay, error) {
 	r := &relay{}
 	r.client.stream, r.client.reset = client, ClientReset
 	r.backend.stream, r.backend.reset = backend, BackendReset
+	r.client.written.Store(true)
+	r.backend.written.Store(true)
 	for _, s := range []*side{&r.client, &r.backend} {
 		raw, err := s.SyscallConn()
 		if err != nil {
