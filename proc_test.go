@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -53,11 +54,37 @@ func (p *process) status(name string) int {
 // descriptors returns how many descriptors the process holds.
 func (p *process) descriptors() int {
 	p.t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid()))
+	return len(p.open())
+}
+
+// sockets returns how many of them are sockets. Pipes for bulk, for one, are kept
+// for the next transfer.
+func (p *process) sockets() int {
+	p.t.Helper()
+	n := 0
+	for _, file := range p.open() {
+		if strings.HasPrefix(file, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
+// open returns what the process's descriptors stand for.
+func (p *process) open() []string {
+	p.t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", p.pid())
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return len(entries)
+	var files []string
+	for _, e := range entries {
+		if file, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil { // else closed meanwhile
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 func (p *process) proc(file string) string {
