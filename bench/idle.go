@@ -16,8 +16,8 @@ type idleSample struct {
 	descriptors float64
 }
 
-// settle is how long connections have been idle when the peer is looked at.
-const settle = 200 * time.Millisecond
+// restSettle is how long a peer is left alone before it is looked at.
+const restSettle = 200 * time.Millisecond
 
 // measureIdle opens s.conns connections to a peer that has been started for it,
 // so that no memory of earlier load is at hand to be used again. Each connection
@@ -37,7 +37,7 @@ func (in *instance) hold(ctx context.Context, s scenario, addr string) (idleSamp
 	if err != nil {
 		return idleSample{}, err
 	}
-	rest, err := usageAfter(ctx, settle, pids)
+	rest, err := usageAfter(ctx, restSettle, pids)
 	if err != nil {
 		return idleSample{}, err
 	}
@@ -47,7 +47,7 @@ func (in *instance) hold(ctx context.Context, s scenario, addr string) (idleSamp
 	if err != nil {
 		return idleSample{}, err
 	}
-	busy, err := usageAfter(ctx, settle, pids)
+	busy, err := usageAfter(ctx, s.settle, pids)
 	if err != nil {
 		return idleSample{}, err
 	}

@@ -15,10 +15,11 @@ type scenario struct {
 	name, title string
 	protocol    protocol
 	conns       int
-	open        opener // of one connection's operation
-	latency     bool   // each operation's time is recorded, and -rate applies
-	bytes       bool   // what is counted is bytes, not operations
-	idle        bool   // connections that do nothing, in a process started for it
+	open        opener        // of one connection's operation
+	latency     bool          // each operation's time is recorded, and -rate applies
+	bytes       bool          // what is counted is bytes, not operations
+	idle        bool          // connections that do nothing, in a process started for it
+	settle      time.Duration // how long they have done nothing when the peer is looked at
 }
 
 // idleConns is how many connections an idle scenario opens, where the limit of
@@ -39,8 +40,8 @@ func scenarios() []scenario {
 		httpScenario("http64k-1", "HTTP answers of 64 KiB, 1 connection", 1, largeAnswer),
 		httpScenario("http64k-64", "HTTP answers of 64 KiB, 64 connections", 64, largeAnswer),
 		httpScenario("http64k-256", "HTTP answers of 64 KiB, 256 connections", 256, largeAnswer),
-		{name: "idle-l4", title: "idle TCP connections", conns: idleConns, open: openEcho, idle: true},
-		{name: "idle-l7", title: "idle HTTP keep-alive connections", protocol: overHTTP, conns: idleConns, open: openHTTP(smallAnswer), idle: true},
+		{name: "idle-l4", title: "idle TCP connections, after 3 s", conns: idleConns, open: openEcho, idle: true, settle: 3200 * time.Millisecond},
+		{name: "idle-l7", title: "idle HTTP keep-alive connections", protocol: overHTTP, conns: idleConns, open: openHTTP(smallAnswer), idle: true, settle: restSettle},
 	}
 }
 

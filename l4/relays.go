@@ -161,10 +161,10 @@ func (rs *Relays) startParker() (stop func()) {
 	}
 }
 
-// resolution is a tenth of the shortest limit, a second at most.
+// resolution is a tenth of the shortest limit, and half of parkAfter at most.
 func (rs *Relays) resolution() time.Duration {
 	d := time.Second
-	for _, limit := range []time.Duration{rs.IdleTimeout, rs.HalfCloseTimeout, rs.MaxAge, rs.userTimeout, 10 * rs.parkAfter} {
+	for _, limit := range []time.Duration{rs.IdleTimeout, rs.HalfCloseTimeout, rs.MaxAge, rs.userTimeout, 5 * rs.parkAfter} {
 		if limit > 0 {
 			d = min(d, limit/10)
 		}
