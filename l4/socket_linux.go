@@ -78,14 +78,12 @@ func peek(fd uintptr, buf []byte) (int, error) {
 	}
 }
 
-// peerAnswers returns how long ago the peer was heard of, and whether anything
-// waits to be sent or acknowledged.
-func peerAnswers(fd uintptr) (heard time.Duration, waits bool) {
-	if unacknowledged(fd) == 0 {
-		return 0, false
-	}
+// closedWindow reports whether bytes wait for the peer to open its window: it has
+// acknowledged all that was sent, and there is more. heard is how long ago it
+// last acknowledged anything, probes included.
+func closedWindow(fd uintptr) (heard time.Duration, waits bool) {
 	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
+	if err != nil || info.Unacked > 0 || unacknowledged(fd) == 0 {
 		return 0, false
 	}
 	return time.Duration(info.Last_ack_recv) * time.Millisecond, true

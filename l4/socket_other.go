@@ -44,7 +44,7 @@ func waiting(uintptr) int                        { return 0 }
 func unacknowledged(uintptr) int                 { return 0 }
 func boundSendQueue(uintptr)                     {}
 func capReceiveBuffer(uintptr)                   {}
-func peerAnswers(uintptr) (time.Duration, bool)  { return 0, false }
+func closedWindow(uintptr) (time.Duration, bool) { return 0, false }
 func setUserTimeout(uintptr, time.Duration) bool { return false }
 
 // parker is not there.

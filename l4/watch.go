@@ -39,7 +39,7 @@ const patientFor = 5 * time.Minute
 func (r *relay) patient(userTimeout time.Duration) {
 	for _, s := range []*side{&r.client, &r.backend} {
 		_ = s.raw.Control(func(fd uintptr) {
-			heard, waits := peerAnswers(fd)
+			heard, waits := closedWindow(fd)
 			switch {
 			case waits && !s.patient && heard < userTimeout/2:
 				s.patient = setUserTimeout(fd, 0)
