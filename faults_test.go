@@ -106,7 +106,7 @@ func outOfDescriptors(t *testing.T, frontend string) {
 	if lb.ended() {
 		t.Fatal("ended")
 	}
-	if n := lb.descriptors(); n < 80 {
+	if n := lb.descriptors(); n < 64 {
 		t.Errorf("%d descriptors: not saturated", n)
 	}
 
@@ -144,6 +144,7 @@ func TestShortConnections(t *testing.T) {
 		t.Errorf("%d threads, want about %d as before", got, threads)
 	}
 	<-time.After(2 * time.Second) // goroutines that wait for more work end within one
+	<-time.After(2 * time.Second) // goroutines that wait for a next connection do so for a second
 	if got := lb.goroutines(); got > goroutines+2 {
 		t.Errorf("%d goroutines, want %d as of one that has served nobody", got, goroutines)
 	}

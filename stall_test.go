@@ -30,6 +30,7 @@ func TestStalledReader(t *testing.T) {
 			flood := startFlood(t, 96<<20)
 			lb := serve(t, "LB_BACKENDS="+flood.addr, "LB_HEALTH_CHECK=off")
 			conn := dial(t, lb.l4)
+			_ = conn.SetReadBuffer(64 << 10) // what it holds is the client's own
 			sum := sha256.New()
 			resident := lb.resident()
 			if _, err := io.CopyN(sum, conn, tt.first); err != nil {
