@@ -176,7 +176,7 @@ func (rs *Relays) sweep(now time.Time) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for r := range rs.live {
-		if why := rs.overdue(r, now); why != "" {
+		if why := rs.inspect(r, now); why != "" {
 			r.cut(why)
 		}
 	}
@@ -194,34 +194,39 @@ func (rs *Relays) mayRelease(now time.Time) bool {
 	return true
 }
 
-// overdue returns why the relay is past a limit, or nothing.
-func (rs *Relays) overdue(r *relay, now time.Time) Ending {
+// inspect does for the relay what its silence calls for. It returns why it is
+// past a limit, or nothing.
+func (rs *Relays) inspect(r *relay, now time.Time) Ending {
 	w := &r.watch
 	if !w.tuned {
 		w.tuned = true
 		r.tune()
 	}
-	if !w.expires.IsZero() && now.After(w.expires) {
-		return MaxAge
-	}
-	limit, why := rs.IdleTimeout, Idle
-	half := r.halfClosed()
-	if half {
-		limit, why = rs.HalfCloseTimeout, HalfCloseTimeout
-	}
-	if seen := r.received() + r.sent(); seen != w.seen || half != w.half {
-		w.seen, w.half, w.since = seen, half, now
+	if w.note(r, now) {
 		r.impatient(rs.userTimeout)
 	}
 	silence := now.Sub(w.since)
-	if silence > rs.parkAfter && !half {
+	if silence > rs.parkAfter && !w.half {
 		rs.parks += r.up.askToPark() + r.down.askToPark()
 	}
 	if silence > rs.userTimeout/4 && now.Sub(w.asked) > rs.userTimeout/4 {
 		w.asked = now
 		r.patient(rs.userTimeout)
 	}
-	if limit == 0 || silence < limit {
+	return rs.overdue(r, now)
+}
+
+// overdue returns why the relay is past a limit, or nothing.
+func (rs *Relays) overdue(r *relay, now time.Time) Ending {
+	w := &r.watch
+	if !w.expires.IsZero() && now.After(w.expires) {
+		return MaxAge
+	}
+	limit, why := rs.IdleTimeout, Idle
+	if w.half {
+		limit, why = rs.HalfCloseTimeout, HalfCloseTimeout
+	}
+	if limit == 0 || now.Sub(w.since) < limit {
 		return ""
 	}
 	// What the kernel still delivers is not silence.

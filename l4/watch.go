@@ -18,6 +18,17 @@ type watch struct {
 	tuned   bool
 }
 
+// note reports whether the relay has moved since the last time, or one side has
+// ended its stream: its silence begins anew.
+func (w *watch) note(r *relay, now time.Time) bool {
+	seen, half := r.received()+r.sent(), r.halfClosed()
+	if seen == w.seen && half == w.half {
+		return false
+	}
+	w.seen, w.half, w.since = seen, half, now
+	return true
+}
+
 // tune sets the options of the backend's socket, once the relay has lived long
 // enough to be seen by the sweeper: keepalive and user timeout are for
 // connections that last. The client's has them from the listener.
