@@ -25,6 +25,9 @@ func (ses *session) dial() (net.Conn, Ending) {
 			return conn, ""
 		}
 		b.Release()
+		if s.dials.Err() != nil {
+			return nil, Drain
+		}
 		ses.retries++
 		s.Logger.Debug("dial", "frontend", "l4", "err", err)
 	}

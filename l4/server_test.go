@@ -219,6 +219,7 @@ func TestShutdownCutsDials(t *testing.T) {
 		t.Errorf("Shutdown took %s", d)
 	}
 	wantReset(t, conn, "")
+	p.wantEnding(t, Drain)
 }
 
 // blackhole returns a backend whose queue is full, so that a dial hangs.
