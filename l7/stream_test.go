@@ -266,7 +266,9 @@ func drip(w io.Writer, gap time.Duration, pieces int, flush func()) {
 	defer ticker.Stop()
 	for range pieces {
 		<-ticker.C
-		_, _ = io.WriteString(w, "x")
+		if _, err := io.WriteString(w, "x"); err != nil {
+			return
+		}
 		flush()
 	}
 }

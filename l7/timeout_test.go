@@ -137,7 +137,14 @@ func TestSlowloris(t *testing.T) {
 		})
 	}
 	dripping.Wait()
-	if among := best(); among > alone*3/2 {
-		t.Errorf("100 requests took %s, and %s among slow clients", alone, among)
+	// Other tests and other programs share the machine: one quiet moment suffices,
+	// which slow clients that matter would not leave.
+	among := best()
+	for range 5 {
+		if among <= alone*3/2 {
+			return
+		}
+		among = min(among, best())
 	}
+	t.Errorf("100 requests took %s, and %s among slow clients", alone, among)
 }

@@ -145,7 +145,7 @@ func TestConnectionCap(t *testing.T) {
 	})
 	p := startProxy(t, func(s *l7.Server) {
 		s.MaxBackendConns = 2
-		s.Dialer.Timeout = time.Second
+		s.Dialer.Timeout = 3 * time.Second // how long a request waits for a connection
 	}, backend)
 	var wg sync.WaitGroup
 	for range 20 {
