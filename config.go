@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"text/tabwriter"
 	"time"
+
+	"fourseven/health"
 )
 
 // envPrefix stands before the name in every env tag of config.
@@ -21,12 +23,13 @@ const envPrefix = "LB_"
 //	oneof       the words that it may be
 //	help        what it means
 type config struct {
-	Backends backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once; http:// or tcp:// in front is accepted"`
+	Backends backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;backup for when nothing else is up; http:// or tcp:// in front is accepted"`
 
 	L4Listen    address `env:"L4_LISTEN" envDefault:":9000" help:"L4 (TCP) address, or off"`
 	L7Listen    address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, or off"`
 	AdminListen address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, or off"`
 
+	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn, or by the client's address"`
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
 
@@ -39,6 +42,7 @@ type config struct {
 	HealthTimeout      time.Duration `env:"HEALTH_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one probe may take"`
 	HealthRise         int           `env:"HEALTH_RISE" envDefault:"1" min:"1" max:"1000" help:"consecutive passed probes that bring a backend up"`
 	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
+	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"how long the weight of a recovered backend takes to grow to its full size"`
 
 	L4IdleTimeout      time.Duration `env:"L4_IDLE_TIMEOUT" envDefault:"1h" min:"0s" help:"silence in both directions that ends an L4 connection; 0 for no limit"`
 	L4HalfCloseTimeout time.Duration `env:"L4_HALF_CLOSE_TIMEOUT" envDefault:"1m" min:"0s" help:"the same once one side has ended its stream; 0 for no limit"`

@@ -43,7 +43,7 @@ type instance struct {
 
 func newInstance(cfg *config, logger *slog.Logger) *instance {
 	pool := health.NewPool(cfg.Backends...)
-	pool.Logger = logger
+	pool.Logger, pool.Balance, pool.SlowStart = logger, cfg.Balance, cfg.SlowStart
 	in := &instance{
 		cfg: cfg, logger: logger, pool: pool,
 		checker: &health.Checker{

@@ -26,7 +26,17 @@ type Backend struct {
 	// MaxConns is how many connections and requests it may have at once; turns
 	// beyond go to others. Zero is no limit.
 	MaxConns int64
+	// Backup keeps the backend from taking traffic while one that is no backup is up.
+	Backup bool
 
+	id uint64 // the hash of Addr
+	*vitals
+}
+
+// vitals is what becomes of a backend. Two Backends share it if they are the same
+// address with other options, the one before a change of the list and the one
+// after.
+type vitals struct {
 	active   atomic.Int64
 	total    atomic.Uint64
 	failures [numReasons]atomic.Uint64
@@ -39,6 +49,13 @@ type Backend struct {
 	suspectc chan struct{}
 
 	status atomic.Pointer[Status]
+
+	// Guarded by Pool.mu.
+	member    bool      // it is in the pool
+	late      bool      // it joined when others took traffic
+	recovered time.Time // when its weight began to grow; zero if it need not
+	wavered   int       // streaks of probes that ended without a change of state
+	lastErr   error     // of the last failed probe
 }
 
 // Status is what the last probes said of a backend: an immutable snapshot.
@@ -74,7 +91,7 @@ func (s State) String() string {
 // tcp:// in front accepted, or unix:/path, followed by options set off by
 // semicolons:
 //
-//	db1:5432;weight=3;max_conns=100
+//	db1:5432;weight=3;max_conns=100;backup
 //
 // The error says what was expected, and does not repeat s.
 func ParseBackend(s string) (*Backend, error) {
@@ -94,7 +111,7 @@ func ParseBackend(s string) (*Backend, error) {
 
 // NewBackend returns a backend of weight 1 at addr, a host:port.
 func NewBackend(addr string) *Backend {
-	b := &Backend{Addr: addr, Weight: 1, suspectc: make(chan struct{}, 1)}
+	b := &Backend{Addr: addr, Weight: 1, id: hashString(addr), vitals: &vitals{suspectc: make(chan struct{}, 1)}}
 	b.status.Store(&Status{})
 	return b
 }
@@ -141,6 +158,12 @@ func (b *Backend) setOption(option string) error {
 	switch name {
 	case "":
 		return nil
+	case "backup":
+		if option != name {
+			return fmt.Errorf("option %s: expected backup without a value", option)
+		}
+		b.Backup = true
+		return nil
 	case "weight":
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 || n > MaxWeight {
@@ -156,7 +179,7 @@ func (b *Backend) setOption(option string) error {
 		b.MaxConns = n
 		return nil
 	}
-	return fmt.Errorf("unknown option %q, expected weight=N or max_conns=N", name)
+	return fmt.Errorf("unknown option %q, expected weight=N, max_conns=N or backup", name)
 }
 
 // Status returns the snapshot that the last probe left.
@@ -186,22 +209,42 @@ func (b *Backend) Release() { b.active.Add(-1) }
 
 // acquire counts a turn, unless the backend has all that it may have.
 func (b *Backend) acquire() bool {
-	if n := b.active.Add(1); b.MaxConns > 0 && n > b.MaxConns {
-		b.active.Add(-1)
-		return false
+	for b.MaxConns > 0 {
+		n := b.active.Load()
+		if n >= b.MaxConns {
+			return false
+		}
+		if b.active.CompareAndSwap(n, n+1) {
+			b.total.Add(1)
+			return true
+		}
 	}
+	b.active.Add(1)
 	b.total.Add(1)
 	return true
 }
 
+// full reports whether the backend has all the connections that it may have.
+func (b *Backend) full() bool { return b.MaxConns > 0 && b.active.Load() >= b.MaxConns }
+
+// sameOptions reports whether both take the same share.
+func (b *Backend) sameOptions(other *Backend) bool {
+	return b.Weight == other.Weight && b.MaxConns == other.MaxConns && b.Backup == other.Backup
+}
+
 // String returns the entry of a backend list that ParseBackend reads.
-func (b *Backend) String() string {
-	s := b.Addr
+func (b *Backend) String() string { return b.Addr + b.options() }
+
+func (b *Backend) options() string {
+	s := ""
 	if b.Weight != 1 {
 		s += fmt.Sprintf(";weight=%d", b.Weight)
 	}
 	if b.MaxConns != 0 {
 		s += fmt.Sprintf(";max_conns=%d", b.MaxConns)
+	}
+	if b.Backup {
+		s += ";backup"
 	}
 	return s
 }

@@ -27,7 +27,9 @@ func TestParseBackend(t *testing.T) {
 		{in: "user@db:80", err: "expected host:port, without a path or user"},
 		{in: "db:80;weight=0", err: "option weight=0: expected a whole number from 1 to 256"},
 		{in: "db:80;weight", err: "option weight=: expected a whole number from 1 to 256"},
-		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N or max_conns=N`},
+		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N, max_conns=N or backup`},
+		{in: "db:80;backup=1", err: "option backup=1: expected backup without a value"},
+		{in: "db:80;backup;weight=2", addr: "db:80", weight: 2},
 		{in: "db:80;max_conns=0", err: "option max_conns=0: expected a whole number from 1"},
 		{in: "unix:/run/db.sock;weight=2", addr: "unix:/run/db.sock", weight: 2},
 		{in: "unix:db.sock", err: "expected an absolute path, as in unix:/run/db.sock"},
@@ -54,6 +56,7 @@ func TestParseBackend(t *testing.T) {
 func FuzzParseBackend(f *testing.F) {
 	f.Add("db1:5432;weight=3")
 	f.Add("http://[::1]:80/")
+	f.Add("db1:1;backup;max_conns=7")
 	f.Add(";;=")
 	f.Fuzz(func(t *testing.T, s string) {
 		b, err := ParseBackend(s)

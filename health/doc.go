@@ -23,8 +23,8 @@
 // A backend is one server that may take traffic. The pool holds them all. The
 // ring is the immutable layout of those that may take traffic now: a backend
 // stands in it once per unit of weight. A ticket is a number drawn from the one
-// counter that all frontends share; it says where in the ring a turn begins. A
-// probe asks one backend whether it works.
+// counter that all frontends share; it says where in the ring a turn begins. The
+// policy says which of the ring's backends a turn takes. A probe asks one backend whether it works.
 //
 // The package does not move bytes and does not listen.
 package health

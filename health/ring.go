@@ -2,35 +2,85 @@ package health
 
 // ring is the layout of the backends that may take traffic now. It is never
 // changed once published.
-type ring []*Backend
+type ring struct {
+	members []member
+	// slots holds indexes of members: each stands there once per unit of weight
+	// (divided by what the weights have in common), as far from its own other places
+	// as the weights allow.
+	slots   []int32
+	classes []class
+	// spare is the ring of the backups that come after all members have failed, or
+	// nil.
+	spare *ring
+}
 
-// newRing lays the backends out by smooth weighted round robin: each stands in
-// the ring once per unit of weight (divided by what the weights have in common),
-// as far from its own other places as the weights allow, and the first backend of
-// the heaviest comes first.
-func newRing(backends []*Backend) ring {
+// member is a backend in a ring, with the weight that it has there.
+type member struct {
+	*Backend
+	weight int
+}
+
+// class holds the members of one weight, in their order.
+type class struct {
+	weight  int
+	members []int32
+	ids     []uint64 // of the members
+}
+
+// newRing lays the members out by smooth weighted round robin. The first member
+// of the heaviest comes first.
+func newRing(members []member) *ring {
+	r := &ring{members: members}
 	total, common := 0, 0
-	for _, b := range backends {
-		total += b.Weight
-		common = gcd(common, b.Weight)
+	for i, m := range members {
+		total += m.weight
+		common = gcd(common, m.weight)
+		c := r.class(m.weight)
+		c.members = append(c.members, int32(i))
+		c.ids = append(c.ids, m.id)
 	}
-	if total == 0 {
-		return nil
-	}
-	r := make(ring, 0, total/common)
-	current := make([]int, len(backends))
-	for len(r) < cap(r) {
-		best := 0
-		for i, b := range backends {
-			current[i] += b.Weight
-			if current[i] > current[best] {
-				best = i
-			}
-		}
-		current[best] -= total
-		r = append(r, backends[best])
+	if total > 0 {
+		r.layOut(total, total/common)
 	}
 	return r
+}
+
+// class returns the class of that weight, a new one if there is none.
+func (r *ring) class(weight int) *class {
+	for i := range r.classes {
+		if r.classes[i].weight == weight {
+			return &r.classes[i]
+		}
+	}
+	r.classes = append(r.classes, class{weight: weight})
+	return &r.classes[len(r.classes)-1]
+}
+
+// layOut fills n slots. Each goes to the member that is furthest behind its due:
+// its weight for every slot so far, less the total for every slot that it has; the
+// first such member. In a class all are due the same, so its members take turns,
+// and only the classes are compared.
+func (r *ring) layOut(total, n int) {
+	r.slots = make([]int32, 0, n)
+	turns := make([]int, len(r.classes))
+	for len(r.slots) < n {
+		best, most := 0, 0
+		for i := range r.classes {
+			c := &r.classes[i]
+			due := (len(r.slots)+1)*c.weight - turns[i]/len(c.members)*total
+			if i == 0 || due > most || due == most && r.next(i, turns) < r.next(best, turns) {
+				best, most = i, due
+			}
+		}
+		r.slots = append(r.slots, r.next(best, turns))
+		turns[best]++
+	}
+}
+
+// next returns the member of a class whose turn it is.
+func (r *ring) next(class int, turns []int) int32 {
+	members := r.classes[class].members
+	return members[turns[class]%len(members)]
 }
 
 func gcd(a, b int) int {
@@ -40,35 +90,14 @@ func gcd(a, b int) int {
 	return a
 }
 
-// at returns the backend of that ticket. The ring must not be empty.
-func (r ring) at(ticket uint64) *Backend {
-	return r[ticket%uint64(len(r))]
-}
-
-// other returns a backend that is not among tried, or nil. Successive rounds of
-// the ring end at different backends, so that the turns of one that does not
-// answer spread over all others instead of doubling its neighbour's.
-func (r ring) other(ticket uint64, tried []*Backend) *Backend {
-	untried := uint64(0)
-	for _, b := range r {
-		if !contains(tried, b) {
-			untried++
+// exhausted reports whether every member is among tried.
+func (r *ring) exhausted(tried []*Backend) bool {
+	for _, m := range r.members {
+		if !contains(tried, m.Backend) {
+			return false
 		}
 	}
-	if untried == 0 {
-		return nil
-	}
-	skip := ticket / uint64(len(r)) % untried
-	for _, b := range r {
-		if contains(tried, b) {
-			continue
-		}
-		if skip == 0 {
-			return b
-		}
-		skip--
-	}
-	return nil
+	return true
 }
 
 func contains(tried []*Backend, b *Backend) bool {

@@ -1,6 +1,8 @@
 package health
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +18,19 @@ func backends(weights ...int) []*Backend {
 	return bs
 }
 
-func letters(r ring) string {
+// ringOf lays the backends out with the weights that they were given.
+func ringOf(bs []*Backend) *ring {
+	var members []member
+	for _, b := range bs {
+		members = append(members, member{b, b.Weight})
+	}
+	return newRing(members)
+}
+
+func letters(r *ring) string {
 	var s strings.Builder
-	for _, b := range r {
-		s.WriteString(b.Addr[:1])
+	for _, i := range r.slots {
+		s.WriteString(r.members[i].Addr[:1])
 	}
 	return s.String()
 }
@@ -40,7 +51,7 @@ func TestRingIsSmooth(t *testing.T) {
 		{[]int{100, 100}, "ab"},
 	}
 	for _, tt := range tests {
-		if got := letters(newRing(backends(tt.weights...))); got != tt.want {
+		if got := letters(ringOf(backends(tt.weights...))); got != tt.want {
 			t.Errorf("weights %v: %q, want %q", tt.weights, got, tt.want)
 		}
 	}
@@ -48,35 +59,83 @@ func TestRingIsSmooth(t *testing.T) {
 
 func TestRingHoldsExactShares(t *testing.T) {
 	weights := []int{7, 3, 11, 1, 256}
-	bs := backends(weights...)
-	r := newRing(bs)
-	for i, b := range bs {
-		n := 0
-		for _, x := range r {
-			if x == b {
-				n++
-			}
+	got := make([]int, len(weights))
+	for _, i := range ringOf(backends(weights...)).slots {
+		got[i]++
+	}
+	if !slices.Equal(got, weights) {
+		t.Errorf("%v slots for the weights %v", got, weights)
+	}
+}
+
+// Pins that comparing classes instead of members changes nothing: the layout is
+// that of smooth weighted round robin as it is usually written.
+func TestRingIsTheUsualLayout(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		weights := make([]int, 1+rng.IntN(12))
+		for i := range weights {
+			weights[i] = 1 + rng.IntN(9)
 		}
-		if n != weights[i] {
-			t.Errorf("weight %d stands %d times", weights[i], n)
+		if got, want := ringOf(backends(weights...)).slots, usualLayout(weights); !slices.Equal(got, want) {
+			t.Fatalf("weights %v: %v, want %v", weights, got, want)
 		}
 	}
 }
 
-// Pins that the turns of a backend that does not answer spread over all others
-// by their weights: none gets them all.
-func TestRingOtherSpreads(t *testing.T) {
-	bs := backends(1, 1, 2)
-	r := newRing(bs)
-	got := map[*Backend]int{}
-	slot := uint64(slices.Index(r, bs[0]))
-	for round := range uint64(300) {
-		got[r.other(slot+round*uint64(len(r)), bs[:1])]++
+func usualLayout(weights []int) (slots []int32) {
+	total, common := 0, 0
+	for _, w := range weights {
+		total += w
+		common = gcd(common, w)
 	}
-	if got[bs[1]] != 100 || got[bs[2]] != 200 {
-		t.Errorf("b got %d and c %d of 300, want 100 and 200", got[bs[1]], got[bs[2]])
+	current := make([]int, len(weights))
+	for range total / common {
+		best := 0
+		for i, w := range weights {
+			if current[i] += w; current[i] > current[best] {
+				best = i
+			}
+		}
+		current[best] -= total
+		slots = append(slots, int32(best))
 	}
-	if b := r.other(5, bs); b != nil {
-		t.Errorf("all tried, still got %s", b.Addr)
+	return slots
+}
+
+// Pins that a backend lighter than another never has two turns in a row, from the
+// end of one round into the next as well.
+func TestRingKeepsLightBackendsApart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		weights := make([]int, 2+rng.IntN(8))
+		for i := range weights {
+			weights[i] = 1 + rng.IntN(20)
+		}
+		r := ringOf(backends(weights...))
+		for i, at := range r.slots {
+			if at == r.slots[(i+1)%len(r.slots)] && weights[at] < slices.Max(weights) {
+				t.Fatalf("weights %v: two turns in a row for weight %d at %d", weights, weights[at], i)
+			}
+		}
+	}
+}
+
+// BenchmarkLayOut is what a change of a backend's state costs.
+func BenchmarkLayOut(b *testing.B) {
+	for name, weigh := range map[string]func(int) int{
+		"equal":    func(int) int { return 1 },
+		"mixed":    func(i int) int { return 1 + i%4 },
+		"all 1000": func(i int) int { return 1 + i%MaxWeight },
+	} {
+		b.Run(name, func(b *testing.B) {
+			var members []member
+			for i := range 1000 {
+				members = append(members, member{NewBackend(fmt.Sprintf("10.0.%d.%d:80", i/256, i%256)), weigh(i)})
+			}
+			for b.Loop() {
+				newRing(members)
+			}
+		})
 	}
 }

@@ -13,7 +13,7 @@ import (
 // ending says why.
 func (ses *session) dial() (net.Conn, Ending) {
 	s := ses.server
-	turn := s.Pool.Turn()
+	turn := s.Pool.TurnFor(ses.visitor.Client.Addr())
 	for range s.Retries + 1 {
 		b := turn.Next()
 		if b == nil {

@@ -1,0 +1,113 @@
+package health
+
+import (
+	"errors"
+	"time"
+)
+
+// unsteadyAfter is how many times a backend's probes contradict its state and
+// then confirm it again, before one line in the log says so.
+const unsteadyAfter = 3
+
+// result is the outcome of one probe.
+type result struct {
+	backend *Backend
+	err     error
+	started time.Time
+	latency time.Duration
+}
+
+// record takes the outcomes of probes. A backend changes its state after rise or
+// fall consecutive contradictions, and an unknown one at once. The ring is
+// published once, after all of them.
+func (p *Pool) record(rise, fall int, results ...result) {
+	for _, b := range p.recordAll(rise, fall, results) {
+		if p.OnDown != nil {
+			p.OnDown(b)
+		}
+	}
+}
+
+// recordAll returns the backends that were up and are down.
+func (p *Pool) recordAll(rise, fall int, results []result) (fallen []*Backend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := false
+	for _, r := range results {
+		before := r.backend.Status().State
+		if !r.backend.member || !p.recordLocked(r, rise, fall) {
+			continue
+		}
+		changed = true
+		if before == Up {
+			fallen = append(fallen, r.backend)
+		}
+	}
+	if changed {
+		p.publishLocked()
+	}
+	return fallen
+}
+
+// recordLocked reports whether the backend's state changed.
+func (p *Pool) recordLocked(r result, rise, fall int) bool {
+	b, s := r.backend, r.backend.Status()
+	s.ProbedAt, s.Latency, s.Err = r.started, r.latency, r.err
+	var dial *DialError
+	if errors.As(r.err, &dial) && dial.Reason.Local() {
+		b.status.Store(&s) // this machine's failure: not the backend's
+		return false
+	}
+	want, needed := Up, rise
+	if r.err != nil {
+		want, needed, b.lastErr = Down, fall, r.err
+	}
+	changed := false
+	switch {
+	case want == s.State:
+		if s.Streak > 0 {
+			p.waveredLocked(b, s.State)
+		}
+		s.Streak = 0
+	case s.State == Unknown || s.Streak+1 >= needed:
+		p.turnLocked(b, s.State, want)
+		s.State, s.Since, s.Streak = want, time.Now(), 0
+		changed = true
+	default:
+		s.Streak++
+	}
+	b.status.Store(&s)
+	if changed {
+		p.logChange(b.Addr, s)
+	}
+	return changed
+}
+
+// turnLocked prepares the backend for another state.
+func (p *Pool) turnLocked(b *Backend, from, to State) {
+	b.wavered = 0
+	b.recovered = time.Time{}
+	if to == Up && p.SlowStart > 0 && (from == Down || b.late) {
+		b.recovered = time.Now()
+	}
+}
+
+// waveredLocked says once in a while that a backend's probes alternate: between
+// two changes of its state.
+func (p *Pool) waveredLocked(b *Backend, state State) {
+	b.wavered++
+	if b.wavered == unsteadyAfter && p.Logger != nil {
+		p.Logger.Warn("backend unsteady", "backend", b.Addr, "state", state.String(), "err", b.lastErr)
+	}
+}
+
+func (p *Pool) logChange(addr string, s Status) {
+	if p.Logger == nil {
+		return
+	}
+	attrs := []any{"backend", addr, "latency", s.Latency.Round(time.Microsecond)}
+	if s.Err != nil {
+		attrs = append(attrs, "err", s.Err)
+	}
+	p.Logger.Info("backend "+s.State.String(), attrs...)
+}

@@ -1,0 +1,126 @@
+package health
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func probed(p *Pool, i int, err error) result {
+	return result{backend: p.Backends()[i], err: err, started: time.Now()}
+}
+
+func TestRiseAndFall(t *testing.T) {
+	p := NewPool(backends(1)...)
+	bad := errors.New("refused")
+	steps := []struct {
+		err  error
+		want State
+	}{
+		{nil, Up},                                               // the first result decides at once
+		{bad, Up}, {nil, Up}, {bad, Up}, {bad, Up}, {bad, Down}, // fall 3, consecutive
+		{nil, Down}, {bad, Down}, {nil, Down}, {nil, Up}, // rise 2
+	}
+	for i, s := range steps {
+		p.record(2, 3, probed(p, 0, s.err))
+		if got := p.Backends()[0].Status().State; got != s.want {
+			t.Fatalf("step %d: %s, want %s", i, got, s.want)
+		}
+		if p.Ready() != (s.want == Up) {
+			t.Fatalf("step %d: the ring does not follow the state", i)
+		}
+	}
+}
+
+// Pins that this machine's own failures never count against a backend.
+func TestLocalFailureKeepsTheState(t *testing.T) {
+	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
+		p := upPool(t, 1)
+		err := fmt.Errorf("probe: %w", &DialError{Addr: "a:1", Reason: reasonOf(errno), Err: errno})
+		for range 5 {
+			p.record(1, 1, probed(p, 0, err))
+		}
+		if s := p.Backends()[0].Status(); s.State != Up || !errors.Is(s.Err, errno) {
+			t.Errorf("after %v: %s, last error %v", errno, s.State, s.Err)
+		}
+	}
+}
+
+// Pins that every change is one line with its cause, followed by one line with
+// the healthy set, and that nothing is logged without a change.
+func TestChangesAreLoggedOnce(t *testing.T) {
+	var buf bytes.Buffer
+	p := NewPool(backends(1, 1)...)
+	p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+	p.record(1, 2, probed(p, 0, nil), probed(p, 1, nil))
+	bad := errors.New("status 500")
+	for range 4 {
+		p.record(1, 2, probed(p, 1, bad))
+	}
+	got := buf.String()
+	for want, n := range map[string]int{
+		`msg="backend up" backend=a:1`:                    1,
+		`msg="backend up" backend=b:1`:                    1,
+		`msg="backend down" backend=b:1`:                  1,
+		`err="status 500"`:                                1,
+		`msg="healthy set" up=2 of=2 backends=a:1,b:1`:    1,
+		`msg="healthy set" up=1 of=2 backends=a:1` + "\n": 1,
+	} {
+		if strings.Count(got, want) != n {
+			t.Errorf("%q stands %d times, want %d, in:\n%s", want, strings.Count(got, want), n, got)
+		}
+	}
+}
+
+// Pins that a backend whose probes alternate stays as it is, in or out, and is
+// told of once and not once a probe.
+func TestAlternatingBackendIsLoggedOnce(t *testing.T) {
+	for _, first := range []State{Up, Down} {
+		var buf bytes.Buffer
+		p := NewPool(backends(1)...)
+		p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+		bad := errors.New("status 500")
+		outcomes := []error{nil, bad}
+		if first == Down {
+			outcomes = []error{bad, nil}
+		}
+		for i := range 100 {
+			p.record(2, 2, probed(p, 0, outcomes[i%2]))
+			if s := p.Backends()[0].Status().State; s != first {
+				t.Fatalf("%s after probe %d, want %s", s, i, first)
+			}
+		}
+		got := buf.String()
+		if n := strings.Count(got, "\n"); n != 3 {
+			t.Errorf("%d lines, want 3: its first state, the healthy set, and that it is unsteady:\n%s", n, got)
+		}
+		if want := fmt.Sprintf(`level=WARN msg="backend unsteady" backend=a:1 state=%s err="status 500"`, first); !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+}
+
+func TestOnDown(t *testing.T) {
+	var fallen []string
+	p := NewPool(backends(1, 1)...)
+	p.OnDown = func(b *Backend) {
+		fallen = append(fallen, b.Addr)
+		p.Backends() // the pool is not locked
+	}
+	bad := errors.New("bad")
+	p.record(1, 1, probed(p, 0, nil), probed(p, 1, bad)) // b was never up
+	p.record(1, 2, probed(p, 0, bad))
+	if len(fallen) > 0 {
+		t.Fatalf("%v fell after one of two failures", fallen)
+	}
+	p.record(1, 2, probed(p, 0, bad))
+	p.record(1, 2, probed(p, 0, bad))
+	if strings.Join(fallen, ",") != "a:1" {
+		t.Errorf("%v fell, want a:1 once", fallen)
+	}
+}

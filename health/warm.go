@@ -1,0 +1,59 @@
+package health
+
+import "time"
+
+const (
+	// warmSteps is in how many steps a recovered backend's weight grows.
+	warmSteps = 10
+	// warmSlots bounds the slots of a ring in which some weights grow: beyond, they
+	// grow in coarser steps.
+	warmSlots = 1 << 16
+)
+
+// weighLocked returns these backends with the weights that they have now. While
+// one of them recovers all weights are multiplied, so that it can have a fraction.
+func (p *Pool) weighLocked(backends []*Backend) []member {
+	now := time.Now()
+	total, warm := 0, true
+	for _, b := range backends {
+		total += b.Weight
+		warm = warm && p.warmthLocked(b, now) == warmSteps
+	}
+	scale := 1
+	if !warm {
+		scale = min(warmSteps, max(1, warmSlots/total))
+	}
+	members := make([]member, 0, len(backends))
+	for _, b := range backends {
+		weight := b.Weight * scale * p.warmthLocked(b, now) / warmSteps
+		members = append(members, member{b, max(weight, 1)})
+	}
+	return members
+}
+
+// warmthLocked returns how many of warmSteps the backend has come since it
+// recovered, at least one.
+func (p *Pool) warmthLocked(b *Backend, now time.Time) int {
+	since := now.Sub(b.recovered)
+	if p.SlowStart <= 0 || since >= p.SlowStart {
+		return warmSteps
+	}
+	return 1 + int(float64(since)/float64(p.SlowStart)*(warmSteps-1))
+}
+
+// warm gives recovering backends the weights that they should have by now. It
+// returns the time until that backend's next step, or zero if it has its weight.
+func (p *Pool) warm(b *Backend) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := p.SlowStart - time.Since(b.recovered)
+	if b.recovered.IsZero() || b.Status().State != Up {
+		return 0
+	}
+	p.layOutLocked()
+	if left <= 0 {
+		b.recovered = time.Time{}
+		return 0
+	}
+	return min(left, max(p.SlowStart/warmSteps, time.Millisecond))
+}
