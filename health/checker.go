@@ -13,8 +13,9 @@ import (
 // failed dials ask for one.
 const minGap = 100 * time.Millisecond
 
-// Checker probes the backends of a pool on a schedule of its own for each. Its
-// fields are set before use; durations must be positive.
+// Checker probes the backends of a pool on a schedule of its own for each, at
+// most 32 at a time. Its exported fields are set before use; durations must be
+// positive.
 type Checker struct {
 	Pool  *Pool
 	Probe Probe
@@ -29,52 +30,106 @@ type Checker struct {
 	// Rise and Fall are how many consecutive results bring a backend up and take
 	// it down. Values under 1 mean 1.
 	Rise, Fall int
+
+	lanes lanes
 }
 
-// CheckAll probes all backends at once and decides the state of each by that
-// one result. It returns after Timeout at the latest.
+// CheckAll probes all backends and decides the state of each by that one result.
+// It returns after Timeout at the latest. Backends whose turn has not come by
+// then, or came so late that silence says nothing, stay unknown: Run begins with
+// them.
 func (c *Checker) CheckAll(ctx context.Context) {
 	backends := c.Pool.Backends()
 	results := make([]result, len(backends))
+	round, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
 	var wg sync.WaitGroup
 	for i, b := range backends {
-		wg.Go(func() { results[i] = c.probe(ctx, b) })
+		wg.Go(func() { results[i] = c.probeInLane(round, b) })
 	}
 	wg.Wait()
-	c.Pool.record(1, 1, results...)
+	if ctx.Err() != nil {
+		return // cut off: no outcome says anything
+	}
+	decided := results[:0]
+	for _, r := range results {
+		if r.backend != nil && (r.latency > c.Timeout/2 || !errors.Is(r.err, context.DeadlineExceeded)) {
+			decided = append(decided, r)
+		}
+	}
+	c.Pool.record(1, 1, decided...)
 }
 
 // Run probes until the context is done, and returns when the last probe has
-// ended. The backends' schedules start spread over the interval.
+// ended. The backends' schedules start spread over the interval; those that are
+// unknown, as those that join the pool later, are probed at once.
 func (c *Checker) Run(ctx context.Context) error {
-	backends := c.Pool.Backends()
 	var wg sync.WaitGroup
-	for i, b := range backends {
-		first := c.Interval * time.Duration(i+1) / time.Duration(len(backends))
-		if b.Status().State != Up {
-			first = min(first, c.FastInterval)
+	defer wg.Wait()
+	watched := map[*vitals]context.CancelFunc{}
+	for {
+		c.watchAll(ctx, watched, &wg)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.Pool.changedc:
 		}
-		wg.Go(func() { c.watch(ctx, b, first) })
 	}
-	wg.Wait()
-	return ctx.Err()
 }
 
+// watchAll starts a watch of each backend that has none, and ends those of
+// backends that left.
+func (c *Checker) watchAll(ctx context.Context, watched map[*vitals]context.CancelFunc, wg *sync.WaitGroup) {
+	present := map[*vitals]bool{}
+	backends := c.Pool.Backends()
+	for i, b := range backends {
+		present[b.vitals] = true
+		if watched[b.vitals] != nil {
+			continue
+		}
+		mine, cancel := context.WithCancel(ctx)
+		watched[b.vitals] = cancel
+		first := c.Interval * time.Duration(i+1) / time.Duration(len(backends))
+		wg.Go(func() { c.watch(mine, b, first) })
+	}
+	for v, cancel := range watched {
+		if !present[v] {
+			cancel()
+			delete(watched, v)
+		}
+	}
+}
+
+// watch probes one backend: first after that time, or sooner if its state asks
+// for it.
 func (c *Checker) watch(ctx context.Context, b *Backend, first time.Duration) {
-	timer := time.NewTimer(first)
+	switch b.Status().State {
+	case Down:
+		first = min(first, c.FastInterval)
+	case Unknown:
+		first = 0
+	}
+	timer, warm := time.NewTimer(first), time.NewTimer(0)
 	defer timer.Stop()
+	defer warm.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-warm.C:
+			if d := c.Pool.warm(b); d > 0 {
+				warm.Reset(d)
+			}
+			continue
 		case <-timer.C:
 		case <-b.suspectc:
 		}
-		r := c.probe(ctx, b)
+		r := c.probeInLane(ctx, b)
 		if ctx.Err() != nil {
 			return // the probe was cut off: its outcome says nothing
 		}
 		c.Pool.record(max(c.Rise, 1), max(c.Fall, 1), r)
+		warm.Reset(0)
 		gap := min(minGap, c.FastInterval)
 		if !sleep(ctx, gap) {
 			return
@@ -90,6 +145,17 @@ func (c *Checker) pause(b *Backend) time.Duration {
 		d = min(c.FastInterval, c.Interval)
 	}
 	return d - rand.N(d/10+1)
+}
+
+// probeInLane waits for its lane and probes. The result is empty if the context
+// was done before.
+func (c *Checker) probeInLane(ctx context.Context, b *Backend) result {
+	leave, ok := c.lanes.enter(ctx, b.Status().State)
+	if !ok {
+		return result{}
+	}
+	defer leave()
+	return c.probe(ctx, b)
 }
 
 // probe runs one probe. A panic in it is a failed probe.
