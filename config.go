@@ -33,15 +33,19 @@ type config struct {
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
 
-	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is http where L7 is on, else tcp"`
+	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is http where L7 is on and nothing is to be sent or expected, else tcp"`
 	HealthPath         requestPath   `env:"HEALTH_PATH" envDefault:"/health" help:"path that an http probe asks for"`
 	HealthStatus       statusSet     `env:"HEALTH_STATUS" envDefault:"200" help:"statuses that an http probe accepts, such as 200-299,304"`
+	HealthSend         payload       `env:"HEALTH_SEND" help:"what a tcp probe sends; \\r, \\n, \\t, \\0, \\xNN and \\\\ stand for bytes"`
+	HealthExpect       payload       `env:"HEALTH_EXPECT" help:"what the answer to a tcp probe must begin with, written alike"`
+	HealthTLS          string        `env:"HEALTH_TLS" envDefault:"off" oneof:"off,on" help:"whether a probe begins with a TLS handshake; certificates are not verified"`
 	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe instead of the traffic port; 0 is the traffic port"`
 	HealthInterval     time.Duration `env:"HEALTH_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two probes of a backend"`
 	HealthFastInterval time.Duration `env:"HEALTH_FAST_INTERVAL" envDefault:"1s" min:"1ms" help:"the same while a backend is down or changing its state"`
 	HealthTimeout      time.Duration `env:"HEALTH_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one probe may take"`
 	HealthRise         int           `env:"HEALTH_RISE" envDefault:"1" min:"1" max:"1000" help:"consecutive passed probes that bring a backend up"`
 	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
+	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"what becomes of the L4 connections of a backend that goes down"`
 	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"how long the weight of a recovered backend takes to grow to its full size"`
 
 	L4IdleTimeout      time.Duration `env:"L4_IDLE_TIMEOUT" envDefault:"1h" min:"0s" help:"silence in both directions that ends an L4 connection; 0 for no limit"`
@@ -76,7 +80,7 @@ func (c *config) probeKind() string {
 	switch {
 	case c.HealthCheck != "auto":
 		return c.HealthCheck
-	case c.L7Listen.off():
+	case c.L7Listen.off(), c.HealthSend != "", c.HealthExpect != "":
 		return "tcp"
 	}
 	return "http"
@@ -88,7 +92,7 @@ func (c *config) conflicts() []error {
 	if c.L4Listen.off() && c.L7Listen.off() {
 		return []error{errors.New(`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`)}
 	}
-	var errs []error
+	errs := c.probeConflicts()
 	listeners := map[address]string{}
 	for _, s := range settings() {
 		addr, ok := s.value(c).Interface().(address)
@@ -99,6 +103,20 @@ func (c *config) conflicts() []error {
 			errs = append(errs, fmt.Errorf("%s=%q: %s has the same address, expected another one", s.name, addr, other))
 		}
 		listeners[addr] = s.name
+	}
+	return errs
+}
+
+// probeConflicts returns the faults of what only a tcp probe uses.
+func (c *config) probeConflicts() (errs []error) {
+	if kind := c.probeKind(); kind != "http" && kind != "off" {
+		return nil
+	}
+	for _, s := range settings() {
+		text, ok := s.value(c).Interface().(payload)
+		if ok && text != "" {
+			errs = append(errs, fmt.Errorf("%s=%q: only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp", s.name, text.String()))
+		}
 	}
 	return errs
 }

@@ -123,6 +123,14 @@ func TestLoadConfigFaults(t *testing.T) {
 			`LB_CONNECT_TIMEOUT="": expected a duration of at least 1ms, such as 500ms or 1m30s; unset it for the default 2s`,
 			`LB_LOG_FORMAT="": expected text or json; unset it for the default text`}},
 
+		{"what a probe does not use", []string{good, "LB_HEALTH_CHECK=http", `LB_HEALTH_SEND=PING\r\n`, "LB_HEALTH_EXPECT=+PONG"}, []string{
+			`LB_HEALTH_SEND="PING\\r\\n": only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp`,
+			`LB_HEALTH_EXPECT="+PONG": only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp`}},
+		{"a probe of no kind", []string{good, "LB_HEALTH_CHECK=redis", `LB_HEALTH_EXPECT=+\P`}, []string{
+			`LB_HEALTH_CHECK="redis": expected auto, http, tcp or off`,
+			`LB_HEALTH_EXPECT="+\\P": expected text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`}},
+		{"policy", []string{good, "LB_BALANCE=leastconn"}, []string{
+			`LB_BALANCE="leastconn": expected round_robin, least_conn, random2 or source_hash`}},
 		{"everything off", []string{good, "LB_L4_LISTEN=off", "LB_L7_LISTEN=off"}, []string{
 			`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`}},
 		{"one listener off and one wrong", []string{good, "LB_L4_LISTEN=off", "LB_L7_LISTEN=x"}, []string{

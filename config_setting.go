@@ -109,6 +109,8 @@ func (s setting) kind() (name, expected string) {
 		return "statuses", "statuses from 100 to 599, such as 200 or 200-299,304"
 	case prefixes:
 		return "list", "addresses or CIDRs separated by commas"
+	case payload:
+		return "text", `text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`
 	case size:
 		return "size", "a size " + s.bounds() + ", in bytes or with KiB, MiB or GiB"
 	case time.Duration:

@@ -82,6 +82,7 @@ func TestProbeKind(t *testing.T) {
 		{"http without L7", []string{"LB_L7_LISTEN=off", "LB_HEALTH_CHECK=http"}, "http"},
 		{"tcp with L7", []string{"LB_HEALTH_CHECK=tcp"}, "tcp"},
 		{"off", []string{"LB_HEALTH_CHECK=off"}, "off"},
+		{"auto with an answer to expect", []string{"LB_HEALTH_EXPECT=220 "}, "tcp"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := mustLoad(t, append(tt.environ, "LB_BACKENDS=a:1")...)
@@ -94,10 +95,12 @@ func TestProbeKind(t *testing.T) {
 
 // FuzzEffective pins that what check prints can be set again and means the same.
 func FuzzEffective(f *testing.F) {
-	f.Add("a:1,http://b:2;weight=3", "127.0.0.1:0", "/h?x=%20", "200-299, 304", "1536KiB", "10.0.0.1,fd00::/8", "90m")
-	f.Fuzz(func(t *testing.T, backends, listen, path, statuses, body, proxies, drain string) {
+	f.Add("a:1,http://b:2;weight=3", "127.0.0.1:0", "/h?x=%20", "200-299, 304", "1536KiB", "10.0.0.1,fd00::/8", "90m", "")
+	f.Add("a:1;backup", ":0", "/", "200", "0", "", "0", `+PONG\r\n\x00\\`)
+	f.Fuzz(func(t *testing.T, backends, listen, path, statuses, body, proxies, drain, expect string) {
 		environ := []string{"LB_BACKENDS=" + backends, "LB_L4_LISTEN=" + listen, "LB_HEALTH_PATH=" + path,
-			"LB_HEALTH_STATUS=" + statuses, "LB_L7_MAX_BODY=" + body, "LB_L7_TRUSTED_PROXIES=" + proxies, "LB_DRAIN_TIMEOUT=" + drain}
+			"LB_HEALTH_STATUS=" + statuses, "LB_L7_MAX_BODY=" + body, "LB_L7_TRUSTED_PROXIES=" + proxies, "LB_DRAIN_TIMEOUT=" + drain,
+			"LB_HEALTH_EXPECT=" + expect}
 		c, err := loadConfig(environ)
 		if err != nil {
 			t.Skip()

@@ -69,6 +69,13 @@ func TestTypes(t *testing.T) {
 		{"class", parse[statusSet], "2xx", "error"},
 		{"nothing", parse[statusSet], ",", "error"},
 
+		{"text", parse[payload], `PING\r\n`, `PING\r\n`},
+		{"bytes", parse[payload], `\0\x00\t\xff\\é`, `\x00\x00\x09\xff\\\xc3\xa9`},
+		{"unknown escape", parse[payload], `\P`, "error"},
+		{"escape cut short", parse[payload], `\x4`, "error"},
+		{"escape without digits", parse[payload], `\xgg`, "error"},
+		{"backslash at the end", parse[payload], `\`, "error"},
+
 		{"networks", parse[prefixes], "10.0.0.0/8, fd00::/8", "10.0.0.0/8,fd00::/8"},
 		{"bare IPv4", parse[prefixes], "10.0.0.1", "10.0.0.1/32"},
 		{"bare IPv6", parse[prefixes], "::1", "::1/128"},

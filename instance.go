@@ -60,6 +60,10 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 	}
 	in.l4 = in.newL4()
 	in.l7 = in.newL7()
+	if cfg.HealthOnDown == "close" {
+		in.l4.Relays.CutOnDown = true
+		pool.OnDown = in.cutBackend
+	}
 	in.admin = &http.Server{
 		Handler:           admin.Handler(admin.Source{Pool: pool, Draining: in.draining.Load}),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -104,6 +108,13 @@ func admitTo(gate *l4.Gate) func(net.Conn) (netip.AddrPort, func(), bool) {
 	}
 }
 
+// cutBackend ends the live connections of a backend that went down.
+func (in *instance) cutBackend(b *health.Backend) {
+	if n := in.l4.Relays.CutBackend(b); n > 0 {
+		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", n)
+	}
+}
+
 // maxConns returns how many client connections there may be at once, and says
 // what it is derived from.
 func maxConns(cfg *config, logger *slog.Logger) int {
@@ -127,11 +138,14 @@ func maxConns(cfg *config, logger *slog.Logger) int {
 
 // probe returns what asks a backend whether it works, or nil for off.
 func (c *config) probe() health.Probe {
-	switch c.probeKind() {
-	case "http":
-		return health.HTTPProbe(string(c.HealthPath), c.HealthStatus.Contains, c.HealthPort)
-	case "tcp":
-		return health.TCPProbe(c.HealthPort)
+	via := health.Via{Port: c.HealthPort, TLS: c.HealthTLS == "on"}
+	switch kind := c.probeKind(); {
+	case kind == "http":
+		return health.HTTPProbe(string(c.HealthPath), c.HealthStatus.Contains, via)
+	case kind == "tcp" && (c.HealthSend != "" || c.HealthExpect != ""):
+		return health.ExchangeProbe([]byte(c.HealthSend), []byte(c.HealthExpect), via)
+	case kind == "tcp":
+		return health.TCPProbe(via)
 	}
 	return nil
 }

@@ -3,7 +3,7 @@
 //	a, _ := health.ParseBackend("127.0.0.1:8001")
 //	b, _ := health.ParseBackend("127.0.0.1:8002;weight=3")
 //	pool := health.NewPool(a, b)
-//	checker := &health.Checker{Pool: pool, Probe: health.TCPProbe(0)}
+//	checker := &health.Checker{Pool: pool, Probe: health.TCPProbe(health.Via{})}
 //	checker.CheckAll(ctx) // decides the first state of every backend
 //	go checker.Run(ctx)
 //

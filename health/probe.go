@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -15,27 +16,40 @@ import (
 // bounds it.
 type Probe func(ctx context.Context, b *Backend) error
 
-// TCPProbe passes if the backend accepts a connection. A port other than 0 is
-// asked instead of the traffic port.
-func TCPProbe(port int) Probe {
+// Via says how a probe connects to its backend. The zero value is by TCP to the
+// port of the traffic.
+type Via struct {
+	// Port is asked instead of the traffic port, unless it is 0.
+	Port int
+	// TLS makes a TLS handshake before anything else. The certificate is not
+	// verified: a probe asks whether the backend works, and who it is remains for
+	// the clients to check, whose TLS goes through untouched. A name in the
+	// backend's address is sent as server name (RFC 6066 section 3).
+	TLS bool
+}
+
+// TCPProbe passes if the backend accepts a connection, and the TLS handshake if
+// there is one.
+func TCPProbe(via Via) Probe {
 	return func(ctx context.Context, b *Backend) error {
-		conn, err := dialProbe(ctx, b, port)
+		conn, err := via.dial(ctx, b)
 		if err != nil {
 			return err
 		}
-		return conn.Close()
+		_ = conn.Close()
+		return nil
 	}
 }
 
 // HTTPProbe passes if GET path answers with a status that accepts. Redirects are
-// not followed. A port other than 0 is asked instead of the traffic port.
-func HTTPProbe(path string, accepts func(status int) bool, port int) Probe {
+// not followed.
+func HTTPProbe(path string, accepts func(status int) bool, via Via) Probe {
 	return func(ctx context.Context, b *Backend) error {
 		transport := &http.Transport{
 			DisableKeepAlives:  true,
 			DisableCompression: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return dialProbe(ctx, b, port)
+				return via.dial(ctx, b) // with TLS already spoken, if it is to be
 			},
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostOf(b)+path, nil)
@@ -65,13 +79,13 @@ func hostOf(b *Backend) string {
 	return "localhost"
 }
 
-// dialProbe looks the backend's name up anew, and keeps the address that it
-// reached for the dials of traffic.
-func dialProbe(ctx context.Context, b *Backend, port int) (net.Conn, error) {
+// dial looks the backend's name up anew, and keeps the address that it reached
+// for the dials of traffic.
+func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
 	network, addr := SplitAddr(b.Addr)
 	host, trafficPort, _ := net.SplitHostPort(addr)
-	if port != 0 && network == "tcp" {
-		addr = net.JoinHostPort(host, strconv.Itoa(port))
+	if v.Port != 0 && network == "tcp" {
+		addr = net.JoinHostPort(host, strconv.Itoa(v.Port))
 	}
 	var nd net.Dialer
 	conn, err := nd.DialContext(ctx, network, addr)
@@ -81,7 +95,21 @@ func dialProbe(ctx context.Context, b *Backend, port int) (net.Conn, error) {
 	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		b.remember(host, tcp.AddrPort().Addr(), trafficPort)
 	}
+	if v.TLS {
+		return handshake(ctx, conn, host)
+	}
 	return conn, nil
+}
+
+// handshake closes conn if it fails.
+func handshake(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
+	// Not verified: see Via. An address is no server name, and crypto/tls sends none.
+	secured := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: true})
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return secured, nil
 }
 
 // remember keeps the address that a name led to. Literal addresses need none.

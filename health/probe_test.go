@@ -43,7 +43,7 @@ func TestHTTPProbe(t *testing.T) {
 		t.Run(tt.path, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			err := HTTPProbe(tt.path, only200, 0)(ctx, b)
+			err := HTTPProbe(tt.path, only200, Via{})(ctx, b)
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
@@ -57,12 +57,12 @@ func TestTCPProbeNamesTheReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := NewBackend(ln.Addr().String())
-	if err := TCPProbe(0)(t.Context(), b); err != nil {
+	if err := TCPProbe(Via{})(t.Context(), b); err != nil {
 		t.Errorf("a listening backend: %v", err)
 	}
 	_ = ln.Close()
 	var dial *DialError
-	if err := TCPProbe(0)(t.Context(), b); !errors.As(err, &dial) || dial.Reason != Refused {
+	if err := TCPProbe(Via{})(t.Context(), b); !errors.As(err, &dial) || dial.Reason != Refused {
 		t.Errorf("a closed port: %v, want the reason %s", err, Refused)
 	}
 }
@@ -71,10 +71,10 @@ func TestProbePort(t *testing.T) {
 	other := backendOf(t, func(http.ResponseWriter, *http.Request) {})
 	port := netPort(t, other.Addr)
 	b := NewBackend("127.0.0.1:1") // nothing listens there
-	if err := HTTPProbe("/", only200, port)(t.Context(), b); err != nil {
+	if err := HTTPProbe("/", only200, Via{Port: port})(t.Context(), b); err != nil {
 		t.Errorf("http: %v", err)
 	}
-	if err := TCPProbe(port)(t.Context(), b); err != nil {
+	if err := TCPProbe(Via{Port: port})(t.Context(), b); err != nil {
 		t.Errorf("tcp: %v", err)
 	}
 }
@@ -97,7 +97,7 @@ func TestProbeRemembersTheAddress(t *testing.T) {
 	t.Cleanup(func() { _ = ln.Close() })
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	b := NewBackend("localhost:" + port)
-	if err := TCPProbe(0)(t.Context(), b); err != nil {
+	if err := TCPProbe(Via{})(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	if known := b.resolved.Load(); known == nil || known.String() != ln.Addr().String() {

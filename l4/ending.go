@@ -16,5 +16,6 @@ const (
 	ConnectFailed    Ending = "connect_failed"     // no backend could be reached
 	NoBackend        Ending = "no_backend"         // no backend may take traffic, or all are full
 	Denied           Ending = "denied"             // the client may not come in
+	BackendDown      Ending = "backend_down"       // cut when its backend went down
 	ProxyHeader      Ending = "proxy_header"       // no PROXY header, or a bad one
 )

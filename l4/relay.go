@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+
+	"fourseven/health"
 )
 
 // stream is a connection whose two directions end apart: *net.TCPConn or
@@ -25,7 +27,8 @@ type stream interface {
 //     no goroutine.
 type relay struct {
 	client, backend side
-	up, down        half // client to backend, backend to client
+	up, down        half            // client to backend, backend to client
+	of              *health.Backend // whose connection it is; nil if nobody has said
 
 	ending   atomic.Pointer[Ending] // the first cause wins
 	running  atomic.Int32           // halves that have not returned

@@ -22,6 +22,9 @@ type Relays struct {
 	// MaxAge is the age at which a relay is cut, spread by ±10 % so that those that
 	// began together do not end together.
 	MaxAge time.Duration
+	// CutOnDown makes sure that no relay begins to a backend that CutBackend was
+	// called for.
+	CutOnDown bool
 
 	userTimeout time.Duration // health.UserTimeout but in tests
 	parkAfter   time.Duration // the same constant but in tests
@@ -87,6 +90,9 @@ func (rs *Relays) add(r *relay) {
 	if rs.closed {
 		r.cut(Drain)
 	}
+	if rs.CutOnDown && r.of != nil && r.of.Status().State == health.Down {
+		r.cut(BackendDown) // it went down since it was dialled
+	}
 }
 
 func (rs *Relays) remove(r *relay) {
@@ -118,6 +124,20 @@ func (rs *Relays) CutAll() {
 	for r := range rs.live {
 		r.cut(Drain)
 	}
+}
+
+// CutBackend cuts the relays to a backend that went down, and returns how many
+// there were.
+func (rs *Relays) CutBackend(b *health.Backend) (n int) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for r := range rs.live {
+		if r.of != nil && r.of.Addr == b.Addr {
+			r.cut(BackendDown)
+			n++
+		}
+	}
+	return n
 }
 
 // Sweep cuts relays that are past a limit, and parks those that are silent, until

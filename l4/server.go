@@ -199,7 +199,7 @@ func (s *Server) connect(client stream) {
 		ses.refuse(ConnectFailed)
 		return
 	}
-	ses.relay = r
+	ses.relay, r.of = r, ses.backend
 	s.Relays.start(r, ses.finish)
 }
 

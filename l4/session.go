@@ -44,6 +44,9 @@ func (ses *session) finish(why Ending) {
 	if ses.backend != nil {
 		ses.backend.Release()
 	}
+	if why == BackendReset && ses.relay.sent() == 0 {
+		ses.backend.Suspect() // it broke before it said anything
+	}
 	ses.report(why)
 	ses.visitor.Leave()
 	s.active.Add(-1)

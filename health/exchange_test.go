@@ -1,0 +1,138 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serveTCP gives each connection to the function, and closes it after.
+func serveTCP(t *testing.T, serve func(net.Conn)) *Backend {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				serve(conn)
+			}()
+		}
+	}()
+	return NewBackend(ln.Addr().String())
+}
+
+// says answers what was asked, in pieces.
+func says(pieces ...string) func(net.Conn) {
+	return func(conn net.Conn) {
+		_ = conn.(*net.TCPConn).SetNoDelay(true)
+		for _, piece := range pieces {
+			_, _ = io.WriteString(conn, piece)
+		}
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+	}
+}
+
+func TestExchangeProbe(t *testing.T) {
+	tests := []struct {
+		name         string
+		serve        func(net.Conn)
+		send, expect string
+		err          string
+	}{
+		{"the prefix of a line", says("+PONG\r\n"), "PING\r\n", "+PONG", ""},
+		{"in pieces", says("+", "PO", "NG"), "PING\r\n", "+PONG", ""},
+		{"a banner", says("220 mail ESMTP\r\n"), "", "220 ", ""},
+		{"nothing expected", says(), "\x00\x01", "", ""},
+		{"another answer", says("-NOAUTH Authentication required.\r\n"), "PING\r\n", "+PONG", `expected "+PONG", got "-NOAU"`},
+		{"the end too soon", says("+PO"), "PING\r\n", "+PONG", `expected "+PONG", got "+PO" and the end`},
+		{"nothing", says(), "PING\r\n", "+PONG", `expected "+PONG", got "" and the end`},
+		{"silence", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, "PING\r\n", "+PONG", "context deadline exceeded"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := serveTCP(t, tt.serve)
+			timeout := 10 * time.Second
+			if tt.name == "silence" {
+				timeout = 50 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			defer cancel()
+			err := ExchangeProbe([]byte(tt.send), []byte(tt.expect), Via{})(ctx, b)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+// Pins that a backend which does not answer in time is told from one that answers
+// wrong, and that the error says what was waited for.
+func TestExchangeProbeTimeout(t *testing.T) {
+	b := serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	c := &Checker{Probe: ExchangeProbe(nil, []byte("220 "), Via{}), Timeout: 50 * time.Millisecond}
+	r := c.probe(t.Context(), b)
+	if !errors.Is(r.err, context.DeadlineExceeded) || !strings.Contains(r.err.Error(), `no answer within 50ms: expected "220 ", got ""`) {
+		t.Errorf("error %v", r.err)
+	}
+}
+
+// Pins that a TLS probe makes a handshake with a certificate nobody knows, that it
+// is not fooled by an open port, and that the rest of the probe goes through TLS.
+func TestTLSProbes(t *testing.T) {
+	var named string
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		named = r.TLS.ServerName
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(srv.Close)
+	b := NewBackend(srv.Listener.Addr().String())
+	plain := backendOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	is204 := func(status int) bool { return status == http.StatusNoContent }
+	via := Via{TLS: true}
+	probes := map[string]Probe{
+		"tcp":      TCPProbe(via),
+		"http":     HTTPProbe("/health", is204, via),
+		"exchange": ExchangeProbe([]byte("GET / HTTP/1.0\r\n\r\n"), []byte("HTTP/1.0 204"), via),
+	}
+	for name, probe := range probes {
+		if err := probe(t.Context(), b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := probe(t.Context(), plain); err == nil || !strings.Contains(err.Error(), "TLS handshake") {
+			t.Errorf("%s to a backend without TLS: %v", name, err)
+		}
+	}
+	if err := HTTPProbe("/", is204, Via{})(t.Context(), b); err == nil {
+		t.Error("a probe without TLS passed")
+	}
+	_, port, _ := net.SplitHostPort(b.Addr)
+	if err := HTTPProbe("/", is204, via)(t.Context(), NewBackend("localhost:"+port)); err != nil || named != "localhost" {
+		t.Errorf("the server was named %q, want localhost: %v", named, err)
+	}
+}
+
+// Pins that a server that takes the connection and never shakes hands is not up.
+func TestTLSProbeTimeout(t *testing.T) {
+	b := serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := TCPProbe(Via{TLS: true})(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,151 @@
+//go:build linux
+
+package health
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The recipes of the README, against the servers of Debian's packages.
+
+func TestRecipeRedis(t *testing.T) {
+	t.Parallel()
+	redis := program(t, "redis-server", "redis-server")
+	b := server(t, func(port string) *exec.Cmd {
+		return exec.Command(redis, "--bind", "127.0.0.1", "--port", port, "--save", "", "--requirepass", "secret", "--dir", t.TempDir())
+	})
+	waitUntilUp(t, TCPProbe(Via{}), b)
+	wantProbe(t, b, "PING\r\n", "+PONG", `expected "+PONG", got "-NOAU"`)
+	wantProbe(t, b, "AUTH secret\r\nPING\r\n", "+OK\r\n+PONG", "")
+}
+
+func TestRecipeSMTP(t *testing.T) {
+	t.Parallel()
+	smtp := program(t, "msmtpd", "msmtp-mta")
+	b := server(t, func(port string) *exec.Cmd {
+		return exec.Command(smtp, "--interface=127.0.0.1", "--port="+port, "--command=/bin/false")
+	})
+	waitUntilUp(t, TCPProbe(Via{}), b)
+	wantProbe(t, b, "", "220 ", "")
+}
+
+// sslRequest asks a PostgreSQL server whether it speaks TLS.
+// https://www.postgresql.org/docs/current/protocol-message-formats.html
+const sslRequest = "\x00\x00\x00\x08\x04\xd2\x16\x2f"
+
+func TestRecipePostgreSQL(t *testing.T) {
+	t.Parallel()
+	postgres := program(t, "postgres", "postgresql")
+	dir, err := os.MkdirTemp("", "postgres") // whose parents all may enter, unlike t.TempDir's
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	unprivileged := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() == 0 { // it refuses to run as root
+		const nobody = 65534
+		if err := os.Chown(dir, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+		unprivileged.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	initdb := exec.Command(filepath.Join(filepath.Dir(postgres), "initdb"), "-D", dir, "-A", "trust", "--no-sync", "--no-instructions")
+	initdb.SysProcAttr = unprivileged
+	if out, err := initdb.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	b := server(t, func(port string) *exec.Cmd {
+		cmd := exec.Command(postgres, "-D", dir, "-p", port, "-k", "", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
+		cmd.SysProcAttr = unprivileged
+		return cmd
+	})
+	waitUntilUp(t, ExchangeProbe([]byte(sslRequest), []byte("N"), Via{}), b)
+	wantProbe(t, b, sslRequest, "N", "")
+	wantProbe(t, b, sslRequest, "S", `expected "S", got "N"`)
+}
+
+// program returns the path of a program, or skips the test; in CI it fails.
+func program(t *testing.T, name, debianPackage string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil && !strings.HasPrefix(path, "/usr/local/") {
+		return path
+	}
+	found, _ := filepath.Glob("/usr/lib/" + debianPackage + "/*/bin/" + name)
+	if len(found) > 0 {
+		return found[len(found)-1]
+	}
+	what := fmt.Sprintf("needs %s, from the Debian package %s", name, debianPackage)
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+	return ""
+}
+
+// server starts a server on a port that is free. It ends with the test.
+func server(t *testing.T, command func(port string) *exec.Cmd) *Backend {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	_ = ln.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := command(port)
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt) // so that it takes its children along
+		late := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+		defer late.Stop()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s:\n%s", cmd.Path, out.Bytes())
+		}
+	})
+	return NewBackend(addr)
+}
+
+// waitUntilUp asks again and again, as the server takes a while to start.
+func waitUntilUp(t *testing.T, probe Probe, b *Backend) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		err := probe(ctx, b)
+		if err == nil {
+			return
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			t.Fatalf("%s does not come up: %v", b.Addr, err)
+		}
+	}
+}
+
+func wantProbe(t *testing.T, b *Backend, send, expect, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	err := ExchangeProbe([]byte(send), []byte(expect), Via{})(ctx, b)
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("send %q, expect %q: %v, want %q", send, expect, err, want)
+	}
+}
