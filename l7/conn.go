@@ -38,9 +38,9 @@ type conn struct {
 	respBody  body
 	answered  bool // a byte of the final response may have left
 	close     bool // no further request is read
-	// flushOut and flushUpload are the methods of out and toBackend, kept so that
-	// a request allocates nothing for them.
+	// flushOut is c.flushResponse, kept so that a request allocates nothing for it.
 	flushOut func() error
+	early    early
 
 	backend    atomic.Pointer[backendConn]
 	cancelDial atomic.Pointer[context.CancelFunc]
@@ -57,10 +57,10 @@ type conn struct {
 func (s *Server) serveConn(nc net.Conn) {
 	c := &conn{srv: s, nc: nc}
 	c.rd.conn, c.out.conn = nc, nc
-	c.out.moved = c.progress
+	c.out.moved, c.out.early = c.progress, &c.early
 	c.toBackend.moved = c.progress
 	c.state.since.Store(s.now.Load())
-	c.flushOut = c.out.flush
+	c.flushOut = c.flushResponse
 	c.sock.init(nc)
 	if s.Slots != nil {
 		defer s.Slots.Release()

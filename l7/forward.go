@@ -63,6 +63,7 @@ func (c *conn) forward() error {
 	if !c.enter(waiting) {
 		return errGone
 	}
+	c.early.at(atOpening)
 	turn := c.srv.Pool.Turn()
 	if err := c.connect(&turn); err != nil {
 		return err
@@ -238,7 +239,7 @@ func (c *conn) readHead(bc *backendConn) ([]byte, bool, error) {
 func (c *conn) sendContinue() error {
 	c.out.start()
 	c.out.buf = append(c.out.buf, "HTTP/1.1 100 Continue\r\n\r\n"...)
-	return c.out.flush()
+	return c.flushInterim()
 }
 
 // relayInterim passes a 1xx response on: 100 if the client waits for it, others to
@@ -252,5 +253,12 @@ func (c *conn) relayInterim() error {
 	}
 	c.out.start()
 	c.out.buf = c.appendResponse(c.out.buf, 0)
-	return c.out.flush()
+	return c.flushInterim()
+}
+
+// flushInterim sends a 1xx response: another response follows.
+func (c *conn) flushInterim() error {
+	err := c.out.flush()
+	c.early.at(atOpening)
+	return err
 }

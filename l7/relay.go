@@ -106,6 +106,16 @@ func (c *conn) relayBody(length int64) error {
 	return nil
 }
 
+// flushResponse sends what there is of a response that goes on. A chunked body
+// stands before another chunk then, since chunks are gathered whole.
+func (c *conn) flushResponse() error {
+	err := c.out.flush()
+	if c.respBody.length < 0 && !c.req.http10 {
+		c.early.at(atChunk)
+	}
+	return err
+}
+
 // finish ends an exchange whose response is read: it sends what is left of it, and
 // gives the backend's connection back, before that if it can, so that a client
 // that asks again at once finds the connection there.

@@ -52,6 +52,18 @@ func (s *socket) events() int16 {
 // an idle connection to a backend must be.
 func (s *socket) quiet() bool { return s.events() == 0 }
 
+// send sends p without waiting. It reports whether that succeeded.
+func (s *socket) send(p []byte) bool {
+	if s.raw == nil {
+		return false
+	}
+	var err error
+	controlErr := s.raw.Control(func(fd uintptr) {
+		err = unix.Send(int(fd), p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	})
+	return controlErr == nil && err == nil
+}
+
 // left reports whether the peer has closed its side (ended), and whether the
 // connection is broken altogether.
 func (s *socket) left() (ended, broken bool) {

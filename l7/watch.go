@@ -10,8 +10,8 @@ import (
 const pulse = 50 * time.Millisecond
 
 // sightings is how many looks in a row, two pulses apart, must find that the
-// client has closed its side before it counts as gone: one that only ends its
-// half after the request gets that time for its answer.
+// client has closed its side before it counts as gone, where it cannot be found out
+// whether it has (early.go): in the silence of a body that is not chunked.
 const sightings = 3
 
 // aLongTimeAgo as a deadline ends what waits on a connection now.
@@ -100,6 +100,9 @@ func (c *conn) gone(word uint32) bool {
 	if !ended || c.up.active.Load() {
 		c.seen = 0
 		return false
+	}
+	if c.early.probe(&c.sock) {
+		return false // else it is broken, now or at the next look
 	}
 	if word != c.seenIn {
 		c.seen, c.seenIn = 0, word

@@ -14,6 +14,8 @@ type writer struct {
 	conn net.Conn
 	// moved is called after each write that got through. If nil, nothing is.
 	moved func()
+	// early may have sent the first bytes. If nil, nobody has.
+	early *early
 
 	buf  []byte
 	sent bool  // at least one byte has left since the last start
@@ -43,6 +45,9 @@ func (w *writer) flush() error {
 func (w *writer) send(p []byte) error {
 	if len(p) == 0 {
 		return nil
+	}
+	if w.early != nil {
+		p = w.early.cut(p)
 	}
 	n, err := w.conn.Write(p)
 	w.err = err
