@@ -137,14 +137,14 @@ func TestSlowloris(t *testing.T) {
 		})
 	}
 	dripping.Wait()
-	// Other tests and other programs share the machine: one quiet moment suffices,
-	// which slow clients that matter would not leave.
+	// A machine that is busy with something else at the wrong moment gets another
+	// try; slow clients that are to blame are there in every one.
 	among := best()
-	for range 5 {
-		if among <= alone*3/2 {
-			return
-		}
-		among = min(among, best())
+	for tries := 0; among > alone*3/2 && tries < 4; tries++ {
+		among = best()
+	}
+	if among > alone*3/2 {
+		t.Errorf("100 requests took %s, and %s among slow clients", alone, among)
 	}
 	t.Errorf("100 requests took %s, and %s among slow clients", alone, among)
 }
