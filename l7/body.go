@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -23,6 +24,9 @@ type body struct {
 	// length is the whole body's, or chunked, or untilClose.
 	length int64
 	state  bodyState
+	// padded says that spaces may stand behind a chunk's size, as some servers
+	// write them. They are not passed on. In requests they are refused.
+	padded bool
 	// trailers are the checked fields behind a chunked body. They are valid until
 	// the reader is used again.
 	trailers []field
@@ -40,7 +44,7 @@ const (
 
 // start begins a body of that length.
 func (b *body) start(rd *reader, length int64) {
-	*b = body{rd: rd, length: length, left: length, trailers: b.trailers[:0]}
+	*b = body{rd: rd, length: length, left: length, padded: b.padded, trailers: b.trailers[:0]}
 	switch {
 	case length == chunked:
 		b.state, b.left = atSize, 0
@@ -124,6 +128,9 @@ func (b *body) step() error {
 		}
 		b.state = atSize
 		return nil
+	}
+	if b.padded {
+		line = bytes.TrimRight(line, " ")
 	}
 	n, ok := parseChunkSize(line)
 	if !ok {

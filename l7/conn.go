@@ -61,6 +61,7 @@ func (s *Server) serveConn(nc net.Conn) {
 	c.toBackend.moved = c.progress
 	c.state.since.Store(s.now.Load())
 	c.flushOut = c.flushResponse
+	c.respBody.padded = true
 	c.sock.init(nc)
 	if s.Slots != nil {
 		defer s.Slots.Release()
