@@ -64,7 +64,7 @@ func (c *conn) forward() error {
 		return errGone
 	}
 	c.early.at(atOpening)
-	turn := c.srv.Pool.Turn()
+	turn := c.srv.Pool.TurnFor(c.peer)
 	if err := c.connect(&turn); err != nil {
 		return err
 	}

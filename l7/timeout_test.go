@@ -146,5 +146,4 @@ func TestSlowloris(t *testing.T) {
 	if among > alone*3/2 {
 		t.Errorf("100 requests took %s, and %s among slow clients", alone, among)
 	}
-	t.Errorf("100 requests took %s, and %s among slow clients", alone, among)
 }
