@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+)
+
+// shutdown drains as DESIGN 7 says. A second signal ends it at once.
+func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
+	in.draining.Store(true)
+	in.logger.Info("draining", "signal", sig.String(), "delay", in.cfg.ShutdownDelay, "timeout", in.cfg.DrainTimeout)
+	select {
+	case <-time.After(in.cfg.ShutdownDelay):
+	case <-again:
+		in.closeAll()
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if in.cfg.DrainTimeout > 0 {
+		ctx, cancel = context.WithTimeout(context.Background(), in.cfg.DrainTimeout)
+	}
+	defer cancel()
+	donec := make(chan struct{})
+	go func() {
+		in.drain(ctx)
+		close(donec)
+	}()
+	in.watchDrain(donec, cancel, again)
+	_ = in.admin.Close()
+}
+
+// drain ends both frontends; what lives when ctx is done is cut.
+func (in *instance) drain(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = in.l4.Shutdown(ctx) })
+	wg.Go(func() { _ = in.l7.Shutdown(ctx) })
+	wg.Wait()
+}
+
+// watchDrain logs each second what is left, until donec closes.
+func (in *instance) watchDrain(donec <-chan struct{}, cut func(), again <-chan os.Signal) {
+	began := time.Now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-donec:
+			in.logger.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+			return
+		case <-tick.C:
+			in.logger.Info("still draining", "l4", in.l4.Active(), "l7", in.l7.Active())
+		case sig := <-again:
+			in.logger.Info("cut", "signal", sig.String(), "l4", in.l4.Active(), "l7", in.l7.Active())
+			cut()
+		}
+	}
+}
+
+// closeAll ends everything at once.
+func (in *instance) closeAll() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	in.drain(ctx)
+	_ = in.admin.Close()
+}
