@@ -101,10 +101,8 @@ func ParseBackend(s string) (*Backend, error) {
 		return nil, err
 	}
 	b := NewBackend(addr)
-	for option := range strings.SplitSeq(options, ";") {
-		if err := b.setOption(strings.TrimSpace(option)); err != nil {
-			return nil, err
-		}
+	if err := b.setOptions(options); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
@@ -136,7 +134,7 @@ func parseAddr(s string) (string, error) {
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
 		if scheme != "http" && scheme != "tcp" {
-			return "", fmt.Errorf("unknown scheme %q, expected http:// or tcp://, or none", scheme)
+			return "", fmt.Errorf("unknown scheme %q, expected http://, tcp://, dns:// or srv://, or none", scheme)
 		}
 		s = strings.TrimSuffix(rest, "/")
 	}
@@ -151,6 +149,15 @@ func parseAddr(s string) (string, error) {
 		return "", fmt.Errorf("expected host:port, without a path or user")
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+func (b *Backend) setOptions(options string) error {
+	for option := range strings.SplitSeq(options, ";") {
+		if err := b.setOption(strings.TrimSpace(option)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Backend) setOption(option string) error {
@@ -237,7 +244,7 @@ func (b *Backend) String() string { return b.Addr + b.options() }
 
 func (b *Backend) options() string {
 	s := ""
-	if b.Weight != 1 {
+	if b.Weight > 1 {
 		s += fmt.Sprintf(";weight=%d", b.Weight)
 	}
 	if b.MaxConns != 0 {

@@ -22,7 +22,7 @@ func TestParseBackend(t *testing.T) {
 		{in: "db:0", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:http", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:65536", err: "expected a port from 1 to 65535 after the host"},
-		{in: "https://db:443", err: `unknown scheme "https", expected http:// or tcp://, or none`},
+		{in: "https://db:443", err: `unknown scheme "https", expected http://, tcp://, dns:// or srv://, or none`},
 		{in: "http://db:80/path", err: "expected a port from 1 to 65535 after the host"},
 		{in: "user@db:80", err: "expected host:port, without a path or user"},
 		{in: "db:80;weight=0", err: "option weight=0: expected a whole number from 1 to 256"},

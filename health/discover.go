@@ -1,0 +1,223 @@
+package health
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lookupTimeout bounds one lookup, with all that a service's hosts take.
+const lookupTimeout = 5 * time.Second
+
+// unresolvedInterval is the time between two lookups of a name that has never
+// been answered, unless Discoverer.Interval is shorter.
+const unresolvedInterval = time.Second
+
+// Discoverer keeps a pool's backends as a list says, in which some stand for
+// themselves and some are found by a name. The last good answer for a name holds
+// until there is another. Its exported fields are set before use.
+type Discoverer struct {
+	Pool *Pool
+	// Resolver looks names up. If nil, it is the system's.
+	Resolver *net.Resolver
+	// Interval is the time between two lookups of a name; each pause is up to a tenth
+	// shorter. It must be positive.
+	Interval time.Duration
+	// Logger takes failures, once until something else happens. It may be nil.
+	Logger *slog.Logger
+
+	lookups [numLookupResults]atomic.Uint64
+
+	once     sync.Once
+	changedc chan struct{} // tells Run that the list changed
+
+	replacing sync.Mutex // held by Replace, so that lists come one after the other
+
+	mu      sync.Mutex
+	entries []Entry
+	names   map[string]*lookedUp // by the pattern's Addr
+}
+
+// lookedUp is a name that is looked up.
+type lookedUp struct {
+	entry Entry
+
+	// Guarded by Discoverer.mu.
+	answer   answer
+	result   LookupResult // of the last lookup
+	answered bool         // there was a good one
+}
+
+// Lookups returns how many lookups went that way.
+func (d *Discoverer) Lookups(r LookupResult) uint64 { return d.lookups[r].Load() }
+
+// Replace makes this the list. Names that are new in it are looked up first, for
+// as long as the context and five seconds allow; those without an answer by then
+// stand for nothing until they have one. Names that stay keep their answers.
+func (d *Discoverer) Replace(ctx context.Context, entries []Entry) {
+	d.replacing.Lock()
+	defer d.replacing.Unlock()
+	names, fresh := d.namesOf(entries)
+	var wg sync.WaitGroup
+	for _, n := range fresh {
+		wg.Go(func() { d.lookUp(ctx, n) })
+	}
+	wg.Wait()
+	d.mu.Lock()
+	d.entries, d.names = entries, names
+	d.publishLocked()
+	d.mu.Unlock()
+	select {
+	case d.changed() <- struct{}{}:
+	default: // Run has yet to look
+	}
+}
+
+// namesOf returns the names in a list, and those of them that are new.
+func (d *Discoverer) namesOf(entries []Entry) (names map[string]*lookedUp, fresh []*lookedUp) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	names = map[string]*lookedUp{}
+	for _, e := range entries {
+		key := e.Backend.Addr
+		if !e.Found() || names[key] != nil {
+			continue
+		}
+		n := d.names[key]
+		if n == nil {
+			n = &lookedUp{entry: e}
+			fresh = append(fresh, n)
+		}
+		names[key] = n
+	}
+	return names, fresh
+}
+
+func (d *Discoverer) changed() chan struct{} {
+	d.once.Do(func() { d.changedc = make(chan struct{}, 1) })
+	return d.changedc
+}
+
+// Run looks the names up until the context is done, each on a schedule of its
+// own, and returns when the last lookup has ended.
+func (d *Discoverer) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	watched := map[*lookedUp]context.CancelFunc{}
+	for {
+		d.watchAll(ctx, watched, &wg)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.changed():
+		}
+	}
+}
+
+// watchAll starts a watch of each name that has none, and ends those of names
+// that left the list.
+func (d *Discoverer) watchAll(ctx context.Context, watched map[*lookedUp]context.CancelFunc, wg *sync.WaitGroup) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	present := map[*lookedUp]bool{}
+	for _, n := range d.names {
+		present[n] = true
+		if watched[n] == nil {
+			mine, cancel := context.WithCancel(ctx)
+			watched[n] = cancel
+			wg.Go(func() { d.watch(mine, n) })
+		}
+	}
+	for n, cancel := range watched {
+		if !present[n] {
+			cancel()
+			delete(watched, n)
+		}
+	}
+}
+
+func (d *Discoverer) watch(ctx context.Context, n *lookedUp) {
+	for sleep(ctx, d.pause(n)) {
+		if d.lookUp(ctx, n) {
+			d.mu.Lock()
+			d.publishLocked()
+			d.mu.Unlock()
+		}
+	}
+}
+
+// pause returns the time until the next lookup of a name.
+func (d *Discoverer) pause(n *lookedUp) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	pause := d.Interval
+	if !n.answered {
+		pause = min(pause, unresolvedInterval)
+	}
+	return pause - rand.N(pause/10+1)
+}
+
+// lookUp looks a name up once, and reports whether there is a good answer.
+func (d *Discoverer) lookUp(ctx context.Context, n *lookedUp) bool {
+	resolver := d.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	bounded, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	d.mu.Lock()
+	last := n.answer
+	d.mu.Unlock()
+	answer, err := n.entry.ask(bounded, resolver, last)
+	if err != nil && context.Cause(ctx) == context.Canceled {
+		return false // cut off: the outcome says nothing
+	}
+	d.lookups[lookupResult(err)].Add(1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.logLocked(n, err)
+	n.answer, n.result = answer, lookupResult(err)
+	n.answered = n.answered || err == nil
+	return err == nil
+}
+
+// logLocked says that lookups fail, or no longer do, or fail for another reason.
+func (d *Discoverer) logLocked(n *lookedUp, err error) {
+	result := lookupResult(err)
+	if d.Logger == nil || result == n.result {
+		return
+	}
+	name := n.entry.Backend.Addr
+	if err == nil {
+		d.Logger.Info("lookup recovered", "name", name)
+		return
+	}
+	d.Logger.Warn("lookup", "name", name, "result", result.String(), "kept", len(n.answer.backends(n.entry)), "err", err)
+}
+
+// publishLocked gives the pool the backends of the list. The first entry that has
+// an address wins it.
+func (d *Discoverer) publishLocked() {
+	var all []*Backend
+	seen := map[string]bool{}
+	for _, e := range d.entries {
+		for _, b := range d.backendsLocked(e) {
+			if !seen[b.Addr] {
+				seen[b.Addr] = true
+				all = append(all, b)
+			}
+		}
+	}
+	d.Pool.Replace(all)
+}
+
+func (d *Discoverer) backendsLocked(e Entry) []*Backend {
+	if e.Found() {
+		return d.names[e.Backend.Addr].answer.backends(e)
+	}
+	return []*Backend{e.Backend}
+}
