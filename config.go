@@ -23,7 +23,7 @@ const envPrefix = "LB_"
 //	oneof       the words that it may be
 //	help        what it means
 type config struct {
-	Backends backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;backup for when nothing else is up; http:// or tcp:// in front is accepted"`
+	Backends backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;backup for when nothing else is up; http:// or tcp:// in front is accepted; dns://name:port stands for all addresses of the name, srv://_service._proto.name for what its records say"`
 
 	L4Listen    address `env:"L4_LISTEN" envDefault:":9000" help:"L4 (TCP) address, or off"`
 	L7Listen    address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, or off"`
@@ -47,6 +47,9 @@ type config struct {
 	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
 	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"what becomes of the L4 connections of a backend that goes down"`
 	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"how long the weight of a recovered backend takes to grow to its full size"`
+
+	DNSInterval time.Duration `env:"DNS_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two lookups of a name in LB_BACKENDS"`
+	DNSServer   dnsServer     `env:"DNS_SERVER" help:"address of the DNS server to ask, with a port or without; empty asks the system's"`
 
 	L4IdleTimeout      time.Duration `env:"L4_IDLE_TIMEOUT" envDefault:"1h" min:"0s" help:"silence in both directions that ends an L4 connection; 0 for no limit"`
 	L4HalfCloseTimeout time.Duration `env:"L4_HALF_CLOSE_TIMEOUT" envDefault:"1m" min:"0s" help:"the same once one side has ended its stream; 0 for no limit"`

@@ -109,6 +109,8 @@ func (s setting) kind() (name, expected string) {
 		return "statuses", "statuses from 100 to 599, such as 200 or 200-299,304"
 	case prefixes:
 		return "list", "addresses or CIDRs separated by commas"
+	case dnsServer:
+		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
 	case payload:
 		return "text", `text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`
 	case size:

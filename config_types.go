@@ -22,12 +22,13 @@ import (
 // type is errUnexpected, because setting.kind says what was expected.
 var errUnexpected = errors.New("not what the setting takes")
 
-// backends is a list of backends, each with its own address.
-type backends []*health.Backend
+// backends is a list of backends, each with its own address, and of names that
+// they are found by.
+type backends []health.Entry
 
 // UnmarshalText reads backends set off by commas.
 func (b *backends) UnmarshalText(text []byte) error {
-	list, err := parseList(text, health.ParseBackend)
+	list, err := parseList(text, health.ParseEntry)
 	if err != nil {
 		return err
 	}
@@ -36,9 +37,10 @@ func (b *backends) UnmarshalText(text []byte) error {
 	}
 	errs := &multierror.Error{}
 	for i, one := range list {
-		twin := func(other *health.Backend) bool { return other.Addr == one.Addr }
+		addr := one.Backend.Addr
+		twin := func(other health.Entry) bool { return other.Backend.Addr == addr }
 		if slices.ContainsFunc(list[:i], twin) {
-			errs = multierror.Append(errs, fmt.Errorf("entry %q: expected each backend once", one.Addr))
+			errs = multierror.Append(errs, fmt.Errorf("entry %q: expected each backend once", addr))
 		}
 	}
 	*b = list
@@ -51,6 +53,34 @@ func (b backends) String() string {
 		entries = append(entries, one.String())
 	}
 	return strings.Join(entries, ",")
+}
+
+// fixed returns the backends that need not be found.
+func (b backends) fixed() []*health.Backend {
+	var all []*health.Backend
+	for _, one := range b {
+		if !one.Found() {
+			all = append(all, one.Backend)
+		}
+	}
+	return all
+}
+
+// dnsServer is the server to ask, as host:port; empty for the system's.
+type dnsServer string
+
+// UnmarshalText reads a host, with a port or without.
+func (s *dnsServer) UnmarshalText(text []byte) error {
+	host := string(text)
+	if _, err := netip.ParseAddr(host); err == nil || host != "" && !strings.Contains(host, ":") {
+		host = net.JoinHostPort(host, "53")
+	}
+	b, err := health.ParseBackend(host)
+	if network, _ := health.SplitAddr(host); err != nil || network == "unix" || b.Addr != host {
+		return errUnexpected
+	}
+	*s = dnsServer(host)
+	return nil
 }
 
 // address is where a listener binds, or "off".

@@ -69,6 +69,15 @@ func TestTypes(t *testing.T) {
 		{"class", parse[statusSet], "2xx", "error"},
 		{"nothing", parse[statusSet], ",", "error"},
 
+		{"server without a port", parse[dnsServer], "10.0.0.53", "10.0.0.53:53"},
+		{"IPv6 server", parse[dnsServer], "fd00::53", "[fd00::53]:53"},
+		{"server", parse[dnsServer], "127.0.0.1:8600", "127.0.0.1:8600"},
+		{"server by name", parse[dnsServer], "consul", "consul:53"},
+		{"server with options", parse[dnsServer], "consul:53;weight=2", "error"},
+		{"server as a URL", parse[dnsServer], "tcp://consul:53", "error"},
+		{"server on a socket", parse[dnsServer], "unix:/run/dns", "error"},
+		{"server on port 0", parse[dnsServer], "127.0.0.1:0", "error"},
+
 		{"text", parse[payload], `PING\r\n`, `PING\r\n`},
 		{"bytes", parse[payload], `\0\x00\t\xff\\é`, `\x00\x00\x09\xff\\\xc3\xa9`},
 		{"unknown escape", parse[payload], `\P`, "error"},
@@ -87,6 +96,8 @@ func TestTypes(t *testing.T) {
 
 		{"backends", parse[backends], "a:1, http://b:2/ ;weight=3 ,", "a:1,b:2;weight=3"},
 		{"IPv6 backend", parse[backends], "[::1]:80", "[::1]:80"},
+		{"names", parse[backends], "dns://web:80;backup,srv://_a._tcp.b,c:1", "dns://web:80;backup,srv://_a._tcp.b,c:1"},
+		{"a name twice", parse[backends], "dns://web:80,dns://web:80;backup", "error"},
 		{"twice", parse[backends], "a:1,tcp://a:1", "error"},
 		{"none", parse[backends], " , ", "error"},
 	} {

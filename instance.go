@@ -29,6 +29,7 @@ type instance struct {
 
 	pool     *health.Pool
 	checker  *health.Checker
+	finder   *health.Discoverer
 	l4       *l4.Server
 	l7       *l7.Server
 	tunnels  l4.Relays // upgraded L7 connections
@@ -42,7 +43,7 @@ type instance struct {
 }
 
 func newInstance(cfg *config, logger *slog.Logger) *instance {
-	pool := health.NewPool(cfg.Backends...)
+	pool := health.NewPool(cfg.Backends.fixed()...)
 	pool.Logger, pool.Balance, pool.SlowStart = logger, cfg.Balance, cfg.SlowStart
 	in := &instance{
 		cfg: cfg, logger: logger, pool: pool,
@@ -51,12 +52,16 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 			Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},
+		finder:  &health.Discoverer{Pool: pool, Interval: cfg.DNSInterval, Logger: logger},
 		tunnels: l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
 		gate: &l4.Gate{
 			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
 		},
 		slots:  l4.NewSlots(maxConns(cfg, logger)),
 		fatalc: make(chan error, 3),
+	}
+	if cfg.DNSServer != "" {
+		in.finder.Resolver = health.DNSServer(string(cfg.DNSServer))
 	}
 	in.l4 = in.newL4()
 	in.l7 = in.newL7()
@@ -167,6 +172,9 @@ func (in *instance) run(ready func(addrs)) error {
 	sigc := make(chan os.Signal, 2)
 	signal.Notify(sigc, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(sigc)
+	hupc := make(chan os.Signal, 1)
+	signal.Notify(hupc, syscall.SIGHUP)
+	defer signal.Stop(hupc)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer in.wg.Wait()
 	defer cancel()
@@ -178,6 +186,7 @@ func (in *instance) run(ready func(addrs)) error {
 	if err != nil {
 		return err
 	}
+	in.wg.Go(func() { in.reloadOn(ctx, hupc) })
 	if ready != nil {
 		ready(listening)
 	}
@@ -191,18 +200,19 @@ func (in *instance) run(ready func(addrs)) error {
 	}
 }
 
-// firstRound decides the first state of every backend. It reports whether no
-// signal came meanwhile.
+// firstRound finds the backends and decides the first state of each. It reports
+// whether no signal came meanwhile.
 func (in *instance) firstRound(ctx context.Context, sigc <-chan os.Signal) bool {
-	if in.checker.Probe == nil {
-		in.pool.MarkAllUp()
-		return true
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	donec := make(chan struct{})
 	go func() {
-		in.checker.CheckAll(ctx)
+		in.find(ctx)
+		if in.checker.Probe == nil {
+			in.pool.MarkAllUp()
+		} else {
+			in.checker.CheckAll(ctx)
+		}
 		close(donec)
 	}()
 	select {
@@ -213,6 +223,13 @@ func (in *instance) firstRound(ctx context.Context, sigc <-chan os.Signal) bool 
 		<-donec
 		return false
 	}
+}
+
+// find looks the backends' names up, for no longer than a probe may take.
+func (in *instance) find(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, in.cfg.HealthTimeout)
+	defer cancel()
+	in.finder.Replace(ctx, in.cfg.Backends)
 }
 
 // addrs are the addresses that the instance listens on; nil where it is off.
@@ -245,6 +262,7 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 	in.serve("l7", lns[1], in.l7.Serve)
 	in.serve("admin", lns[2], in.admin.Serve)
 	in.wg.Go(func() { _ = in.tunnels.Sweep(ctx) })
+	in.wg.Go(func() { _ = in.finder.Run(ctx) })
 	if in.checker.Probe != nil {
 		in.wg.Go(func() { _ = in.checker.Run(ctx) })
 	}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+)
+
+// reloadOn reads the list of backends again at each SIGHUP, until the context is
+// done.
+func (in *instance) reloadOn(ctx context.Context, hupc <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hupc:
+			in.reload(ctx)
+		}
+	}
+}
+
+// reload takes the list in LB_BACKENDS_FILE, or if anything is wrong with it none
+// of it. What lives goes on.
+func (in *instance) reload(ctx context.Context) {
+	path, ok := strings.CutPrefix(in.cfg.sources["LB_BACKENDS"], "file ")
+	if !ok {
+		in.logger.Warn("reload ignored", "signal", "SIGHUP", "err", "LB_BACKENDS_FILE is not set: there is nothing to read again")
+		return
+	}
+	again, err := loadConfig([]string{"LB_BACKENDS_FILE=" + path})
+	if err != nil {
+		in.logger.Error("reload refused", "signal", "SIGHUP", "file", path, "err", err)
+		return
+	}
+	in.finder.Replace(ctx, again.Backends)
+	in.logger.Info("reloaded", "signal", "SIGHUP", "file", path, "entries", len(again.Backends))
+}
