@@ -168,19 +168,16 @@ func TestDiscoverOneLookupAtATime(t *testing.T) {
 	z.set(t, "web.test. A 10.0.0.1")
 	d := discover(t, z, "dns://web.test:80")
 	before := z.questions("web.test.A")
-	z.mu.Lock()
-	z.holdc = make(chan struct{})
-	z.mu.Unlock()
+	holdc := make(chan struct{})
+	z.change(func() { z.holdc = holdc })
 	d.run()
 	d.await("a question", func() bool { return z.questions("web.test.A") > before })
 	sleep(t.Context(), 200*time.Millisecond) // ten intervals
 	if n := z.questions("web.test.A") - before; n != 1 {
 		t.Errorf("%d questions under way, want 1", n)
 	}
-	z.mu.Lock()
-	close(z.holdc)
-	z.holdc = nil
-	z.mu.Unlock()
+	z.change(func() { z.holdc = nil })
+	close(holdc)
 	d.awaitLookups(LookupOK, 2)
 }
 
@@ -188,7 +185,7 @@ func TestDiscoverSilentServer(t *testing.T) {
 	z := startZone(t)
 	z.set(t, "web.test. A 10.0.0.1")
 	d := discover(t, z, "dns://web.test:80")
-	z.setSilent(true)
+	z.change(func() { z.silent = true })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	d.lookUp(ctx, d.names["dns://web.test:80"])
@@ -276,7 +273,7 @@ func TestDiscoverLongAnswer(t *testing.T) {
 		records = append(records, fmt.Sprintf("many.test. A 10.0.1.%d", i))
 	}
 	z.set(t, records...)
-	z.truncate = true
+	z.change(func() { z.truncate = true })
 	if n := len(discover(t, z, "dns://many.test:80").Pool.Backends()); n != 200 {
 		t.Errorf("%d backends of 200", n)
 	}

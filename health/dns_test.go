@@ -72,10 +72,11 @@ func (z *zone) fail(name string, rcode int) {
 	z.rcodes[name] = rcode
 }
 
-func (z *zone) setSilent(silent bool) {
+// change changes a field of the server.
+func (z *zone) change(f func()) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.silent = silent
+	f()
 }
 
 // questions returns how often a name and type were asked for.

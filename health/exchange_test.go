@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -96,10 +97,12 @@ func TestExchangeProbeTimeout(t *testing.T) {
 // is not fooled by an open port, and that the rest of the probe goes through TLS.
 func TestTLSProbes(t *testing.T) {
 	var named string
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		named = r.TLS.ServerName
 		w.WriteHeader(http.StatusNoContent)
 	}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	b := NewBackend(srv.Listener.Addr().String())
 	plain := backendOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
