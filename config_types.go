@@ -181,6 +181,9 @@ type prefixes []netip.Prefix
 // UnmarshalText reads CIDRs and bare addresses set off by commas.
 func (p *prefixes) UnmarshalText(text []byte) (err error) {
 	*p, err = parseList(text, parsePrefix)
+	if err == nil && len(*p) == 0 && len(text) > 0 {
+		return errUnexpected // "," must not come to mean everybody
+	}
 	return err
 }
 

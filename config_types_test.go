@@ -48,6 +48,7 @@ func TestTypes(t *testing.T) {
 		{"named port", parse[address], ":http", "error"},
 		{"bare IPv6", parse[address], "::1:80", "error"},
 		{"url", parse[address], "http://a:80", "error"},
+		{"networks of nothing", parse[prefixes], ",", "error"},
 		{"disabled in another word", parse[address], "OFF", "error"},
 
 		{"path", parse[requestPath], "/health", "/health"},

@@ -216,19 +216,18 @@ func (b *Backend) Release() { b.active.Add(-1) }
 
 // acquire counts a turn, unless the backend has all that it may have.
 func (b *Backend) acquire() bool {
-	for b.MaxConns > 0 {
-		n := b.active.Load()
-		if n >= b.MaxConns {
-			return false
-		}
+	if b.MaxConns == 0 {
+		b.active.Add(1)
+		b.total.Add(1)
+		return true
+	}
+	for n := b.active.Load(); n < b.MaxConns; n = b.active.Load() {
 		if b.active.CompareAndSwap(n, n+1) {
 			b.total.Add(1)
 			return true
 		}
 	}
-	b.active.Add(1)
-	b.total.Add(1)
-	return true
+	return false
 }
 
 // full reports whether the backend has all the connections that it may have.

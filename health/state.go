@@ -55,6 +55,9 @@ func (p *Pool) recordLocked(r result, rise, fall int) bool {
 	s.ProbedAt, s.Latency, s.Err = r.started, r.latency, r.err
 	var dial *DialError
 	if errors.As(r.err, &dial) && dial.Reason.Local() {
+		if b.Status().Err == nil && p.Logger != nil {
+			p.Logger.Warn("probe failed on this machine", "backend", b.Addr, "state", s.State.String(), "err", r.err)
+		}
 		b.status.Store(&s) // this machine's failure: not the backend's
 		return false
 	}

@@ -104,12 +104,13 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// addrPort returns a TCP address, IPv4 always in its short form.
+// addrPort returns a TCP address, IPv4 always in its short form, and IPv6 without
+// a zone, which no network would contain.
 func addrPort(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
 		return netip.AddrPort{}
 	}
 	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }

@@ -94,7 +94,7 @@ func (h *half) run() {
 	}
 	h.conclude()
 	if r := h.relay; r.running.Add(-1) == 0 {
-		r.finished(*r.ending.Load())
+		r.finish()
 	}
 }
 

@@ -2,6 +2,7 @@ package l4
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -37,9 +38,11 @@ func removeStale(path string) error {
 		return nil // nothing there, or what bind will complain of
 	}
 	conn, err := net.Dial("unix", path)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return os.Remove(path)
+	}
 	if err == nil {
 		_ = conn.Close()
-		return fmt.Errorf("listen unix %s: %w", path, syscall.EADDRINUSE)
 	}
-	return os.Remove(path)
+	return fmt.Errorf("listen unix %s: %w", path, syscall.EADDRINUSE)
 }

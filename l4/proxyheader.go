@@ -86,6 +86,9 @@ func peekHeader(conn net.Conn, buf []byte) ([]byte, error) {
 			broken = errBrokenOff
 		default:
 			size, broken = headerSize(buf[:n])
+			if broken == nil && size == 0 && peerEnded(fd) {
+				broken = errBrokenOff
+			}
 			return broken != nil || size > 0
 		}
 		return true

@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"fourseven/health"
 )
@@ -86,10 +87,17 @@ func (r *relay) halfClosed() bool {
 func (r *relay) received() int64 { return r.up.moved.Load() }
 func (r *relay) sent() int64     { return r.down.moved.Load() }
 
+// longAgo as a deadline ends what waits.
+var longAgo = time.Unix(1, 0)
+
 // cut ends both directions at once; the peers see a reset. The ending stands
 // unless there was one before.
 func (r *relay) cut(why Ending) {
 	r.ending.CompareAndSwap(nil, &why)
+	// Closing a connection waits for whoever uses it, and a half that writes to one
+	// uses the other: the writes have to end first.
+	_ = r.client.SetWriteDeadline(longAgo)
+	_ = r.backend.SetWriteDeadline(longAgo)
 	reset(r.client.stream)
 	reset(r.backend.stream)
 	r.up.wake()
@@ -128,11 +136,22 @@ func (r *relay) broke(h *half) {
 	r.cut(why)
 }
 
+// finish is called by the last half to end.
+func (r *relay) finish() {
+	why := r.ending.Load()
+	if why == nil { // neither half found the other over: no such case is known
+		r.cut(BackendReset)
+		why = r.ending.Load()
+	}
+	r.finished(*why)
+}
+
 // blocked is called by a half whose destination is broken. What the destination
-// sent before it broke is the other half's to deliver; it ends the relay then.
+// sent before it broke is the other half's to deliver, and that ends the relay
+// then; unless the other half is over, or its destination is broken too.
 func (r *relay) blocked(h *half) {
 	h.dst.broken.Store(true)
-	if h.other().done.Load() {
+	if h.other().done.Load() || h.src.broken.Load() {
 		r.cut(h.dst.reset)
 	}
 }

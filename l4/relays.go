@@ -2,9 +2,11 @@ package l4
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,25 +121,29 @@ func (rs *Relays) Bytes() (received, sent int64) {
 // CutAll cuts what lives, and what is added later.
 func (rs *Relays) CutAll() {
 	rs.mu.Lock()
-	defer rs.mu.Unlock()
 	rs.closed = true
-	for r := range rs.live {
+	live := slices.Collect(maps.Keys(rs.live))
+	rs.mu.Unlock()
+	for _, r := range live {
 		r.cut(Drain)
 	}
 }
 
 // CutBackend cuts the relays to a backend that went down, and returns how many
 // there were.
-func (rs *Relays) CutBackend(b *health.Backend) (n int) {
+func (rs *Relays) CutBackend(b *health.Backend) int {
 	rs.mu.Lock()
-	defer rs.mu.Unlock()
+	var its []*relay
 	for r := range rs.live {
 		if r.of != nil && r.of.Addr == b.Addr {
-			r.cut(BackendDown)
-			n++
+			its = append(its, r)
 		}
 	}
-	return n
+	rs.mu.Unlock()
+	for _, r := range its {
+		r.cut(BackendDown)
+	}
+	return len(its)
 }
 
 // Sweep cuts relays that are past a limit, and parks those that are silent, until
@@ -193,13 +199,25 @@ func (rs *Relays) resolution() time.Duration {
 }
 
 func (rs *Relays) sweep(now time.Time) {
+	for r, why := range rs.past(now) {
+		r.cut(why) // without the lock: it may have to wait
+	}
+}
+
+// past returns the relays that are past a limit, and why.
+func (rs *Relays) past(now time.Time) map[*relay]Ending {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	var past map[*relay]Ending
 	for r := range rs.live {
 		if why := rs.inspect(r, now); why != "" {
-			r.cut(why)
+			if past == nil {
+				past = make(map[*relay]Ending)
+			}
+			past[r] = why
 		}
 	}
+	return past
 }
 
 // mayRelease reports whether enough goroutines have gone that their stacks should
@@ -246,11 +264,15 @@ func (rs *Relays) overdue(r *relay, now time.Time) Ending {
 	if w.half {
 		limit, why = rs.HalfCloseTimeout, HalfCloseTimeout
 	}
-	if limit == 0 || now.Sub(w.since) < limit {
+	silence := now.Sub(w.since)
+	if limit == 0 || silence < limit {
+		if !w.sampled && silence >= limit/2 {
+			w.queued, w.sampled = r.queued(), true
+		}
 		return ""
 	}
 	// What the kernel still delivers is not silence.
-	if queued := r.up.unacked() + r.down.unacked(); queued != w.queued {
+	if queued := r.queued(); queued != w.queued {
 		w.queued, w.since = queued, now
 		return ""
 	}

@@ -184,7 +184,7 @@ func (s *Server) work(client stream) {
 func (s *Server) connect(client stream) {
 	ses := &session{server: s, client: client, began: time.Now()}
 	var why Ending
-	if ses.visitor, why = s.Gate.Enter(client); why != "" {
+	if why = ses.enter(); why != "" {
 		ses.refuse(why)
 		return
 	}

@@ -32,6 +32,20 @@ type session struct {
 	dialled time.Time
 }
 
+// enter asks the gate. What it waits for ends when the server is cut.
+func (ses *session) enter() (why Ending) {
+	s := ses.server
+	if s.Gate != nil && len(s.Gate.ProxyFrom) > 0 {
+		stop := context.AfterFunc(s.dials, func() { reset(ses.client) })
+		defer stop()
+	}
+	ses.visitor, why = s.Gate.Enter(ses.client)
+	if why == ProxyHeader && s.dials.Err() != nil {
+		return Drain
+	}
+	return why
+}
+
 // refuse ends a session that has no relay.
 func (ses *session) refuse(why Ending) {
 	reset(ses.client)

@@ -38,11 +38,11 @@ func waiting(fd uintptr) int {
 }
 
 // unacknowledged returns how many written bytes the peer's kernel has not
-// acknowledged yet, or 0 if the connection has broken and none will be.
+// acknowledged yet, or 0 if there is no connection any more and none will be.
 func unacknowledged(fd uintptr) int {
 	n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ)
-	if err != nil {
-		return 0
+	if err != nil || n > 0 && connectionGone(fd) {
+		return 0 // the kernel goes on counting what was never delivered
 	}
 	return n
 }
@@ -59,8 +59,18 @@ func socketError(fd uintptr) error {
 	return nil
 }
 
-// tcpClose is the state of a socket that has no connection (tcp_states.h).
-const tcpClose = 7
+// The states of a socket that has no connection, and of one whose peer has ended
+// its stream (tcp_states.h).
+const (
+	tcpClose     = 7
+	tcpCloseWait = 8
+)
+
+// peerEnded reports whether no more bytes will come than have arrived.
+func peerEnded(fd uintptr) bool {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && (info.State == tcpClose || info.State == tcpCloseWait)
+}
 
 // connectionGone reports whether a TCP connection is no more.
 func connectionGone(fd uintptr) bool {

@@ -40,6 +40,7 @@ func socketError(fd uintptr) error {
 }
 
 func connectionGone(uintptr) bool                { return false }
+func peerEnded(uintptr) bool                     { return false }
 func waiting(uintptr) int                        { return 0 }
 func unacknowledged(uintptr) int                 { return 0 }
 func boundSendQueue(uintptr)                     {}

@@ -13,7 +13,8 @@ type watch struct {
 	since   time.Time // when seen or half last changed
 	asked   time.Time // when patient last looked
 	seen    int64
-	queued  int
+	queued  int  // what the kernel had to deliver when it was last asked
+	sampled bool // it was, in this silence
 	half    bool
 	tuned   bool
 }
@@ -25,9 +26,12 @@ func (w *watch) note(r *relay, now time.Time) bool {
 	if seen == w.seen && half == w.half {
 		return false
 	}
-	w.seen, w.half, w.since = seen, half, now
+	w.seen, w.half, w.since, w.sampled = seen, half, now, false
 	return true
 }
+
+// queued returns how many bytes the kernel has to deliver, either way.
+func (r *relay) queued() int { return r.up.unacked() + r.down.unacked() }
 
 // tune sets the options of the backend's socket, once the relay has lived long
 // enough to be seen by the sweeper: keepalive and user timeout are for
