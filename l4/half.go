@@ -210,7 +210,8 @@ func (h *half) endIsBreak() bool {
 	// A write is under way: it may have been told, and not said so yet.
 	gone := false
 	_ = h.src.raw.Control(func(fd uintptr) { gone = connectionGone(fd) })
-	return gone
+	// An orderly close looks the same once it was told the end meanwhile.
+	return gone && !h.src.shut.Load() || h.src.broken.Load()
 }
 
 // await waits until the source breaks after its end of stream, or is closed.

@@ -29,6 +29,7 @@ func TestBulkRunsThroughPipes(t *testing.T) {
 			}
 		}
 	}))
+	settled(t) // pipes that earlier tests have left
 	before := pipes(t)
 	conn := p.dial(t)
 	go func() { _, _ = io.Copy(io.Discard, conn) }()
