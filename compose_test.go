@@ -18,7 +18,7 @@ import (
 // binaries alone: no registry is asked.
 func TestCompose(t *testing.T) {
 	needDocker(t)
-	c := newCompose(t)
+	c := newCompose(t, "docker-compose.yml", "backend1", "backend2")
 	c.run("up", "-d", "--no-build")
 	c.waitHealthy("fourseven")
 	c.checkConfined("fourseven", "backend1", "backend2")
@@ -50,7 +50,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// compose is docker-compose.yml under a project name of its own.
+// compose is a file of services under a project name of its own.
 type compose struct {
 	t       *testing.T
 	command []string // docker compose or docker-compose, with its options
@@ -58,7 +58,7 @@ type compose struct {
 
 // newCompose makes the images. What it makes, and what is started, is removed at
 // the end of the test.
-func newCompose(t *testing.T) *compose {
+func newCompose(t *testing.T, file string, backends ...string) *compose {
 	t.Helper()
 	c := &compose{t: t, command: []string{"docker", "compose"}}
 	if exec.Command("docker", "compose", "version").Run() != nil {
@@ -72,11 +72,15 @@ func newCompose(t *testing.T) *compose {
 	importBinary(t, program, ".")
 	importBinary(t, backend, "./testdata/backend")
 	images := filepath.Join(t.TempDir(), "images.yml")
-	text := fmt.Sprintf("services: {fourseven: {image: %s}, backend1: {image: %s}, backend2: {image: %s}}\n", program, backend, backend)
+	text := fmt.Sprintf("services: {fourseven: {image: %s}", program)
+	for _, service := range backends {
+		text += fmt.Sprintf(", %s: {image: %s}", service, backend)
+	}
+	text += "}\n"
 	if err := os.WriteFile(images, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.command = append(c.command, "-p", project, "-f", "docker-compose.yml", "-f", images)
+	c.command = append(c.command, "-p", project, "-f", file, "-f", images)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(c.run("logs", "--no-color"))

@@ -1,5 +1,6 @@
 // Backend is a small HTTP server to put behind fourseven: / says which one it
-// is, /health says ok. It takes its number from NAME and its address from LISTEN.
+// is, /health says ok. It takes its name from NAME or else from
+// its host, and its address from LISTEN.
 package main
 
 import (
@@ -15,7 +16,8 @@ import (
 )
 
 func main() {
-	name := cmp.Or(os.Getenv("NAME"), "1")
+	host, _ := os.Hostname()
+	name := cmp.Or(os.Getenv("NAME"), host, "1")
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "backend %s\n", name) })
 	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
