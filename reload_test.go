@@ -27,6 +27,9 @@ func TestReload(t *testing.T) {
 	lb := serve(t, "LB_BACKENDS_FILE="+path)
 	live := dial(t, lb.l4)
 	request(t, live, "/slow?body=20s")
+	if _, err := live.Read(make([]byte, 1)); err != nil { // it has had its turn
+		t.Fatal(err)
+	}
 	if got := whose(t, lb.l4, lb.l4); got != "21" {
 		t.Fatalf("answers from %s, want 21", got)
 	}
