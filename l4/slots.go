@@ -46,12 +46,8 @@ func (s Slots) Release() {
 	}
 }
 
-// Taken returns how many slots are taken, and Limit how many there are; both are
-// 0 without a bound.
+// Taken returns how many slots are taken, 0 without a bound.
 func (s Slots) Taken() int { return len(s.c) }
-
-// Limit returns how many slots there are, 0 without a bound.
-func (s Slots) Limit() int { return cap(s.c) }
 
 // What is kept back of the descriptor limit: for listeners, logs and admin, for
 // probes, and for the pipes of bulk transfers, two descriptors each.
