@@ -29,6 +29,9 @@ type config struct {
 	L7Listen    address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, or off"`
 	AdminListen address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, or off"`
 
+	AdminToken token  `env:"ADMIN_TOKEN" help:"bearer token that admin requests which change or profile something must have; without one they are taken from this machine alone"`
+	ReusePort  string `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses, and take over from this one without a lost connection"`
+
 	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn, or by the client's address"`
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
@@ -74,6 +77,7 @@ type config struct {
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" help:"least level that is logged"`
 	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" oneof:"text,json" help:"form of a log line"`
+	AccessLog string     `env:"ACCESS_LOG" envDefault:"off" oneof:"off,on" help:"one line for each L4 connection and each L7 request"`
 
 	sources map[string]string // variable -> where its value is from, unless it is the default
 }

@@ -265,3 +265,19 @@ func checkFaults(t *testing.T, environ, want []string) {
 		t.Errorf("got %v, want a multierror of %d", err, len(want))
 	}
 }
+
+// A token must not reach a log, not even one that is refused.
+func TestLoadConfigKeepsSecrets(t *testing.T) {
+	_, err := loadConfig([]string{"LB_BACKENDS=a:1", "LB_ADMIN_TOKEN=hush hush"})
+	if err == nil || !strings.Contains(err.Error(), "LB_ADMIN_TOKEN: expected visible ASCII") || strings.Contains(err.Error(), "hush") {
+		t.Errorf("error: %v", err)
+	}
+	cfg, err := loadConfig([]string{"LB_BACKENDS=a:1", "LB_ADMIN_TOKEN=hush"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := cfg.writeEffective(&out); err != nil || strings.Contains(out.String(), "hush") {
+		t.Errorf("effective settings: %v\n%s", err, out.String())
+	}
+}

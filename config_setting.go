@@ -47,6 +47,9 @@ func (s setting) allows(text string) bool {
 
 func (s setting) help() string { return s.field.Tag.Get("help") }
 
+// secret reports whether the setting's value must not be shown.
+func (s setting) secret() bool { return s.field.Type == reflect.TypeFor[token]() }
+
 // expected says in words what the setting takes.
 func (s setting) expected() string {
 	_, expected := s.kind()
@@ -113,6 +116,8 @@ func (s setting) kind() (name, expected string) {
 		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
 	case payload:
 		return "text", `text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`
+	case token:
+		return "text", "visible ASCII characters without spaces"
 	case size:
 		return "size", "a size " + s.bounds() + ", in bytes or with KiB, MiB or GiB"
 	case time.Duration:

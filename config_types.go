@@ -263,3 +263,24 @@ func parseList[T any](text []byte, parse func(string) (T, error)) ([]T, error) {
 	}
 	return list, errs.ErrorOrNil()
 }
+
+// token is a secret that never prints itself.
+type token string
+
+// UnmarshalText reads what can stand behind "Bearer" (RFC 6750, section 2.1).
+func (t *token) UnmarshalText(text []byte) error {
+	for _, c := range text {
+		if c <= ' ' || c > '~' {
+			return errUnexpected
+		}
+	}
+	*t = token(text)
+	return nil
+}
+
+func (t token) String() string {
+	if t == "" {
+		return ""
+	}
+	return "(secret)"
+}

@@ -51,6 +51,10 @@ func TestTypes(t *testing.T) {
 		{"networks of nothing", parse[prefixes], ",", "error"},
 		{"disabled in another word", parse[address], "OFF", "error"},
 
+		{"token", parse[token], "s3cr3t+/=", "(secret)"},
+		{"no token", parse[token], "", ""},
+		{"token of two words", parse[token], "Bearer x", "error"},
+
 		{"path", parse[requestPath], "/health", "/health"},
 		{"query", parse[requestPath], "/h?deep=1%20", "/h?deep=1%20"},
 		{"relative", parse[requestPath], "health", "error"},
