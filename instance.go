@@ -100,17 +100,22 @@ func (in *instance) newL7() *l7.Server {
 		TrustedProxies: cfg.L7TrustedProxies,
 		Admit:          admitTo(in.gate),
 		Slots:          in.slots,
-		// An upgraded connection is relayed as L4 relays.
-		Tunnel: func(client, backend net.Conn) { in.tunnels.Run(client, backend) },
+		Tunnel:         in.tunnel,
 	}
 }
 
 // admitTo lets L7's clients through the gate that L4's go through.
-func admitTo(gate *l4.Gate) func(net.Conn) (netip.AddrPort, func(), bool) {
-	return func(conn net.Conn) (netip.AddrPort, func(), bool) {
+func admitTo(gate *l4.Gate) func(net.Conn) (netip.AddrPort, func(), string) {
+	return func(conn net.Conn) (netip.AddrPort, func(), string) {
 		visitor, refused := gate.Enter(conn)
-		return visitor.Client, visitor.Leave, refused == ""
+		return visitor.Client, visitor.Leave, string(refused)
 	}
+}
+
+// tunnel relays an upgraded connection as L4 relays.
+func (in *instance) tunnel(client, backend net.Conn, b *health.Backend) (received, sent int64, why string) {
+	received, sent, ending := in.tunnels.Run(client, backend, b)
+	return received, sent, string(ending)
 }
 
 // cutBackend ends the live connections of a backend that went down.

@@ -39,6 +39,7 @@ type Backend struct {
 type vitals struct {
 	active   atomic.Int64
 	total    atomic.Uint64
+	traffic  Traffic
 	failures [numReasons]atomic.Uint64
 
 	// resolved is the address that the last good dial of a named host reached;
@@ -57,6 +58,10 @@ type vitals struct {
 	wavered   int       // streaks of probes that ended without a change of state
 	lastErr   error     // of the last failed probe
 }
+
+// Traffic counts the bytes between clients and a backend, as they move: Received
+// those from clients, Sent those to clients.
+type Traffic struct{ Received, Sent atomic.Int64 }
 
 // Status is what the last probes said of a backend: an immutable snapshot.
 type Status struct {
@@ -195,8 +200,15 @@ func (b *Backend) Status() Status { return *b.status.Load() }
 // Active returns how many connections or requests the backend has now.
 func (b *Backend) Active() int64 { return b.active.Load() }
 
-// Total returns how many turns the backend was given since it joined.
+// Total returns how many connections and requests the backend was given since it
+// joined.
 func (b *Backend) Total() uint64 { return b.total.Load() }
+
+// Count counts a connection or request, once there is a connection for it.
+func (b *Backend) Count() { b.total.Add(1) }
+
+// Traffic returns the backend's counters, for those who move its bytes.
+func (b *Backend) Traffic() *Traffic { return &b.traffic }
 
 // Failures returns how many dials of the backend failed for that reason.
 func (b *Backend) Failures(r Reason) uint64 { return b.failures[r].Load() }
@@ -214,16 +226,14 @@ func (b *Backend) Suspect() {
 // backend that Next returned.
 func (b *Backend) Release() { b.active.Add(-1) }
 
-// acquire counts a turn, unless the backend has all that it may have.
+// acquire takes a place, unless the backend has all that it may have.
 func (b *Backend) acquire() bool {
 	if b.MaxConns == 0 {
 		b.active.Add(1)
-		b.total.Add(1)
 		return true
 	}
 	for n := b.active.Load(); n < b.MaxConns; n = b.active.Load() {
 		if b.active.CompareAndSwap(n, n+1) {
-			b.total.Add(1)
 			return true
 		}
 	}

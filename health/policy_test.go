@@ -41,6 +41,7 @@ func chosen(t testing.TB, p *Pool, i int) *Backend {
 	if b == nil {
 		t.Fatalf("nothing for client %d", i)
 	}
+	b.Count()
 	b.Release()
 	return b
 }

@@ -40,7 +40,9 @@ func TestTurnsAreExactUnderConcurrency(t *testing.T) {
 		wg.Go(func() {
 			for range 60 {
 				turn := p.Turn()
-				turn.Next().Release()
+				b := turn.Next()
+				b.Count()
+				b.Release()
 			}
 		})
 	}

@@ -33,6 +33,7 @@ func TestReplaceKeepsWhatStays(t *testing.T) {
 	p.record(1, 1, probed(p, 0, nil), probed(p, 1, errors.New("bad")))
 	turn := p.Turn()
 	held := turn.Next()
+	held.Count()
 	p.Replace(parse(t, "c:1,b:1,a:1;max_conns=1"))
 	bs := p.Backends()
 	if bs[2].Total() != 1 || bs[2].Active() != 1 || bs[2].Status().State != Up || bs[2].MaxConns != 1 {

@@ -14,13 +14,18 @@ import (
 func (ses *session) dial() (net.Conn, Ending) {
 	s := ses.server
 	turn := s.Pool.TurnFor(ses.visitor.Client.Addr())
-	for range s.Retries + 1 {
+	for try := range s.Retries + 1 {
 		b := turn.Next()
 		if b == nil {
 			break
 		}
+		if try > 0 {
+			ses.retries++
+			s.retries.Add(1)
+		}
 		conn, err := s.dialOne(b, ses.visitor)
 		if err == nil {
+			b.Count()
 			ses.backend, ses.dialled = b, time.Now()
 			return conn, ""
 		}
@@ -28,7 +33,6 @@ func (ses *session) dial() (net.Conn, Ending) {
 		if s.dials.Err() != nil {
 			return nil, Drain
 		}
-		ses.retries++
 		s.Logger.Debug("dial", "frontend", "l4", "err", err)
 	}
 	if turn.Tried() {

@@ -51,18 +51,21 @@ const (
 	releasePause = 30 * time.Second
 )
 
-// Run relays the two connections until both directions have ended, closes them
-// and returns why.
-func (rs *Relays) Run(client, backend net.Conn) Ending {
+// Run relays the two connections, the second one to b, until both directions have
+// ended, and closes them. It returns the bytes from and to the client, and why it
+// ended.
+func (rs *Relays) Run(client, backend net.Conn, b *health.Backend) (received, sent int64, why Ending) {
 	r, err := newRelay(client.(stream), backend.(stream))
 	if err != nil {
 		reset(client)
 		reset(backend)
-		return ConnectFailed
+		return 0, 0, ConnectFailed
 	}
+	r.of = b
 	endc := make(chan Ending, 1)
 	rs.start(r, func(why Ending) { endc <- why })
-	return <-endc
+	why = <-endc
+	return r.received(), r.sent(), why
 }
 
 // start begins a relay and returns. The function is called once, when both
@@ -103,6 +106,7 @@ func (rs *Relays) remove(r *relay) {
 	delete(rs.live, r)
 	rs.received += r.received()
 	rs.sent += r.sent()
+	r.count()
 }
 
 // Bytes returns how many bytes clients have sent and were sent, those of live
@@ -236,6 +240,7 @@ func (rs *Relays) mayRelease(now time.Time) bool {
 // past a limit, or nothing.
 func (rs *Relays) inspect(r *relay, now time.Time) Ending {
 	w := &r.watch
+	r.count()
 	if !w.tuned {
 		w.tuned = true
 		r.tune()

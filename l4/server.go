@@ -41,6 +41,9 @@ type Server struct {
 	wg      sync.WaitGroup // one a connection; Add only under mu while !closing
 
 	active    atomic.Int64
+	accepted  atomic.Uint64
+	retries   atomic.Uint64
+	failures  atomic.Uint64   // of Accept
 	dials     context.Context // ends when what remains is cut; made by track
 	cutDials  context.CancelFunc
 	clients   chan stream    // to a worker that waits
@@ -70,6 +73,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		if errors.Is(err, net.ErrClosed) {
 			break
 		}
+		s.failures.Add(1)
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		s.Logger.Error("accept", "frontend", "l4", "err", err, "pause", pause)
 		if !sleep(pause, closed) {
@@ -137,6 +141,7 @@ func (s *Server) start(client stream, closed <-chan struct{}) {
 		return
 	}
 	s.active.Add(1)
+	s.accepted.Add(1)
 	s.wg.Add(1)
 	select {
 	case s.clients <- client:
@@ -202,9 +207,6 @@ func (s *Server) connect(client stream) {
 	ses.relay, r.of = r, ses.backend
 	s.Relays.start(r, ses.finish)
 }
-
-// Active returns how many connections live.
-func (s *Server) Active() int { return int(s.active.Load()) }
 
 // Shutdown closes the listener and waits for the live connections to end. When
 // the context is done it resets what remains and returns the context's error.

@@ -14,7 +14,7 @@ type Record struct {
 	Client         netip.AddrPort // zero for Unix sockets
 	Backend        string         // empty unless one was dialled
 	Reason         Ending
-	Retries        int   // backends that could not be dialled, before Backend
+	Retries        int   // further backends tried after a failed dial
 	Received, Sent int64 // bytes from and to the client
 	Began          time.Time
 	Dial, Whole    time.Duration // until the backend was dialled, until the end

@@ -13,10 +13,12 @@ type watch struct {
 	since   time.Time // when seen or half last changed
 	asked   time.Time // when patient last looked
 	seen    int64
-	queued  int  // what the kernel had to deliver when it was last asked
-	sampled bool // it was, in this silence
-	half    bool
-	tuned   bool
+	// received and sent are what the backend's counters have been told.
+	received, sent int64
+	queued         int  // what the kernel had to deliver when it was last asked
+	sampled        bool // it was, in this silence
+	half           bool
+	tuned          bool
 }
 
 // note reports whether the relay has moved since the last time, or one side has
@@ -28,6 +30,22 @@ func (w *watch) note(r *relay, now time.Time) bool {
 	}
 	w.seen, w.half, w.since, w.sampled = seen, half, now, false
 	return true
+}
+
+// count tells the backend's counters what has moved since the last time.
+func (r *relay) count() {
+	if r.of == nil {
+		return
+	}
+	w, t := &r.watch, r.of.Traffic()
+	received, sent := r.received(), r.sent()
+	if received != w.received {
+		t.Received.Add(received - w.received)
+	}
+	if sent != w.sent {
+		t.Sent.Add(sent - w.sent)
+	}
+	w.received, w.sent = received, sent
 }
 
 // queued returns how many bytes the kernel has to deliver, either way.

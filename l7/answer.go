@@ -17,6 +17,7 @@ func (c *conn) answer(status int, text string) {
 	if text == "" {
 		text = fasthttp.StatusMessage(status)
 	}
+	c.rec.own = status
 	// The connection may have been stopped: its deadline is over then.
 	_ = c.nc.SetWriteDeadline(time.Now().Add(answerTime))
 	c.out.start()

@@ -64,8 +64,7 @@ func (a *ask) step(fd uintptr) bool {
 	case n == 0:
 		a.err = io.EOF
 	default:
-		rd.w += n
-		rd.full = rd.w == len(rd.buf)
+		rd.took(n)
 	}
 	return !waits
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -18,9 +19,10 @@ import (
 type conn struct {
 	srv     *Server
 	nc      net.Conn
-	peer    netip.Addr
-	trusted bool   // X-Forwarded-* of this client are kept
-	leave   func() // called at the end, unless nil
+	client  netip.AddrPort // zero for Unix sockets
+	peer    netip.Addr     // of client, without a zone
+	trusted bool           // X-Forwarded-* of this client are kept
+	leave   func()         // called at the end, unless nil
 	state   state
 
 	rd  reader
@@ -42,6 +44,11 @@ type conn struct {
 	flushOut func() error
 	early    early
 
+	began          time.Time
+	received, sent atomic.Int64 // bytes from and to the client
+	rec            recording
+	reason         string // why the connection ended, if not by itself or by a stop
+
 	backend    atomic.Pointer[backendConn]
 	cancelDial atomic.Pointer[context.CancelFunc]
 	holds      *health.Backend // to be released
@@ -55,8 +62,9 @@ type conn struct {
 // serveConn serves a client's requests, one after the other, until either side
 // has had enough.
 func (s *Server) serveConn(nc net.Conn) {
-	c := &conn{srv: s, nc: nc}
+	c := &conn{srv: s, nc: nc, began: time.Now()}
 	c.rd.conn, c.out.conn = nc, nc
+	c.rd.count, c.out.count, c.early.count = &c.received, &c.sent, &c.sent
 	c.out.moved, c.out.early = c.progress, &c.early
 	c.toBackend.moved = c.progress
 	c.state.since.Store(s.now.Load())
@@ -83,21 +91,22 @@ func (s *Server) serveConn(nc net.Conn) {
 func (c *conn) comeIn() bool {
 	if c.srv.Admit == nil {
 		if tcp, ok := c.nc.RemoteAddr().(*net.TCPAddr); ok {
-			c.setPeer(tcp.AddrPort().Addr())
+			c.setClient(tcp.AddrPort())
 		}
 		return true
 	}
-	client, leave, ok := c.srv.Admit(c.nc)
-	if !ok {
+	client, leave, refused := c.srv.Admit(c.nc)
+	c.setClient(client)
+	if refused != "" {
+		c.reason = refused
 		return false
 	}
 	c.leave = leave
-	c.setPeer(client.Addr())
 	return true
 }
 
-func (c *conn) setPeer(addr netip.Addr) {
-	c.peer = addr.Unmap().WithZone("")
+func (c *conn) setClient(client netip.AddrPort) {
+	c.client, c.peer = client, client.Addr().Unmap().WithZone("")
 	for _, prefix := range c.srv.TrustedProxies {
 		if prefix.Contains(c.peer) {
 			c.trusted = true
@@ -114,6 +123,7 @@ func (c *conn) end() {
 	_ = c.nc.Close()
 	c.rd.release()
 	c.out.release()
+	c.recordEnd()
 	c.srv.remove(c)
 	if c.leave != nil {
 		c.leave()
@@ -133,9 +143,12 @@ func (c *conn) next() bool {
 	if !c.enter(reading) {
 		return false
 	}
+	c.beginRecord()
+	defer c.endRecord()
 	head, err := c.head()
 	if err == nil {
 		err = c.req.parse(head)
+		c.recordLine(head)
 	}
 	if err != nil {
 		return c.refuse(err)
@@ -152,7 +165,11 @@ func (c *conn) await() bool {
 	if len(c.rd.buf) > smallBuffer {
 		c.rd.release() // an idle connection holds no more than it needs
 	}
-	return c.rd.fill(smallBuffer) == nil
+	err := c.rd.fill(smallBuffer)
+	if err != nil && err != io.EOF && c.state.stopped() == running {
+		c.reason = whyClient
+	}
+	return err == nil
 }
 
 // head reads on until a whole head is there, and returns it. Empty lines before
@@ -206,6 +223,7 @@ func (c *conn) refuse(err error) bool {
 	default:
 		return false
 	}
+	c.rec.Reason = r.why
 	c.srv.Logger.Debug("request refused", "client", c.peer, "status", r.status, "reason", r.why)
 	c.close = true
 	c.answer(r.status, "")

@@ -1,6 +1,9 @@
 package l7
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // opening is what the next response begins with, whatever it will be.
 const opening = "HTTP/1.1 "
@@ -18,6 +21,7 @@ type early struct {
 	// ended: the client's FIN was seen; proven: bytes were sent after that, so that
 	// a client that left resets the connection.
 	ended, proven bool
+	count         *atomic.Int64 // of the bytes sent to the client
 }
 
 type boundary uint8
@@ -63,7 +67,9 @@ func (e *early) probe(s *socket) bool {
 		e.proven = e.opened
 	case e.next == atChunk:
 		// Zeros may stand before a chunk's size (RFC 9112 section 7.1).
-		e.proven = s.send([]byte("0"))
+		if e.proven = s.send([]byte("0")); e.proven {
+			e.count.Add(1)
+		}
 	}
 	return e.proven
 }

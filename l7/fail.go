@@ -62,6 +62,9 @@ func (c *conn) fail(err error) bool {
 // complete. Where the framing shows that, the end of the stream is enough, and
 // all bytes that came get through; else it takes a reset.
 func (c *conn) breakOff(err error) bool {
+	if c.state.stopped() == running {
+		c.reason = c.rec.Reason
+	}
 	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
 	if !c.answered || c.resp.bodyLength(false) < 0 && c.req.http10 || c.state.stopped() == closing {
 		reset(c.nc)

@@ -32,6 +32,7 @@ func (c *conn) exchange() bool {
 	c.letGo()
 	c.toBackend.release()
 	if err != nil {
+		c.recordFailure(err)
 		return c.fail(err)
 	}
 	if c.close && (c.up.err != nil || c.rd.buffered() > 0) {
@@ -80,28 +81,41 @@ func (c *conn) forward() error {
 // connect finds a backend and a connection to it. A failed dial goes on to another
 // backend: nothing has been sent, so that is right for any method.
 func (c *conn) connect(turn *health.Turn) error {
-	tries := 0
-	for b := turn.Next(); b != nil; b = turn.Next() {
-		c.holds = b
-		up := c.srv.upstreams.of(b)
-		bc := up.reuse(c.body.ended())
-		if bc == nil {
-			var err error
-			if bc, err = c.dial(up); err != nil {
-				c.srv.Logger.Debug("connect", "backend", b.Addr, "err", err)
-			}
+	for tries := 0; tries <= c.srv.Retries && c.state.stopped() == running; tries++ {
+		again := turn.Tried()
+		b := turn.Next()
+		if b == nil {
+			break
 		}
-		if bc != nil {
+		c.holds = b
+		if again {
+			c.rec.Retries++
+			c.srv.retries.Add(1)
+		}
+		bc, err := c.connectTo(b)
+		if err == nil {
+			b.Count()
+			c.rec.Backend = b.Addr
 			c.backend.Store(bc)
 			return nil
 		}
+		c.srv.Logger.Debug("connect", "backend", b.Addr, "err", err)
 		b.Release()
 		c.holds = nil
-		if tries++; tries > c.srv.Retries || c.state.stopped() != running {
-			break
-		}
 	}
 	return c.noBackend(turn.Last())
+}
+
+// connectTo takes a kept connection to the backend, or dials.
+func (c *conn) connectTo(b *health.Backend) (*backendConn, error) {
+	up := c.srv.upstreams.of(b)
+	if bc := up.reuse(c.body.ended()); bc != nil {
+		return bc, nil
+	}
+	began := time.Now()
+	bc, err := c.dial(up)
+	c.rec.Dial = time.Since(began)
+	return bc, err
 }
 
 func (c *conn) dial(up *upstream) (*backendConn, error) {
@@ -121,8 +135,10 @@ func (c *conn) noBackend(last *health.Backend) error {
 		return c.failure(errGone)
 	}
 	if last == nil {
+		c.rec.Reason = whyNoBackend
 		return &failed{503, "No healthy backends", nil}
 	}
+	c.rec.Reason = whyNoConnection
 	return &failed{503, "Backend server http://" + last.Addr + " is not healthy", nil}
 }
 
@@ -196,7 +212,7 @@ func (c *conn) attempt(bc *backendConn) (begun bool, err error) {
 
 // send sends the request, or begins to.
 func (c *conn) send(bc *backendConn) error {
-	c.toBackend.conn = bc.nc
+	c.toBackend.conn, c.toBackend.count = bc.nc, &bc.up.backend.Traffic().Received
 	switch {
 	case !c.body.ended():
 		c.startUpload()

@@ -117,18 +117,19 @@ func eventually(t testing.TB, what string, holds func() bool) {
 }
 
 // tunnel is a plain relay: it ends when both directions have ended.
-func tunnel(client, backend net.Conn) {
+func tunnel(client, backend net.Conn, _ *health.Backend) (received, sent int64, why string) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(backend, client)
+		received, _ = io.Copy(backend, client)
 		_ = backend.(*net.TCPConn).CloseWrite()
 	}()
-	_, _ = io.Copy(client, backend)
+	sent, _ = io.Copy(client, backend)
 	_ = client.(*net.TCPConn).CloseWrite()
 	<-done
 	_ = client.Close()
 	_ = backend.Close()
+	return received, sent, "eof"
 }
 
 // dial connects to the proxy, with a deadline for all that follows.

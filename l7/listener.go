@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type listener struct {
 	net.Listener
 	log   *slog.Logger
 	slots Slots // nil for no limit
+	// failures counts those of Accept.
+	failures *atomic.Uint64
 
 	once   sync.Once
 	closed chan struct{}
@@ -38,6 +41,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if errors.Is(err, net.ErrClosed) || l.isClosed() {
 			return nil, err
 		}
+		l.failures.Add(1)
 		l.log.Warn("accept", "err", err, "pause", pause)
 		if !l.sleep(pause) {
 			return nil, net.ErrClosed

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // The two sizes of pooled buffers: a small one holds nearly every head and small
@@ -49,6 +50,7 @@ type reader struct {
 	// was meant for the other side goes out first, so nothing is held back.
 	// If nil, nothing is called.
 	before func() error
+	count  *atomic.Int64 // of the bytes read; nil if nobody counts
 
 	buf  []byte
 	r, w int  // what is unread is buf[r:w]
@@ -75,12 +77,20 @@ func (rd *reader) fill(max int) error {
 		}
 	}
 	n, err := rd.conn.Read(rd.buf[rd.w:])
-	rd.w += n
-	rd.full = rd.w == len(rd.buf)
+	rd.took(n)
 	if n > 0 {
 		return nil // an error comes back at the next read
 	}
 	return err
+}
+
+// took notes that n bytes were read into the buffer.
+func (rd *reader) took(n int) {
+	rd.w += n
+	rd.full = rd.w == len(rd.buf)
+	if rd.count != nil {
+		rd.count.Add(int64(n))
+	}
 }
 
 func (rd *reader) makeRoom(max int) error {

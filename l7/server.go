@@ -57,20 +57,29 @@ type Server struct {
 	// included. If nil, nothing does.
 	Slots Slots
 	// Admit is asked in the goroutine of each new connection who the client is, and
-	// whether it may come in. It may read a PROXY header, and nothing more. Unless
-	// it refuses, leave is called once when the connection has ended. If nil,
-	// everybody comes in.
-	Admit func(net.Conn) (client netip.AddrPort, leave func(), ok bool)
+	// whether it may come in: refused says why not, in a word, or is empty. It may
+	// read a PROXY header, and nothing more. Unless it refuses, leave is called once
+	// when the connection has ended. If nil, everybody comes in.
+	Admit func(net.Conn) (client netip.AddrPort, leave func(), refused string)
 	// Logger takes one debug line for each request that could not be forwarded.
 	// If nil, nothing is logged.
 	Logger *slog.Logger
 	// Tunnel takes over a client's and a backend's connection that have agreed on
-	// another protocol. It returns when both have ended and are closed. All that
+	// another protocol. It returns when both have ended and are closed, with the
+	// bytes that it moved from and to the client and a word of l4.Ending. All that
 	// had been read from either was written to the other. If nil, requests for an
 	// upgrade are forwarded without asking for it.
-	Tunnel func(client, backend net.Conn)
+	Tunnel func(client, backend net.Conn, b *health.Backend) (received, sent int64, why string)
+	// Served is called after each request, in the goroutine of its connection; the
+	// Record is valid during the call. Ended is called once for each connection when
+	// it is closed. If nil, nobody is told.
+	Served func(*Record)
+	Ended  func(Closing)
 
 	active    atomic.Int64
+	accepted  atomic.Uint64
+	retries   atomic.Uint64
+	failures  atomic.Uint64 // of Accept
 	draining  atomic.Bool
 	now       atomic.Uint32 // counts pulses
 	limits    limits
@@ -81,8 +90,10 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
 	conns     map[*conn]struct{}
-	stopWatch chan struct{}
-	watchDone chan struct{}
+	// received and sent are bytes of connections that have ended.
+	received, sent int64
+	stopWatch      chan struct{}
+	watchDone      chan struct{}
 	// empty is closed when a shutdown has nothing left to wait for.
 	empty chan struct{}
 }
@@ -108,7 +119,7 @@ func (s *Server) Active() int { return int(s.active.Load()) }
 // ErrServerClosed after Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
 	s.start.Do(s.init)
-	l := &listener{Listener: ln, log: s.Logger, slots: s.Slots, closed: make(chan struct{})}
+	l := &listener{Listener: ln, log: s.Logger, slots: s.Slots, failures: &s.failures, closed: make(chan struct{})}
 	if !s.addListener(l) {
 		_ = l.Close()
 		return ErrServerClosed
@@ -199,6 +210,7 @@ func (s *Server) add(c *conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
+	s.accepted.Add(1)
 	return true
 }
 
@@ -206,6 +218,8 @@ func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.received += c.received.Load()
+	s.sent += c.sent.Load()
 	s.checkEmptyLocked()
 }
 

@@ -22,6 +22,7 @@ func (c *conn) switchProtocols() error {
 		return errGone
 	}
 	c.answered = true
+	c.rec.Received = int64(c.rd.buffered())
 	if err := c.toBackend.send(c.rd.unread()); err != nil {
 		return errGone
 	}
@@ -32,12 +33,22 @@ func (c *conn) switchProtocols() error {
 	if !c.enter(tunnelling) {
 		return errGone
 	}
-	c.srv.Tunnel(c.nc, bc.nc)
+	c.tunnel(bc)
 	c.backend.Store(nil)
 	bc.close()
 	c.holds.Release()
 	c.holds = nil
 	return nil
+}
+
+// tunnel hands the connections over and notes what became of them.
+func (c *conn) tunnel(bc *backendConn) {
+	received, sent, why := c.srv.Tunnel(c.nc, bc.nc, c.holds)
+	c.rec.Received += received
+	c.rec.Sent = sent
+	if c.reason = why; why != whyEnd {
+		c.rec.Reason = why
+	}
 }
 
 // appendSwitch writes the 101's head. It has neither length nor coding.

@@ -127,7 +127,7 @@ func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
 		return nil, err
 	}
 	bc := &backendConn{nc: nc, up: u}
-	bc.rd.conn = nc
+	bc.rd.conn, bc.rd.count = nc, &u.backend.Traffic().Sent
 	bc.sock.init(nc)
 	return bc, nil
 }

@@ -3,6 +3,7 @@ package l7
 import (
 	"net"
 	"strconv"
+	"sync/atomic"
 )
 
 // chunkRoom is the most that a chunk's size line and line end take in a buffer.
@@ -16,6 +17,7 @@ type writer struct {
 	moved func()
 	// early may have sent the first bytes. If nil, nobody has.
 	early *early
+	count *atomic.Int64 // of the bytes sent; nil if nobody counts
 
 	buf  []byte
 	sent bool  // at least one byte has left since the last start
@@ -46,11 +48,16 @@ func (w *writer) send(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
+	ahead := len(p)
 	if w.early != nil {
 		p = w.early.cut(p)
 	}
+	ahead -= len(p)
 	n, err := w.conn.Write(p)
 	w.err = err
+	if w.count != nil {
+		w.count.Add(int64(ahead + n))
+	}
 	if n > 0 {
 		w.sent = true
 		if w.moved != nil {

@@ -1,0 +1,140 @@
+package l7
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Record says what became of one request that was answered or forwarded.
+type Record struct {
+	Client  netip.AddrPort // zero for Unix sockets
+	Backend string         // empty unless a connection to one was had
+	// Method and Target are the request line's, cut off after MaxRecorded bytes
+	// each, and empty if it could not be read. They are valid during the call.
+	Method, Target []byte
+	// Status is that of the answer, or StatusNone.
+	Status int
+	// Reason says why the exchange was not whole, or why the request was refused. It
+	// is empty if the client got all of a backend's answer.
+	Reason  string
+	Retries int // further backends tried after a failed dial
+	// Received and Sent are bytes from and to the client: heads and bodies, those of
+	// an upgraded connection too. Received is without the framing of chunks.
+	Received, Sent int64
+	Began          time.Time // when the request's first byte was there
+	// Dial is how long the connection to the backend took, zero if one was kept.
+	Dial, Whole time.Duration
+}
+
+const (
+	// StatusNone stands for a request whose client got no answer, as it left before.
+	StatusNone = 499
+	// MaxRecorded is how much of a method or target is recorded.
+	MaxRecorded = 1 << 10
+)
+
+// Closing says why a client's connection ended.
+type Closing struct {
+	Client netip.AddrPort // zero for Unix sockets
+	Reason string         // one of the words of l4.Ending
+	Whole  time.Duration
+}
+
+// The reasons that are found here. They are words of l4.Ending.
+const (
+	whyEnd          = "eof"
+	whyClient       = "client_reset"
+	whyBackend      = "backend_reset"
+	whySilence      = "idle"
+	whyShutdown     = "drain"
+	whyNoBackend    = "no_backend"
+	whyNoConnection = "connect_failed"
+)
+
+// recording is what a connection notes of its present request for the Record.
+type recording struct {
+	Record
+	line     []byte // Method and Target, copied: the buffer they came in is reused
+	own      int    // the status of an answer of ours, or 0
+	received int64  // of the head
+	sent     int64  // the connection's, when the request began
+}
+
+// beginRecord begins the record of a request.
+func (c *conn) beginRecord() {
+	r := &c.rec
+	*r = recording{line: r.line[:0], sent: c.sent.Load()}
+	r.Client, r.Began = c.client, time.Now()
+}
+
+// recordLine keeps the request line of a head that has been read.
+func (c *conn) recordLine(head []byte) {
+	r := &c.rec
+	method := c.req.method[:min(len(c.req.method), MaxRecorded)]
+	target := c.req.target[:min(len(c.req.target), MaxRecorded)]
+	r.line = append(append(r.line, method...), target...)
+	r.Method, r.Target = r.line[:len(method)], r.line[len(method):]
+	r.received = int64(len(head))
+}
+
+// endRecord hands the record of a request over, unless there was none to answer.
+func (c *conn) endRecord() {
+	r := &c.rec
+	if c.srv.Served == nil || r.received == 0 && r.own == 0 {
+		return
+	}
+	switch {
+	case r.own != 0:
+		r.Status = r.own
+	case c.answered:
+		r.Status = c.resp.status
+	default:
+		r.Status = StatusNone
+	}
+	r.Received += r.received + c.bodySize
+	r.Sent += c.sent.Load() - r.sent
+	r.Whole = time.Since(r.Began)
+	c.srv.Served(&r.Record)
+}
+
+// recordFailure notes why an exchange was not whole, unless that is known.
+func (c *conn) recordFailure(err error) {
+	var r *refusal
+	switch {
+	case c.rec.Reason != "":
+	case errors.As(err, &r):
+		c.rec.Reason = r.why
+	case c.state.stopped() != running:
+		c.rec.Reason = c.stopReason()
+	case c.out.err != nil || c.up.err != nil && c.toBackend.err == nil:
+		c.rec.Reason = whyClient
+	default:
+		c.rec.Reason = whyBackend
+	}
+}
+
+// stopReason says why the connection was stopped.
+func (c *conn) stopReason() string {
+	switch c.state.stopped() {
+	case timedOut, slowBody:
+		return whySilence
+	case clientLeft:
+		return whyClient
+	case closing:
+		return whyShutdown
+	}
+	return whyEnd
+}
+
+// recordEnd says why the client's connection ended, once.
+func (c *conn) recordEnd() {
+	if c.srv.Ended == nil {
+		return
+	}
+	reason := c.reason
+	if reason == "" {
+		reason = c.stopReason()
+	}
+	c.srv.Ended(Closing{Client: c.client, Reason: reason, Whole: time.Since(c.began)})
+}

@@ -1,0 +1,182 @@
+package l7_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"fourseven/l7"
+)
+
+// records are what a Server reports, in words.
+type records struct {
+	served, ended chan string
+}
+
+// recorded makes the server report to the records.
+func recorded(r *records, then func(*l7.Server)) func(*l7.Server) {
+	r.served, r.ended = make(chan string, 10), make(chan string, 10)
+	return func(s *l7.Server) {
+		s.Served = func(rec *l7.Record) {
+			r.served <- fmt.Sprintf("%s %s %d %q retries=%d in=%d out=%d backend=%v",
+				rec.Method, rec.Target, rec.Status, rec.Reason, rec.Retries, rec.Received, rec.Sent, rec.Backend != "")
+		}
+		s.Ended = func(c l7.Closing) { r.ended <- c.Reason }
+		if then != nil {
+			then(s)
+		}
+	}
+}
+
+// next returns what is reported next.
+func next(t *testing.T, c <-chan string) string {
+	t.Helper()
+	select {
+	case s := <-c:
+		return s
+	case <-time.After(patience):
+		t.Fatal("nothing was reported")
+		return ""
+	}
+}
+
+// nobody returns an address that refuses connections.
+func nobody(t *testing.T) string {
+	t.Helper()
+	ln := listen(t)
+	_ = ln.Close()
+	return ln.Addr().String()
+}
+
+// TestRecord pins what is reported of each way a request can go, and of its
+// connection: exact bytes, one reason.
+func TestRecord(t *testing.T) {
+	answering := func(t *testing.T) []string { return []string{keptBackend(t)} }
+	answers := func(raw string) func(*testing.T) []string {
+		return func(t *testing.T) []string { return []string{rawBackend(t, raw)} }
+	}
+	silent := func(t *testing.T) []string {
+		return []string{scriptedBackend(t, func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) })}
+	}
+	const post = "POST /p?q=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+	const half = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+	for _, tt := range []struct {
+		name      string
+		backends  func(*testing.T) []string
+		configure func(*l7.Server)
+		request   string
+		leaves    bool // the client does, without reading
+		served    string
+		ended     string
+	}{
+		{name: "whole", backends: answering, request: get,
+			served: fmt.Sprintf(`GET / 200 "" retries=0 in=%d out=%d backend=true`, len(get), len(plainAnswer)), ended: "eof"},
+		{name: "with a body", backends: answering, request: post,
+			served: fmt.Sprintf(`POST /p?q=1 200 "" retries=0 in=%d out=%d backend=true`, len(post), len(plainAnswer)), ended: "eof"},
+		{name: "another backend tried", request: get,
+			backends: func(t *testing.T) []string { return append([]string{nobody(t)}, answering(t)...) },
+			served:   fmt.Sprintf(`GET / 200 "" retries=1 in=%d out=%d backend=true`, len(get), len(plainAnswer)), ended: "eof"},
+		{name: "none reached", backends: func(t *testing.T) []string { return []string{nobody(t)} }, request: get,
+			served: `GET / 503 "connect_failed" retries=0`, ended: "eof"},
+		{name: "none up", backends: func(*testing.T) []string { return nil }, request: get,
+			served: `GET / 503 "no_backend" retries=0`, ended: "eof"},
+		{name: "refused", backends: answering, request: "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+			served: `GET / 400 "`, ended: "eof"},
+		{name: "not a request", backends: answering, request: "\x16\x03\x01\r\n\r\n",
+			served: `  400 "`, ended: "eof"},
+		{name: "malformed answer", backends: answers("nonsense\r\n\r\n"), request: get,
+			served: `GET / 502 "backend_reset" retries=0`, ended: "eof"},
+		{name: "answer broken off", backends: answers(half), request: get,
+			served: fmt.Sprintf(`GET / 200 "backend_reset" retries=0 in=%d out=%d backend=true`, len(get), len(half)), ended: "backend_reset"},
+		{name: "slow backend", backends: silent, request: get,
+			configure: func(s *l7.Server) { s.BackendTimeout = 100 * time.Millisecond },
+			served:    `GET / 504 "idle" retries=0`, ended: "idle"},
+		{name: "client left", backends: silent, request: get, leaves: true,
+			served: fmt.Sprintf(`GET / 499 "client_reset" retries=0 in=%d out=`, len(get)), ended: "client_reset"},
+		{name: "silent client", backends: answering, leaves: false,
+			configure: func(s *l7.Server) { s.HeaderTimeout = 100 * time.Millisecond }, ended: "idle"},
+		{name: "turned away", backends: answering, request: get,
+			configure: func(s *l7.Server) {
+				s.Admit = func(nc net.Conn) (c netip.AddrPort, leave func(), refused string) {
+					_, _ = nc.Read(make([]byte, 1)) // else the client's dial may fail
+					return c, nil, "denied"
+				}
+			}, ended: "denied"},
+		{name: "upgraded", request: upgrade + "early", backends: func(t *testing.T) []string { return []string{scriptedBackend(t, switching)} },
+			served: fmt.Sprintf(`GET /chat 101 "" retries=0 in=%d`, len(upgrade)+len("early")), ended: "eof"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r records
+			p := startProxy(t, recorded(&r, tt.configure), tt.backends(t)...)
+			nc := p.dial(t)
+			_, _ = io.WriteString(nc, tt.request)
+			switch {
+			case tt.leaves:
+				_ = nc.SetLinger(0)
+				eventually(t, "the request is at the backend", func() bool { return p.Active() == 1 })
+				_ = nc.Close()
+			default:
+				if tt.request != "" {
+					_ = nc.CloseWrite()
+				}
+				_, _ = io.Copy(io.Discard, nc)
+				_ = nc.Close()
+			}
+			if got := next(t, r.ended); got != tt.ended {
+				t.Errorf("the connection ended by %s, want %s", got, tt.ended)
+			}
+			if tt.served == "" {
+				if len(r.served) > 0 {
+					t.Errorf("reported %s, want nothing", next(t, r.served))
+				}
+			} else if got := next(t, r.served); !strings.HasPrefix(got, tt.served) {
+				t.Errorf("reported %s\nwant %s", got, tt.served)
+			}
+		})
+	}
+}
+
+// TestStatsAreExact pins that all bytes are counted, once, for the frontend and
+// for the backend, on kept connections too.
+func TestStatsAreExact(t *testing.T) {
+	var r records
+	p := startProxy(t, recorded(&r, nil), keptBackend(t))
+	nc := p.dial(t)
+	br := bufio.NewReader(nc)
+	for range 3 {
+		_, _ = io.WriteString(nc, get)
+		readResponse(t, br, get)
+	}
+	_ = nc.Close()
+	next(t, r.ended)
+	s := p.Stats()
+	in, out := int64(3*len(get)), int64(3*len(plainAnswer))
+	if s.Connections != 1 || s.Received != in || s.Sent != out || s.Retries != 0 {
+		t.Errorf("%+v, want 1 connection, %d bytes in and %d out", s, in, out)
+	}
+	b := p.Pool.Backends()[0]
+	if b.Total() != 3 || b.Traffic().Sent.Load() != out || b.Traffic().Received.Load() <= in {
+		t.Errorf("backend: %d requests, %d bytes in, %d out", b.Total(), b.Traffic().Received.Load(), b.Traffic().Sent.Load())
+	}
+}
+
+// keptBackend answers each request on the same connection.
+func keptBackend(t *testing.T) string {
+	return scriptedBackend(t, func(nc net.Conn) {
+		br := bufio.NewReader(nc)
+		for {
+			req, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, req.Body)
+			_, _ = io.WriteString(nc, plainAnswer)
+		}
+	})
+}
