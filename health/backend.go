@@ -41,6 +41,10 @@ type vitals struct {
 	total    atomic.Uint64
 	traffic  Traffic
 	failures [numReasons]atomic.Uint64
+	checks   [numCheckResults]atomic.Uint64
+	changes  atomic.Uint64 // of its state
+	mode     atomic.Uint32 // a Mode
+	given    atomic.Int32  // the operator's weight, or 0
 
 	// resolved is the address that the last good dial of a named host reached;
 	// it spares a DNS lookup per connection. Nil for literal addresses.
@@ -212,6 +216,13 @@ func (b *Backend) Traffic() *Traffic { return &b.traffic }
 
 // Failures returns how many dials of the backend failed for that reason.
 func (b *Backend) Failures(r Reason) uint64 { return b.failures[r].Load() }
+
+// Checks returns how many probes of the backend went that way.
+func (b *Backend) Checks(r CheckResult) uint64 { return b.checks[r].Load() }
+
+// Changes returns how often the backend came up or went down, without the first
+// time that its state was found out.
+func (b *Backend) Changes() uint64 { return b.changes.Load() }
 
 // Suspect asks for a probe of the backend without waiting for its turn. It
 // never blocks, and many calls make one probe.

@@ -24,6 +24,9 @@ const (
 	numReasons
 )
 
+// Reasons are all reasons of a failed dial.
+var Reasons = [numReasons]Reason{Refused, Timeout, Unreachable, NoSourcePort, NoFD}
+
 // String returns the reason's word as it stands in logs and metrics.
 func (r Reason) String() string {
 	return [...]string{"refused", "timeout", "unreachable", "no_source_port", "no_fd"}[r]
@@ -54,6 +57,9 @@ type Dialer struct {
 	// Bare leaves out TuneSocket: the caller calls it on connections that last,
 	// and short ones are spared its system calls.
 	Bare bool
+	// Dialled is called with the time that each dial took which succeeded. If nil,
+	// nobody is told.
+	Dialled func(time.Duration)
 }
 
 // Dial connects to the backend. A failed dial is counted, and unless it is this
@@ -62,8 +68,12 @@ type Dialer struct {
 // connection. Its socket is as TuneSocket leaves it,
 // unless the dialer is Bare.
 func (d *Dialer) Dial(ctx context.Context, b *Backend) (net.Conn, error) {
+	began := time.Now()
 	conn, err := d.dialAddr(ctx, b)
 	if err == nil {
+		if d.Dialled != nil {
+			d.Dialled(time.Since(began))
+		}
 		return conn, nil
 	}
 	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {

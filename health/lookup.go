@@ -138,6 +138,9 @@ const (
 	numLookupResults
 )
 
+// LookupResults are all results of a lookup.
+var LookupResults = [numLookupResults]LookupResult{LookupOK, LookupNotFound, LookupTimeout, LookupError}
+
 // String returns the result's word as it stands in metrics.
 func (r LookupResult) String() string {
 	return [...]string{"ok", "not_found", "timeout", "error"}[r]

@@ -19,7 +19,8 @@ type Pool struct {
 	// SlowStart is the time over which the weight of a backend grows to its full
 	// size after it recovered, or joined a pool that takes traffic. Zero is at once.
 	SlowStart time.Duration
-	// OnDown is called when a backend that was up is found to be down. If nil,
+	// OnDown is called when a backend that was up is found to be down, or put down
+	// by the operator. If nil,
 	// nothing is. It must not call the Pool's methods that change it.
 	OnDown func(*Backend)
 	// Logger takes the changes of state. If nil, they are not logged.
@@ -87,7 +88,7 @@ func (p *Pool) publishLocked() {
 	}
 	var names []string
 	for _, b := range p.backends {
-		if b.Status().State == Up {
+		if b.takesTraffic() {
 			names = append(names, b.Addr)
 		}
 	}
@@ -100,12 +101,12 @@ func (p *Pool) layOutLocked() {
 	var main, spare []*Backend
 	unknown := false
 	for _, b := range p.backends {
-		state := b.Status().State
-		unknown = unknown || state == Unknown
+		unknown = unknown || b.Status().State == Unknown
 		switch {
-		case state == Up && b.Backup:
+		case !b.takesTraffic():
+		case b.Backup:
 			spare = append(spare, b)
-		case state == Up:
+		default:
 			main = append(main, b)
 		}
 	}

@@ -62,6 +62,9 @@ func (p *Pool) adoptLocked(b, old *Backend) *Backend {
 		return old
 	case old != nil:
 		b.vitals = old.vitals
+		if b.Weight != old.Weight {
+			b.given.Store(0)
+		}
 		return b
 	}
 	if gone := p.departed[b.Addr]; gone != nil {

@@ -9,6 +9,24 @@ import (
 // then confirm it again, before one line in the log says so.
 const unsteadyAfter = 3
 
+// CheckResult says how a probe went.
+type CheckResult uint8
+
+// The results of a probe. CheckLocal is a failure of this machine, which says
+// nothing about the backend.
+const (
+	CheckPassed CheckResult = iota
+	CheckFailed
+	CheckLocal
+	numCheckResults
+)
+
+// CheckResults are all results of a probe.
+var CheckResults = [numCheckResults]CheckResult{CheckPassed, CheckFailed, CheckLocal}
+
+// String returns the result's word as it stands in metrics.
+func (r CheckResult) String() string { return [...]string{"passed", "failed", "local"}[r] }
+
 // result is the outcome of one probe.
 type result struct {
 	backend *Backend
@@ -34,12 +52,12 @@ func (p *Pool) recordAll(rise, fall int, results []result) (fallen []*Backend) {
 	defer p.mu.Unlock()
 	changed := false
 	for _, r := range results {
-		before := r.backend.Status().State
+		up := r.backend.Status().State == Up && r.backend.Mode() != ModeDown
 		if !r.backend.member || !p.recordLocked(r, rise, fall) {
 			continue
 		}
 		changed = true
-		if before == Up {
+		if up {
 			fallen = append(fallen, r.backend)
 		}
 	}
@@ -53,8 +71,9 @@ func (p *Pool) recordAll(rise, fall int, results []result) (fallen []*Backend) {
 func (p *Pool) recordLocked(r result, rise, fall int) bool {
 	b, s := r.backend, r.backend.Status()
 	s.ProbedAt, s.Latency, s.Err = r.started, r.latency, r.err
-	var dial *DialError
-	if errors.As(r.err, &dial) && dial.Reason.Local() {
+	outcome := checkResult(r.err)
+	b.checks[outcome].Add(1)
+	if outcome == CheckLocal {
 		if b.Status().Err == nil && p.Logger != nil {
 			p.Logger.Warn("probe failed on this machine", "backend", b.Addr, "state", s.State.String(), "err", r.err)
 		}
@@ -86,9 +105,22 @@ func (p *Pool) recordLocked(r result, rise, fall int) bool {
 	return changed
 }
 
+func checkResult(err error) CheckResult {
+	var dial *DialError
+	switch {
+	case err == nil:
+		return CheckPassed
+	case errors.As(err, &dial) && dial.Reason.Local():
+		return CheckLocal
+	}
+	return CheckFailed
+}
+
 // turnLocked prepares the backend for another state.
 func (p *Pool) turnLocked(b *Backend, from, to State) {
-	b.wavered = 0
+	if b.wavered = 0; from != Unknown {
+		b.changes.Add(1)
+	}
 	b.recovered = time.Time{}
 	if to == Up && p.SlowStart > 0 && (from == Down || b.late) {
 		b.recovered = time.Now()

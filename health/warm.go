@@ -16,7 +16,7 @@ func (p *Pool) weighLocked(backends []*Backend) []member {
 	now := time.Now()
 	total, warm := 0, true
 	for _, b := range backends {
-		total += b.Weight
+		total += b.CurrentWeight()
 		warm = warm && p.warmthLocked(b, now) == warmSteps
 	}
 	scale := 1
@@ -25,7 +25,7 @@ func (p *Pool) weighLocked(backends []*Backend) []member {
 	}
 	members := make([]member, 0, len(backends))
 	for _, b := range backends {
-		weight := b.Weight * scale * p.warmthLocked(b, now) / warmSteps
+		weight := b.CurrentWeight() * scale * p.warmthLocked(b, now) / warmSteps
 		members = append(members, member{b, max(weight, 1)})
 	}
 	return members

@@ -95,7 +95,7 @@ func (rs *Relays) add(r *relay) {
 	if rs.closed {
 		r.cut(Drain)
 	}
-	if rs.CutOnDown && r.of != nil && r.of.Status().State == health.Down {
+	if rs.CutOnDown && r.of != nil && r.of.Down() {
 		r.cut(BackendDown) // it went down since it was dialled
 	}
 }
