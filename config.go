@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"fourseven/admin"
 	"fourseven/health"
 )
 
@@ -128,23 +130,29 @@ func (c *config) probeConflicts() (errs []error) {
 	return errs
 }
 
-// writeEffective prints every setting with its effective value and its source.
-func (c *config) writeEffective(w io.Writer) error {
-	var b bytes.Buffer
-	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "SETTING\tVALUE\tSOURCE")
+// effective returns every setting's effective value and where it is from.
+func (c *config) effective() []admin.Setting {
+	var all []admin.Setting
 	for _, s := range settings() {
 		value, source := s.format(c), c.sources[s.name]
 		if s.name == "LB_HEALTH_CHECK" {
 			value = c.probeKind()
 		}
-		if value == "" {
-			value = "(empty)"
-		}
 		if source == "" {
 			source = "default"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", s.name, value, source)
+		all = append(all, admin.Setting{Name: s.name, Value: value, Source: source})
+	}
+	return all
+}
+
+// writeEffective prints every setting with its effective value and its source.
+func (c *config) writeEffective(w io.Writer) error {
+	var b bytes.Buffer
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "SETTING\tVALUE\tSOURCE")
+	for _, s := range c.effective() {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "(empty)"), s.Source)
 	}
 	_ = tw.Flush() // a buffer takes everything
 	_, err := b.WriteTo(w)

@@ -36,7 +36,10 @@ type instance struct {
 	gate     *l4.Gate  // who may come in, to either frontend
 	slots    l4.Slots  // how many may
 	admin    *http.Server
+	counters *admin.Counters
 	draining atomic.Bool
+	began    time.Time
+	limit    int // of client connections; 0 for none
 
 	fatalc chan error // the first failure of a listener ends the instance
 	wg     sync.WaitGroup
@@ -57,9 +60,12 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 		gate: &l4.Gate{
 			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
 		},
-		slots:  l4.NewSlots(maxConns(cfg, logger)),
-		fatalc: make(chan error, 3),
+		counters: admin.NewCounters(),
+		began:    time.Now(),
+		limit:    maxConns(cfg, logger),
+		fatalc:   make(chan error, 3),
 	}
+	in.slots = l4.NewSlots(in.limit)
 	if cfg.DNSServer != "" {
 		in.finder.Resolver = health.DNSServer(string(cfg.DNSServer))
 	}
@@ -70,8 +76,9 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 		pool.OnDown = in.cutBackend
 	}
 	in.admin = &http.Server{
-		Handler:           admin.Handler(admin.Source{Pool: pool, Draining: in.draining.Load}),
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		MaxHeaderBytes:    64 << 10,
 		IdleTimeout:       time.Minute,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
@@ -82,7 +89,8 @@ func (in *instance) newL4() *l4.Server {
 	cfg := in.cfg
 	return &l4.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:    &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true},
+		Dialer:    &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
+		Ended:     in.counters.L4Ended,
 		SendProxy: cfg.sendProxy(),
 		Relays:    l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
 		Gate:      in.gate,
@@ -94,7 +102,9 @@ func (in *instance) newL7() *l7.Server {
 	cfg := in.cfg
 	return &l7.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:        &health.Dialer{Timeout: cfg.ConnectTimeout},
+		Dialer:        &health.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled},
+		Ended:         in.counters.L7Ended,
+		Served:        in.counters.Served,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
 		MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
 		TrustedProxies: cfg.L7TrustedProxies,
@@ -263,6 +273,7 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 			*l.on = ln.Addr()
 		}
 	}
+	in.admin.Handler = admin.Handler(in.source(ctx, on))
 	in.serve("l4", lns[0], in.l4.Serve)
 	in.serve("l7", lns[1], in.l7.Serve)
 	in.serve("admin", lns[2], in.admin.Serve)

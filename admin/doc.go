@@ -1,8 +1,17 @@
-// Package admin shows what the program does, on an address of its own.
+// Package admin shows what the program does and steers it, on an address of its
+// own.
 //
-//	h := admin.Handler(admin.Source{Pool: pool, Draining: draining.Load})
+//	counters := admin.NewCounters()
+//	l4server.Ended = counters.L4Ended
+//	...
+//	h := admin.Handler(admin.Source{Pool: pool, Counters: counters, ...})
 //	http.Serve(ln, h)
 //
 // /healthz answers 200 while the process lives, /readyz only while it should be
-// given traffic. The package does not listen, and changes nothing.
+// given traffic. /metrics is for Prometheus, /api/ for programs, / for people.
+// What changes something, or profiles the process, is let in by the guard: with
+// the token, or without one from this machine alone.
+//
+// The package does not listen, keeps no state but the counters, and never touches
+// the data path: everything is read when it is asked for.
 package admin

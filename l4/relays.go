@@ -136,14 +136,7 @@ func (rs *Relays) CutAll() {
 // CutBackend cuts the relays to a backend that went down, and returns how many
 // there were.
 func (rs *Relays) CutBackend(b *health.Backend) int {
-	rs.mu.Lock()
-	var its []*relay
-	for r := range rs.live {
-		if r.of != nil && r.of.Addr == b.Addr {
-			its = append(its, r)
-		}
-	}
-	rs.mu.Unlock()
+	its := rs.of(b)
 	for _, r := range its {
 		r.cut(BackendDown)
 	}

@@ -1,0 +1,22 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// show answers with JSON.
+func show(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // who asked may have left
+}
+
+// fail answers with what went wrong.
+func fail(w http.ResponseWriter, status int, text string) {
+	show(w, status, map[string]string{"error": text})
+}
+
+func (src *Source) showConfig(w http.ResponseWriter, _ *http.Request) {
+	show(w, http.StatusOK, src.Settings)
+}

@@ -1,0 +1,128 @@
+package admin
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"fourseven/l4"
+	"fourseven/l7"
+)
+
+// Counters count what the frontends report. Their methods are made for the
+// frontends' hooks: they are safe for concurrent use, take no lock and allocate
+// nothing.
+type Counters struct {
+	l4, l7   endings
+	requests [len(methods)][codes]atomic.Uint64
+
+	connections, dials, served prometheus.Histogram // their durations
+}
+
+// endings counts connections by why they ended, in the order of l4.Endings.
+type endings [len(l4.Endings)]atomic.Uint64
+
+// methods are the labels that requests are counted under. Whatever else a client
+// sends is other: no label ever comes from a client.
+var methods = [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "other"}
+
+// codes are the statuses from 100 to 599, and one for all others.
+const codes = 501
+
+// NewCounters returns counters at zero.
+func NewCounters() *Counters {
+	histogram := func(name, help string, buckets ...float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+	}
+	return &Counters{
+		connections: histogram("lb_connection_duration_seconds", "How long client connections lived.",
+			.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 1800, 3600, 14400),
+		dials: histogram("lb_backend_connect_duration_seconds", "How long dials of backends took that succeeded.",
+			.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5),
+		served: histogram("lb_http_request_duration_seconds", "How long HTTP requests took, from their first byte to the last one of the answer.",
+			.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60),
+	}
+}
+
+// L4Ended counts a connection of the L4 frontend.
+func (c *Counters) L4Ended(rec l4.Record) {
+	c.l4.count(string(rec.Reason))
+	c.connections.Observe(rec.Whole.Seconds())
+}
+
+// L7Ended counts a connection of the L7 frontend.
+func (c *Counters) L7Ended(closing l7.Closing) {
+	c.l7.count(closing.Reason)
+	c.connections.Observe(closing.Whole.Seconds())
+}
+
+// Served counts a request of the L7 frontend.
+func (c *Counters) Served(rec *l7.Record) {
+	c.requests[methodIndex(rec.Method)][codeIndex(rec.Status)].Add(1)
+	c.served.Observe(rec.Whole.Seconds())
+}
+
+// Dialled counts a dial of a backend that succeeded.
+func (c *Counters) Dialled(d time.Duration) { c.dials.Observe(d.Seconds()) }
+
+func (e *endings) count(reason string) {
+	for i, word := range l4.Endings {
+		if string(word) == reason {
+			e[i].Add(1)
+			return
+		}
+	}
+}
+
+func methodIndex(method []byte) int {
+	for i, m := range methods {
+		if string(method) == m {
+			return i
+		}
+	}
+	return len(methods) - 1
+}
+
+func codeIndex(status int) int {
+	if status < 100 || status > 599 {
+		return codes - 1
+	}
+	return status - 100
+}
+
+// eachEnding calls f with each reason and how many connections of the frontend
+// ended by it.
+func (c *Counters) eachEnding(frontend string, f func(reason string, n uint64)) {
+	e := &c.l4
+	if frontend == "l7" {
+		e = &c.l7
+	}
+	for i, word := range l4.Endings {
+		f(string(word), e[i].Load())
+	}
+}
+
+// eachRequest calls f with each status and method that there were requests of.
+func (c *Counters) eachRequest(f func(code, method string, n uint64)) {
+	for m := range c.requests {
+		for i := range c.requests[m] {
+			if n := c.requests[m][i].Load(); n > 0 {
+				f(codeName(i), methods[m], n)
+			}
+		}
+	}
+}
+
+func codeName(i int) string {
+	if i == codes-1 {
+		return "other"
+	}
+	return strconv.Itoa(100 + i)
+}
+
+// rejects reports whether the reason is that the client may not come in.
+func rejects(reason string) bool {
+	return reason == string(l4.Denied) || reason == string(l4.ProxyHeader)
+}

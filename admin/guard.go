@@ -1,0 +1,70 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// guard decides who may change or profile the program.
+type guard struct {
+	token  [sha256.Size]byte // hashed, so that comparing takes the same time for any length
+	bears  bool              // there is a token
+	origin *http.CrossOriginProtection
+}
+
+func newGuard(token string) *guard {
+	return &guard{token: sha256.Sum256([]byte(token)), bears: token != "", origin: http.NewCrossOriginProtection()}
+}
+
+// protect lets requests through that bear the token, or if there is none come from
+// this machine; and none that a page of another site makes a browser send.
+func (g *guard) protect(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case g.origin.Check(r) != nil:
+			fail(w, http.StatusForbidden, "cross-site requests are refused")
+		case g.bears && !g.borne(r):
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			fail(w, http.StatusUnauthorized, "expected Authorization: Bearer with LB_ADMIN_TOKEN")
+		case !g.bears && !local(r):
+			fail(w, http.StatusForbidden, "only this machine may do that while LB_ADMIN_TOKEN is not set")
+		default:
+			next(w, r)
+		}
+	})
+}
+
+// borne reports whether the request bears the token (RFC 6750 section 2.1).
+func (g *guard) borne(r *http.Request) bool {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	sum := sha256.Sum256([]byte(token))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1
+}
+
+// local reports whether the request comes from this machine and asks for it: not
+// by way of a proxy here, and not under a name that somebody may have made point
+// here (DNS rebinding).
+func local(r *http.Request) bool {
+	if r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != "" {
+		return false
+	}
+	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && addr.Network() == "unix" {
+		return true
+	}
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && client.Addr().Unmap().IsLoopback() && namesThisMachine(r.Host)
+}
+
+// namesThisMachine reports whether the host is an address or localhost.
+func namesThisMachine(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	_, err := netip.ParseAddr(host)
+	return err == nil || strings.EqualFold(host, "localhost")
+}

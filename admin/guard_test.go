@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"testing"
+)
+
+// Pins who may change something: with a token who bears it, from wherever; without
+// one this machine alone, itself and under no name that may be another's.
+func TestGuard(t *testing.T) {
+	header := func(name, value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(name, value) }
+	}
+	from := func(addr string) func(*http.Request) { return func(r *http.Request) { r.RemoteAddr = addr } }
+	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
+	bearer := header("Authorization", "Bearer hush")
+	for _, tt := range []struct {
+		name   string
+		token  string
+		change []func(*http.Request)
+		want   int
+	}{
+		{"from here", "", nil, 200},
+		{"from here by IPv6", "", []func(*http.Request){from("[::1]:5"), host("[::1]:9900")}, 200},
+		{"from here by a mapped address", "", []func(*http.Request){from("[::ffff:127.0.0.1]:5")}, 200},
+		{"to localhost", "", []func(*http.Request){host("localhost:9900")}, 200},
+		{"to a bare address", "", []func(*http.Request){host("127.0.0.1")}, 200},
+		{"from elsewhere", "", []func(*http.Request){from("10.0.0.1:5")}, 403},
+		{"from elsewhere with a token nobody set", "", []func(*http.Request){from("10.0.0.1:5"), header("Authorization", "Bearer ")}, 403},
+		{"by a proxy here", "", []func(*http.Request){header("X-Forwarded-For", "10.0.0.1")}, 403},
+		{"by another kind of proxy here", "", []func(*http.Request){header("Forwarded", "for=10.0.0.1")}, 403},
+		{"under a rebound name", "", []func(*http.Request){host("evil.example:9900")}, 403},
+		{"under a name that begins like an address", "", []func(*http.Request){host("127.0.0.1.evil.example")}, 403},
+		{"by another site's page", "", []func(*http.Request){header("Sec-Fetch-Site", "cross-site")}, 403},
+		{"by another origin's page", "", []func(*http.Request){header("Origin", "http://evil.example")}, 403},
+		{"by a page of the same site", "", []func(*http.Request){header("Sec-Fetch-Site", "same-site")}, 403},
+		{"by its own page", "", []func(*http.Request){header("Sec-Fetch-Site", "same-origin"), header("Origin", "http://127.0.0.1:9900")}, 200},
+		{"with the token", "hush", []func(*http.Request){bearer}, 200},
+		{"with the token from elsewhere, by name", "hush", []func(*http.Request){bearer, from("10.0.0.1:5"), host("lb.example")}, 200},
+		{"with the token in lower case", "hush", []func(*http.Request){header("Authorization", "bearer hush")}, 200},
+		{"without the token from here", "hush", nil, 401},
+		{"with another token", "hush", []func(*http.Request){header("Authorization", "Bearer hus")}, 401},
+		{"with the token in another scheme", "hush", []func(*http.Request){header("Authorization", "Basic hush")}, 401},
+		{"with the token by another site's page", "hush", []func(*http.Request){bearer, header("Sec-Fetch-Site", "cross-site")}, 403},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newGuard(tt.token).protect(func(http.ResponseWriter, *http.Request) {})
+			if w := ask(h, "POST", "/", "", tt.change...); w.Code != tt.want {
+				t.Errorf("%d %s, want %d", w.Code, w.Body, tt.want)
+			}
+		})
+	}
+}
+
+// Pins that a client of a Unix socket, which has no address, is on this machine.
+func TestGuardUnix(t *testing.T) {
+	unix := func(r *http.Request) {
+		r.RemoteAddr, r.Host = "@", "fourseven"
+		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/x", Net: "unix"})
+		*r = *r.WithContext(ctx)
+	}
+	h := newGuard("").protect(func(http.ResponseWriter, *http.Request) {})
+	if w := ask(h, "POST", "/", "", unix); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

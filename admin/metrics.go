@@ -1,0 +1,133 @@
+package admin
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"fourseven/health"
+)
+
+// The metrics that are read from the parts when they are asked for, so that
+// counting costs the data path nothing more, and the series of a backend go when it
+// leaves.
+var (
+	buildInfo     = desc("lb_build_info", "The program's version; always 1.", "version", "goversion")
+	limit         = desc("lb_connections_limit", "How many client connections there may be at once; 0 is no limit.")
+	draining      = desc("lb_draining", "Whether the shutdown has begun.")
+	acceptErrors  = desc("lb_accept_errors_total", "Failed accepts on all frontends.")
+	linesDropped  = desc("lb_log_lines_dropped_total", "Log lines that were dropped because nobody read them in time.")
+	accepted      = desc("lb_frontend_connections_total", "Client connections accepted.", "frontend")
+	active        = desc("lb_frontend_active_connections", "Client connections that live.", "frontend")
+	rejected      = desc("lb_frontend_rejected_total", "Client connections that were not let in, by reason.", "frontend", "reason")
+	closed        = desc("lb_connections_closed_total", "Client connections that ended, by reason.", "frontend", "reason")
+	received      = desc("lb_received_bytes_total", "Bytes from clients.", "frontend")
+	sent          = desc("lb_sent_bytes_total", "Bytes to clients.", "frontend")
+	retries       = desc("lb_retries_total", "Further backends tried after a failed dial.", "frontend")
+	up            = desc("lb_backend_up", "Whether the backend's probes and the operator say that it is up.", "backend")
+	backendActive = desc("lb_backend_active_connections", "Connections and requests that the backend has.", "backend")
+	backendTotal  = desc("lb_backend_connections_total", "Connections and requests that the backend was given.", "backend")
+	connectErrors = desc("lb_backend_connect_errors_total", "Failed dials of the backend, by reason.", "backend", "reason")
+	checks        = desc("lb_backend_checks_total", "Probes of the backend, by result; local is a failure of this machine.", "backend", "result")
+	changes       = desc("lb_backend_state_changes_total", "How often the backend came up or went down.", "backend")
+	requests      = desc("lb_http_requests_total", "HTTP requests, by the status of their answer; 499 if the client left before it.", "code", "method")
+	inFlight      = desc("lb_http_requests_in_flight", "HTTP requests that live, upgraded connections included.")
+	lookups       = desc("lb_dns_lookups_total", "Lookups of backends' names, by result.", "result")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// register gives the registry all metrics.
+func (src *Source) register() {
+	c := src.Counters
+	src.Registry.MustRegister(collector{src}, c.connections, c.dials, c.served,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+}
+
+// collector reads the parts' own counts.
+type collector struct{ src *Source }
+
+// Describe says what Collect collects.
+func (c collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		buildInfo, limit, draining, acceptErrors, linesDropped,
+		accepted, active, rejected, closed, received, sent, retries,
+		up, backendActive, backendTotal, connectErrors, checks, changes,
+		requests, inFlight, lookups,
+	} {
+		out <- d
+	}
+}
+
+// Collect reads everything once.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	src, e := c.src, exposition{out}
+	e.gauge(buildInfo, 1, src.Version, runtime.Version())
+	e.gauge(limit, float64(src.Limit))
+	e.gauge(draining, truth(src.Draining()))
+	e.counter(acceptErrors, src.acceptErrors())
+	e.counter(linesDropped, src.Dropped())
+	for _, f := range src.Frontends {
+		c.collectFrontend(e, f)
+	}
+	for _, b := range src.Pool.Backends() {
+		collectBackend(e, b)
+	}
+	for _, r := range health.LookupResults {
+		e.counter(lookups, src.Lookups(r), r.String())
+	}
+	if src.InFlight != nil {
+		e.gauge(inFlight, float64(src.InFlight()))
+		src.Counters.eachRequest(func(code, method string, n uint64) { e.counter(requests, n, code, method) })
+	}
+}
+
+func (c collector) collectFrontend(e exposition, f Frontend) {
+	stats := f.Stats()
+	e.counter(accepted, stats.Connections, f.Name)
+	e.gauge(active, float64(stats.Active), f.Name)
+	e.counter(received, uint64(stats.Received), f.Name)
+	e.counter(sent, uint64(stats.Sent), f.Name)
+	e.counter(retries, stats.Retries, f.Name)
+	c.src.Counters.eachEnding(f.Name, func(reason string, n uint64) {
+		e.counter(closed, n, f.Name, reason)
+		if rejects(reason) {
+			e.counter(rejected, n, f.Name, reason)
+		}
+	})
+}
+
+func collectBackend(e exposition, b *health.Backend) {
+	isUp := b.Status().State == health.Up && b.Mode() != health.ModeDown
+	e.gauge(up, truth(isUp), b.Addr)
+	e.gauge(backendActive, float64(b.Active()), b.Addr)
+	e.counter(backendTotal, b.Total(), b.Addr)
+	e.counter(changes, b.Changes(), b.Addr)
+	for _, r := range health.Reasons {
+		e.counter(connectErrors, b.Failures(r), b.Addr, r.String())
+	}
+	for _, r := range health.CheckResults {
+		e.counter(checks, b.Checks(r), b.Addr, r.String())
+	}
+}
+
+// exposition is where a collector's metrics go.
+type exposition struct{ out chan<- prometheus.Metric }
+
+func (e exposition) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	e.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (e exposition) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	e.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func truth(fact bool) float64 {
+	if fact {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"fourseven/admin"
+	"fourseven/health"
+)
+
+// source is what the admin pages tell of. Closing of connections that they ask for
+// ends with the context.
+func (in *instance) source(ctx context.Context, on addrs) admin.Source {
+	src := admin.Source{
+		Pool: in.pool, Counters: in.counters, Registry: prometheus.NewRegistry(),
+		Draining: in.draining.Load,
+		Close:    func(b *health.Backend, rate int) int { return in.closeBackend(ctx, b, rate) },
+		Lookups:  in.finder.Lookups,
+		Dropped:  func() uint64 { return 0 },
+		Version:  programVersion(), Started: in.began, Limit: in.limit,
+		Token: string(in.cfg.AdminToken), Settings: in.cfg.effective(),
+	}
+	if on.l4 != nil {
+		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l4", Addr: on.l4.String(), Stats: in.l4Stats})
+	}
+	if on.l7 != nil {
+		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l7", Addr: on.l7.String(), Stats: in.l7Stats})
+		src.InFlight = in.l7.Active
+	}
+	return src
+}
+
+func (in *instance) l4Stats() admin.Stats {
+	s := in.l4.Stats()
+	return admin.Stats{
+		Active: s.Active, Connections: s.Connections, Retries: s.Retries, AcceptErrors: s.AcceptErrors,
+		Received: s.Received, Sent: s.Sent,
+	}
+}
+
+// l7Stats has what upgraded connections moved in it.
+func (in *instance) l7Stats() admin.Stats {
+	s := in.l7.Stats()
+	received, sent := in.tunnels.Bytes()
+	return admin.Stats{
+		Active: s.Active, Connections: s.Connections, Retries: s.Retries, AcceptErrors: s.AcceptErrors,
+		Received: s.Received + received, Sent: s.Sent + sent,
+	}
+}
+
+// closeBackend resets the connections to a backend that are relayed, rate of them
+// a second, and returns how many there are.
+func (in *instance) closeBackend(ctx context.Context, b *health.Backend, rate int) int {
+	n, tunnels := in.l4.Relays.Live(b), in.tunnels.Live(b)
+	in.logger.Info("closing connections", "backend", b.Addr, "l4", n, "l7", tunnels, "rate", rate)
+	in.wg.Go(func() { in.l4.Relays.Close(ctx, b, rate) })
+	in.wg.Go(func() { in.tunnels.Close(ctx, b, rate) })
+	return n + tunnels
+}
