@@ -94,7 +94,6 @@ func (c *conn) connect(turn *health.Turn) error {
 		}
 		bc, err := c.connectTo(b)
 		if err == nil {
-			b.Count()
 			c.rec.Backend = b.Addr
 			c.backend.Store(bc)
 			return nil
@@ -150,10 +149,13 @@ func (c *conn) ask(turn *health.Turn) error {
 	for repeated := false; ; {
 		bc := c.backend.Load()
 		begun, err := c.attempt(bc)
+		sent := c.up.done != nil || c.toBackend.sent // an upload owns toBackend
+		if sent {
+			c.holds.Count()
+		}
 		if err == nil {
 			return nil
 		}
-		sent := c.toBackend.sent
 		if !bc.reused || begun || c.up.done != nil || sent && (repeated || !c.req.repeatable) ||
 			c.state.stopped() != running {
 			return c.failure(err)

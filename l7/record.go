@@ -9,7 +9,7 @@ import (
 // Record says what became of one request that was answered or forwarded.
 type Record struct {
 	Client  netip.AddrPort // zero for Unix sockets
-	Backend string         // empty unless a connection to one was had
+	Backend string         // the last one that there was a connection to; or empty
 	// Method and Target are the request line's, cut off after MaxRecorded bytes
 	// each, and empty if it could not be read. They are valid during the call.
 	Method, Target []byte
