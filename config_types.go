@@ -76,10 +76,10 @@ func (s *dnsServer) UnmarshalText(text []byte) error {
 		host = net.JoinHostPort(host, "53")
 	}
 	b, err := health.ParseBackend(host)
-	if network, _ := health.SplitAddr(host); err != nil || network == "unix" || b.Addr != host {
+	if network, _ := health.SplitAddr(host); err != nil || network == "unix" || strings.ContainsAny(host, ";/") {
 		return errUnexpected
 	}
-	*s = dnsServer(host)
+	*s = dnsServer(b.Addr)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -136,10 +137,10 @@ func SplitAddr(addr string) (network, address string) {
 
 func parseAddr(s string) (string, error) {
 	if network, path := SplitAddr(s); network == "unix" {
-		if path == "" || path[0] != '/' {
+		if !filepath.IsAbs(path) {
 			return "", fmt.Errorf("expected an absolute path, as in unix:/run/db.sock")
 		}
-		return s, nil
+		return unixPrefix + filepath.Clean(path), nil
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
 		if scheme != "http" && scheme != "tcp" {
@@ -151,13 +152,23 @@ func parseAddr(s string) (string, error) {
 	if err != nil || host == "" {
 		return "", fmt.Errorf("expected host:port or unix:/path")
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
 		return "", fmt.Errorf("expected a port from 1 to 65535 after the host")
 	}
 	if strings.ContainsAny(host, "/@?# \t") {
 		return "", fmt.Errorf("expected host:port, without a path or user")
 	}
-	return net.JoinHostPort(host, port), nil
+	return net.JoinHostPort(canonicalHost(host), strconv.FormatUint(n, 10)), nil
+}
+
+// canonicalHost returns the one spelling of a host: backends are told apart, and
+// hashed on every instance, by their addresses' text.
+func canonicalHost(host string) string {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().String()
+	}
+	return strings.ToLower(host)
 }
 
 func (b *Backend) setOptions(options string) error {

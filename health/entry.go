@@ -41,13 +41,15 @@ func ParseEntry(s string) (Entry, error) {
 	addr, options, _ := strings.Cut(s, ";")
 	addr = strings.TrimSpace(addr)
 	scheme, rest, _ := strings.Cut(addr, "://")
-	e := Entry{Backend: NewBackend(addr)}
+	var e Entry
 	var err error
 	switch scheme {
 	case "dns":
 		e.kind = host
 		e.name, e.port, err = parseHost(rest)
+		rest = net.JoinHostPort(e.name, e.port)
 	case "srv":
+		rest = strings.ToLower(rest)
 		e.kind, e.name = service, rest
 		err = checkService(rest)
 	default:
@@ -57,6 +59,7 @@ func ParseEntry(s string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
+	e.Backend = NewBackend(scheme + "://" + rest)
 	e.Backend.Weight = 0
 	return e, e.Backend.setOptions(options)
 }
