@@ -101,17 +101,25 @@ func (c *config) conflicts() []error {
 	if c.L4Listen.off() && c.L7Listen.off() {
 		return []error{errors.New(`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`)}
 	}
-	errs := c.probeConflicts()
-	listeners := map[address]string{}
+	return append(c.probeConflicts(), c.listenConflicts()...)
+}
+
+// listenConflicts returns the faults of listeners that cannot listen beside an
+// earlier one.
+func (c *config) listenConflicts() (errs []error) {
+	var earlier []setting
 	for _, s := range settings() {
 		addr, ok := s.value(c).Interface().(address)
-		if !ok || !addr.fixed() {
+		if !ok {
 			continue
 		}
-		if other := listeners[addr]; other != "" {
-			errs = append(errs, fmt.Errorf("%s=%q: %s has the same address, expected another one", s.name, addr, other))
+		for _, other := range earlier {
+			if has := other.value(c).Interface().(address); has.collides(addr) {
+				errs = append(errs, fmt.Errorf("%s=%q: %s=%q has that address, expected another one", s.name, addr, other.name, has))
+				break
+			}
 		}
-		listeners[addr] = s.name
+		earlier = append(earlier, s)
 	}
 	return errs
 }

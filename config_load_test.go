@@ -136,8 +136,10 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"one listener off and one wrong", []string{good, "LB_L4_LISTEN=off", "LB_L7_LISTEN=x"}, []string{
 			`LB_L7_LISTEN="x": expected host:port, :port or unix:/path, or off`}},
 		{"one address twice", []string{good, "LB_L7_LISTEN=:9000", "LB_ADMIN_LISTEN=:9000"}, []string{
-			`LB_L7_LISTEN=":9000": LB_L4_LISTEN has the same address, expected another one`,
-			`LB_ADMIN_LISTEN=":9000": LB_L7_LISTEN has the same address, expected another one`}},
+			`LB_L7_LISTEN=":9000": LB_L4_LISTEN=":9000" has that address, expected another one`,
+			`LB_ADMIN_LISTEN=":9000": LB_L4_LISTEN=":9000" has that address, expected another one`}},
+		{"one address in other words", []string{good, "LB_L7_LISTEN=0.0.0.0:09000"}, []string{
+			`LB_L7_LISTEN="0.0.0.0:09000": LB_L4_LISTEN=":9000" has that address, expected another one`}},
 		{"all kinds at once, in order", []string{"LB_X=1", "LB_RETRIES=x", "LB_BACKENDS=a", "LB_L4_LISTEN=off", "LB_L7_LISTEN=off"}, []string{
 			`LB_BACKENDS: entry "a": expected host:port or unix:/path`,
 			`LB_RETRIES="x": expected a whole number from 0 to 16`,

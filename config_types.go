@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,9 +89,35 @@ type address string
 
 func (a address) off() bool { return a == "off" }
 
-// fixed reports whether the address names a port, so that two listeners cannot
-// have it. Port 0 is any free one.
-func (a address) fixed() bool { return a != "" && !a.off() && !strings.HasSuffix(string(a), ":0") }
+// collides reports whether two listeners cannot have both addresses. Names are not
+// looked up.
+func (a address) collides(b address) bool {
+	host, port := a.place()
+	otherHost, otherPort := b.place()
+	// "" is every host: it binds IPv4 and IPv6, whichever of the two is written.
+	return port != "" && port == otherPort && (host == otherHost || host == "" || otherHost == "")
+}
+
+// place returns what a listener on the address takes of the machine: a port, or a
+// path in its stead, of one host or of all (""). Nothing is taken by one that is
+// off, and by port 0, which is any free one.
+func (a address) place() (host, port string) {
+	network, at := health.SplitAddr(string(a))
+	if network == "unix" {
+		return "", filepath.Clean(at)
+	}
+	host, port, _ = net.SplitHostPort(at) // what has a fault takes nothing
+	ip, err := netip.ParseAddr(host)
+	switch ip = ip.Unmap(); {
+	case err != nil:
+		host = strings.ToLower(host)
+	case ip.IsUnspecified():
+		host = ""
+	default:
+		host = ip.String()
+	}
+	return host, strings.TrimLeft(port, "0")
+}
 
 // UnmarshalText reads host:port, :port, unix:/path or off.
 func (a *address) UnmarshalText(text []byte) error {

@@ -126,11 +126,3 @@ func TestStatusSetContains(t *testing.T) {
 		}
 	}
 }
-
-func TestAddressFixed(t *testing.T) {
-	for addr, want := range map[address]bool{":9000": true, "127.0.0.1:9000": true, ":0": false, "off": false, "": false} {
-		if got := addr.fixed(); got != want {
-			t.Errorf("%q: got %t, want %t", addr, got, want)
-		}
-	}
-}
