@@ -81,6 +81,9 @@ func (l *loader) read(s setting) {
 	default:
 		return
 	}
+	if text == "off" && s.mayBeOff() {
+		text = "0"
+	}
 	l.values[s.name] = text
 	if text == "" && !s.mayBeEmpty() || !s.allows(text) {
 		l.fault(s.name, l.unexpected(s))

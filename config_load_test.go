@@ -64,6 +64,18 @@ func TestLoadConfigLastDuplicateWins(t *testing.T) {
 	}
 }
 
+// TestLoadConfigOff pins that off is taken for every time and size that 0 disables.
+func TestLoadConfigOff(t *testing.T) {
+	c := mustLoad(t, "LB_BACKENDS=a:1", "LB_SLOW_START=off", "LB_L4_IDLE_TIMEOUT=off", "LB_L4_HALF_CLOSE_TIMEOUT=off",
+		"LB_L4_MAX_AGE=off", "LB_L7_HEADER_TIMEOUT=off", "LB_L7_IDLE_TIMEOUT=off", "LB_L7_BACKEND_TIMEOUT=off",
+		"LB_L7_MAX_BODY=off", "LB_SHUTDOWN_DELAY=off", "LB_DRAIN_TIMEOUT=off")
+	for _, s := range settings() {
+		if c.sources[s.name] == "environment" && s.name != "LB_BACKENDS" && !s.value(&c).IsZero() {
+			t.Errorf("%s: got %s, want 0", s.name, s.format(&c))
+		}
+	}
+}
+
 func TestLoadConfigFaults(t *testing.T) {
 	const good = "LB_BACKENDS=a:1"
 	for _, tt := range []struct {
@@ -99,12 +111,16 @@ func TestLoadConfigFaults(t *testing.T) {
 			`LB_HEALTH_RISE="0": expected a whole number from 1 to 1000`}},
 		{"duration without unit", []string{good, "LB_CONNECT_TIMEOUT=2"}, []string{
 			`LB_CONNECT_TIMEOUT="2": expected a duration of at least 1ms, such as 500ms or 1m30s`}},
+		{"off where nothing can be", []string{good, "LB_CONNECT_TIMEOUT=off", "LB_L7_MAX_HEADER=off", "LB_RETRIES=off"}, []string{
+			`LB_RETRIES="off": expected a whole number from 0 to 16`,
+			`LB_CONNECT_TIMEOUT="off": expected a duration of at least 1ms, such as 500ms or 1m30s`,
+			`LB_L7_MAX_HEADER="off": expected a size from 1KiB to 16MiB, in bytes or with KiB, MiB or GiB`}},
 		{"duration out of range", []string{good, "LB_CONNECT_TIMEOUT=0", "LB_DRAIN_TIMEOUT=-1s"}, []string{
 			`LB_CONNECT_TIMEOUT="0": expected a duration of at least 1ms, such as 500ms or 1m30s`,
-			`LB_DRAIN_TIMEOUT="-1s": expected a duration of at least 0s, such as 500ms or 1m30s`}},
+			`LB_DRAIN_TIMEOUT="-1s": expected a duration of at least 0s, such as 500ms or 1m30s, or off`}},
 		{"size", []string{good, "LB_L7_MAX_HEADER=64k", "LB_L7_MAX_BODY=-1"}, []string{
 			`LB_L7_MAX_HEADER="64k": expected a size from 1KiB to 16MiB, in bytes or with KiB, MiB or GiB`,
-			`LB_L7_MAX_BODY="-1": expected a size of at least 0, in bytes or with KiB, MiB or GiB`}},
+			`LB_L7_MAX_BODY="-1": expected a size of at least 0, in bytes or with KiB, MiB or GiB, or off`}},
 		{"size out of range", []string{good, "LB_L7_MAX_HEADER=0"}, []string{
 			`LB_L7_MAX_HEADER="0": expected a size from 1KiB to 16MiB, in bytes or with KiB, MiB or GiB`}},
 		{"word", []string{good, "LB_HEALTH_CHECK=https", "LB_LOG_LEVEL=INFO", "LB_LOG_FORMAT=xml"}, []string{

@@ -50,6 +50,17 @@ func (s setting) help() string { return s.field.Tag.Get("help") }
 // secret reports whether the setting's value must not be shown.
 func (s setting) secret() bool { return s.field.Type == reflect.TypeFor[token]() }
 
+// mayBeOff reports whether off may be written for 0: a time or a size that may be 0
+// then means none, or no limit.
+func (s setting) mayBeOff() bool {
+	switch s.value(&config{}).Interface().(type) {
+	case time.Duration, size:
+		low, ok := s.limit("min")
+		return ok && low == 0
+	}
+	return false
+}
+
 // expected says in words what the setting takes.
 func (s setting) expected() string {
 	_, expected := s.kind()
@@ -95,6 +106,14 @@ func (s setting) bounds() string {
 	return "from " + low + " to " + high
 }
 
+// orOff says in words that the setting may be off.
+func (s setting) orOff() string {
+	if s.mayBeOff() {
+		return ", or off"
+	}
+	return ""
+}
+
 // kind names what a setting takes, and says it in full for an error.
 func (s setting) kind() (name, expected string) {
 	if words := s.choices(); words != nil {
@@ -119,9 +138,9 @@ func (s setting) kind() (name, expected string) {
 	case token:
 		return "text", "visible ASCII characters without spaces"
 	case size:
-		return "size", "a size " + s.bounds() + ", in bytes or with KiB, MiB or GiB"
+		return "size", "a size " + s.bounds() + ", in bytes or with KiB, MiB or GiB" + s.orOff()
 	case time.Duration:
-		return "duration", "a duration " + s.bounds() + ", such as 500ms or 1m30s"
+		return "duration", "a duration " + s.bounds() + ", such as 500ms or 1m30s" + s.orOff()
 	}
 	return "number", "a whole number " + s.bounds()
 }
