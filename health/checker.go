@@ -58,6 +58,7 @@ func (c *Checker) CheckAll(ctx context.Context) {
 		}
 	}
 	c.Pool.record(1, 1, decided...)
+	c.Pool.name() // also if nothing was decided, or there are no backends
 }
 
 // Run probes until the context is done, and returns when the last probe has

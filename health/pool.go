@@ -1,6 +1,7 @@
 package health
 
 import (
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -35,8 +36,9 @@ type Pool struct {
 	mu       sync.Mutex
 	backends []*Backend // in the order of the list
 	departed map[string]*Backend
-	unprobed bool // all are up, those that join as well
-	handover bool // the ring may hold backends that left
+	unprobed bool   // all are up, those that join as well
+	handover bool   // the ring may hold backends that left
+	named    string // the healthy set that was logged last
 }
 
 // NewPool returns a pool of these backends, in this order. None takes traffic
@@ -83,16 +85,33 @@ func (p *Pool) markUpLocked() {
 // up.
 func (p *Pool) publishLocked() {
 	p.layOutLocked()
+	p.nameLocked()
+}
+
+// name says which backends are up, if that has not been said.
+func (p *Pool) name() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nameLocked()
+}
+
+func (p *Pool) nameLocked() {
 	if p.Logger == nil {
 		return
 	}
-	var names []string
+	var up []string
 	for _, b := range p.backends {
 		if b.takesTraffic() {
-			names = append(names, b.Addr)
+			up = append(up, b.Addr)
 		}
 	}
-	p.Logger.Info("healthy set", "up", len(names), "of", len(p.backends), "backends", strings.Join(names, ","))
+	names := strings.Join(up, ",")
+	set := fmt.Sprintf("%s of %d", names, len(p.backends))
+	if set == p.named {
+		return // where many that join turn out to be down, it is long, and the same each time
+	}
+	p.named = set
+	p.Logger.Info("healthy set", "up", len(up), "of", len(p.backends), "backends", names)
 }
 
 // layOutLocked builds the ring of the backends that are up. Backups come in when

@@ -2,6 +2,7 @@ package health
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,6 +74,33 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 	} {
 		if strings.Count(got, want) != n {
 			t.Errorf("%q stands %d times, want %d, in:\n%s", want, strings.Count(got, want), n, got)
+		}
+	}
+}
+
+// Pins that the healthy set is named at the start, also if it is empty because no
+// backend has been found, and not again while it stays the same.
+func TestEmptyHealthySetIsNamedOnce(t *testing.T) {
+	bad := errors.New("refused")
+	for _, tt := range []struct {
+		backends []*Backend
+		want     string
+	}{
+		{nil, "up=0 of=0"},
+		{backends(1, 1, 1), "up=0 of=3"},
+	} {
+		var buf bytes.Buffer
+		p := NewPool(tt.backends...)
+		p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+		c := Checker{Pool: p, Probe: func(context.Context, *Backend) error { return bad }, Timeout: time.Minute}
+		c.CheckAll(t.Context())
+		for i := range tt.backends { // as if it had joined
+			tt.backends[i].status.Store(&Status{})
+			p.record(1, 1, probed(p, i, bad))
+		}
+		got := buf.String()
+		if strings.Count(got, "healthy set") != 1 || !strings.Contains(got, `msg="healthy set" `+tt.want+` backends=""`) {
+			t.Errorf("want it once, %s:\n%s", tt.want, got)
 		}
 	}
 }
