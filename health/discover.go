@@ -196,6 +196,9 @@ func (d *Discoverer) logLocked(n *lookedUp, err error) {
 		d.Logger.Info("lookup recovered", "name", name)
 		return
 	}
+	if d.Resolver != nil {
+		err = withoutServer(err)
+	}
 	d.Logger.Warn("lookup", "name", name, "result", result.String(), "kept", len(n.answer.backends(n.entry)), "err", err)
 }
 

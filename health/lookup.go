@@ -121,6 +121,18 @@ func family(ctx context.Context, r *net.Resolver, network, name string, last []n
 	return slices.Compact(found), nil
 }
 
+// withoutServer leaves the server out of a lookup's error. Package net names the
+// system's, also where DNSServer had another one asked.
+func withoutServer(err error) error {
+	var dns *net.DNSError
+	if !errors.As(err, &dns) {
+		return err
+	}
+	unnamed := *dns
+	unnamed.Server = ""
+	return &unnamed
+}
+
 func notFound(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound
