@@ -14,7 +14,7 @@ func (p *Pool) Replace(backends []*Backend) {
 	for _, b := range p.backends {
 		before[b.Addr] = b
 	}
-	var added, removed []string
+	var added, altered, removed []string
 	next := make([]*Backend, 0, len(backends))
 	changed := len(backends) != len(before)
 	for i, b := range backends {
@@ -24,6 +24,9 @@ func (p *Pool) Replace(backends []*Backend) {
 			added = append(added, b.Addr)
 		}
 		b = p.adoptLocked(b, old)
+		if old != nil && b != old {
+			altered = append(altered, b.String())
+		}
 		next = append(next, b)
 		changed = changed || b != p.backends[i]
 	}
@@ -37,7 +40,7 @@ func (p *Pool) Replace(backends []*Backend) {
 		return
 	}
 	p.backends = next
-	p.logReplaced(added, removed)
+	p.logReplaced(added, altered, removed)
 	p.replacedLocked()
 }
 
@@ -88,8 +91,9 @@ func (p *Pool) dismissLocked(b *Backend) {
 	}
 }
 
-func (p *Pool) logReplaced(added, removed []string) {
+func (p *Pool) logReplaced(added, altered, removed []string) {
 	if p.Logger != nil {
-		p.Logger.Info("backends changed", "added", strings.Join(added, ","), "removed", strings.Join(removed, ","))
+		p.Logger.Info("backends changed", "added", strings.Join(added, ","), "removed", strings.Join(removed, ","),
+			"altered", strings.Join(altered, ","))
 	}
 }

@@ -124,8 +124,11 @@ func TestReplaceLogsChanges(t *testing.T) {
 		t.Errorf("nothing changed, still: %s", buf.String())
 	}
 	p.Replace(parse(t, "b:1,c:1"))
-	if want := `msg="backends changed" added=c:1 removed=a:1`; strings.Count(buf.String(), want) != 1 {
-		t.Errorf("want one %q in:\n%s", want, buf.String())
+	p.Replace(parse(t, "b:1;weight=2,c:1"))
+	for _, want := range []string{"added=c:1 removed=a:1 altered=\"\"\n", "added=\"\" removed=\"\" altered=\"b:1;weight=2\"\n"} {
+		if want = `msg="backends changed" ` + want; strings.Count(buf.String(), want) != 1 {
+			t.Errorf("want one %q in:\n%s", want, buf.String())
+		}
 	}
 }
 
