@@ -83,6 +83,7 @@ func (c *Checker) Run(ctx context.Context) error {
 func (c *Checker) watchAll(ctx context.Context, watched map[*vitals]context.CancelFunc, wg *sync.WaitGroup) {
 	present := map[*vitals]bool{}
 	backends := c.Pool.Backends()
+	phase := 1 + rand.N(c.Interval) // instances that start together do not begin in step
 	for i, b := range backends {
 		present[b.vitals] = true
 		if watched[b.vitals] != nil {
@@ -90,7 +91,7 @@ func (c *Checker) watchAll(ctx context.Context, watched map[*vitals]context.Canc
 		}
 		mine, cancel := context.WithCancel(ctx)
 		watched[b.vitals] = cancel
-		first := c.Interval * time.Duration(i+1) / time.Duration(len(backends))
+		first := (c.Interval*time.Duration(i) + phase) / time.Duration(len(backends))
 		wg.Go(func() { c.watch(mine, b, first) })
 	}
 	for v, cancel := range watched {

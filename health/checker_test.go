@@ -117,6 +117,32 @@ func TestProbeTimeoutAndPanicAreFailures(t *testing.T) {
 	})
 }
 
+// Pins that instances that start together do not probe in step from the first
+// round on.
+func TestInstancesAreNotInStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		firstc := make(chan time.Duration, 1000)
+		for range 10 {
+			p := NewPool(backends(1)...)
+			p.MarkAllUp()
+			run(t, newChecker(p, func(context.Context, *Backend) error {
+				firstc <- time.Since(began)
+				return nil
+			}))
+		}
+		time.Sleep(10*time.Second + time.Millisecond)
+		synctest.Wait()
+		distinct := map[time.Duration]bool{}
+		for len(firstc) > 0 {
+			distinct[(<-firstc).Truncate(time.Millisecond)] = true
+		}
+		if len(distinct) < 5 {
+			t.Errorf("ten instances probed at %d times, want them spread", len(distinct))
+		}
+	})
+}
+
 // Pins that schedules do not run in step: ten backends are probed at ten times.
 func TestScheduleIsSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
