@@ -63,6 +63,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	closed := s.closec()
 	var pause time.Duration
+	var said health.Throttle
 	for s.Slots.Wait(closed) {
 		conn, err := ln.Accept()
 		if err == nil {
@@ -75,7 +76,9 @@ func (s *Server) Serve(ln net.Listener) error {
 		}
 		s.failures.Add(1)
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-		s.Logger.Error("accept", "frontend", "l4", "err", err, "pause", pause)
+		if held, ok := said.Pass(err.Error()); ok {
+			s.Logger.Error("accept", "frontend", "l4", "err", err, "pause", pause, "held_back", held)
+		}
 		if !sleep(pause, closed) {
 			break
 		}

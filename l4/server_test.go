@@ -1,10 +1,13 @@
 package l4
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -114,13 +117,15 @@ func (f *flaky) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
+// Pins that accept errors do not end the loop, and that they do not flood the log.
 func TestAcceptErrorsDoNotEndTheLoop(t *testing.T) {
 	p := start(t, &Server{}, backend(t, named("1")))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &Server{Pool: p.Pool, Dialer: p.Dialer, Logger: p.Logger}
+	var log bytes.Buffer
+	srv := &Server{Pool: p.Pool, Dialer: p.Dialer, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	servec := make(chan error, 1)
 	go func() { servec <- srv.Serve(&flaky{Listener: ln, fails: 4}) }()
 	if got := ask(t, &proxy{addr: ln.Addr().String()}); got != "1" {
@@ -129,6 +134,9 @@ func TestAcceptErrorsDoNotEndTheLoop(t *testing.T) {
 	_ = srv.Shutdown(t.Context())
 	if err := <-servec; !errors.Is(err, ErrServerClosed) {
 		t.Errorf("Serve returned %v", err)
+	}
+	if n := strings.Count(log.String(), "msg=accept"); n != 1 {
+		t.Errorf("%d lines within a second, want 1:\n%s", n, log.String())
 	}
 }
 

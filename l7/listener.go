@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fourseven/health"
 )
 
 // The pause after a failed accept: it doubles while accepts go on failing.
@@ -24,6 +26,7 @@ type listener struct {
 	slots Slots // nil for no limit
 	// failures counts those of Accept.
 	failures *atomic.Uint64
+	said     health.Throttle
 
 	once   sync.Once
 	closed chan struct{}
@@ -42,7 +45,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		l.failures.Add(1)
-		l.log.Warn("accept", "err", err, "pause", pause)
+		if held, ok := l.said.Pass(err.Error()); ok {
+			l.log.Warn("accept", "err", err, "pause", pause, "held_back", held)
+		}
 		if !l.sleep(pause) {
 			return nil, net.ErrClosed
 		}

@@ -2,12 +2,15 @@ package l7_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -45,10 +48,12 @@ func (l *starved) Accept() (net.Conn, error) {
 	return l.Listener.Accept()
 }
 
-// TestAcceptErrors pins that Serve outlives EMFILE: fasthttp's own gives up.
+// TestAcceptErrors pins that Serve outlives EMFILE, where fasthttp's own gives up,
+// and does not flood the log.
 func TestAcceptErrors(t *testing.T) {
 	backend := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) {})
-	p := startProxy(t, nil, backend)
+	var log bytes.Buffer
+	p := startProxy(t, func(s *l7.Server) { s.Logger = slog.New(slog.NewTextHandler(&log, nil)) }, backend)
 	ln := &starved{Listener: listen(t)}
 	ln.failures.Store(3)
 	served := make(chan error, 1)
@@ -60,6 +65,9 @@ func TestAcceptErrors(t *testing.T) {
 	_ = ln.Close()
 	if err := <-served; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve after its listener was closed: %v", err)
+	}
+	if n := strings.Count(log.String(), "msg=accept"); n != 1 {
+		t.Errorf("%d lines within a second, want 1:\n%s", n, log.String())
 	}
 }
 
