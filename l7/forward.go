@@ -158,6 +158,9 @@ func (c *conn) ask(turn *health.Turn) error {
 		}
 		if !bc.reused || begun || c.up.done != nil || sent && (repeated || !c.req.repeatable) ||
 			c.state.stopped() != running {
+			if !begun && c.state.stopped() == running {
+				bc.up.backend.Suspect() // it broke before it said anything
+			}
 			return c.failure(err)
 		}
 		repeated = repeated || sent
