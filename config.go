@@ -50,7 +50,7 @@ type config struct {
 	HealthTimeout      time.Duration `env:"HEALTH_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one probe may take"`
 	HealthRise         int           `env:"HEALTH_RISE" envDefault:"1" min:"1" max:"1000" help:"consecutive passed probes that bring a backend up"`
 	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
-	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"what becomes of the L4 connections of a backend that goes down"`
+	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"what becomes of the live connections and HTTP requests of a backend that goes down"`
 	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"how long the weight of a recovered backend takes to grow to its full size"`
 
 	DNSInterval time.Duration `env:"DNS_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two lookups of a name in LB_BACKENDS"`

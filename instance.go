@@ -72,7 +72,7 @@ func newInstance(cfg *config, logger *slog.Logger) *instance {
 	in.l4 = in.newL4()
 	in.l7 = in.newL7()
 	if cfg.HealthOnDown == "close" {
-		in.l4.Relays.CutOnDown = true
+		in.l4.Relays.CutOnDown, in.l7.CutOnDown, in.tunnels.CutOnDown = true, true, true
 		pool.OnDown = in.cutBackend
 	}
 	in.admin = &http.Server{
@@ -128,10 +128,11 @@ func (in *instance) tunnel(client, backend net.Conn, b *health.Backend) (receive
 	return received, sent, string(ending)
 }
 
-// cutBackend ends the live connections of a backend that went down.
+// cutBackend ends the live connections and requests of a backend that went down.
 func (in *instance) cutBackend(b *health.Backend) {
-	if n := in.l4.Relays.CutBackend(b); n > 0 {
-		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", n)
+	relays, requests, tunnels := in.l4.Relays.CutBackend(b), in.l7.CutBackend(b), in.tunnels.CutBackend(b)
+	if relays+requests+tunnels > 0 {
+		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", relays, "l7", requests+tunnels)
 	}
 }
 

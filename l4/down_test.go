@@ -54,14 +54,7 @@ func TestCutBackend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRelay(client.(stream), conn.(stream))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.of = one
-	endc := make(chan Ending, 1)
-	p.Relays.start(r, func(why Ending) { endc <- why })
-	if why := <-endc; why != BackendDown {
+	if _, _, why := p.Relays.Run(client, conn, one); why != BackendDown {
 		t.Errorf("the late one ended with %s", why)
 	}
 }

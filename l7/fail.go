@@ -33,6 +33,8 @@ func (c *conn) failure(err error) error {
 		return &refusal{413, "body over the limit"}
 	case slowBody:
 		return &refusal{408, "slow body"}
+	case backendDown:
+		return &failed{502, "", errDown}
 	case timedOut:
 		return &failed{504, "", err}
 	}
@@ -66,7 +68,7 @@ func (c *conn) breakOff(err error) bool {
 		c.reason = c.rec.Reason
 	}
 	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
-	if !c.answered || c.resp.bodyLength(false) < 0 && c.req.http10 || c.state.stopped() == closing {
+	if !c.answered || c.resp.status == 101 || c.resp.bodyLength(false) < 0 && c.req.http10 || c.state.stopped() == closing {
 		reset(c.nc)
 	}
 	return false

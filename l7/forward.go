@@ -94,8 +94,10 @@ func (c *conn) connect(turn *health.Turn) error {
 		}
 		bc, err := c.connectTo(b)
 		if err == nil {
+			err = c.take(bc)
+		}
+		if err == nil {
 			c.rec.Backend = b.Addr
-			c.backend.Store(bc)
 			return nil
 		}
 		c.srv.Logger.Debug("connect", "backend", b.Addr, "err", err)
@@ -176,8 +178,7 @@ func (c *conn) replace(bc *backendConn, turn *health.Turn) error {
 	bc.close()
 	c.toBackend.sent = false
 	fresh, err := c.dial(bc.up)
-	if err == nil {
-		c.backend.Store(fresh)
+	if err == nil && c.take(fresh) == nil {
 		return nil
 	}
 	c.holds.Release()

@@ -48,6 +48,7 @@ const (
 	whyBackend      = "backend_reset"
 	whySilence      = "idle"
 	whyShutdown     = "drain"
+	whyDown         = "backend_down"
 	whyNoBackend    = "no_backend"
 	whyNoConnection = "connect_failed"
 )
@@ -121,6 +122,8 @@ func (c *conn) stopReason() string {
 		return whySilence
 	case clientLeft:
 		return whyClient
+	case backendDown:
+		return whyDown
 	case closing:
 		return whyShutdown
 	}

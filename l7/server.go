@@ -75,6 +75,9 @@ type Server struct {
 	// it is closed. If nil, nobody is told.
 	Served func(*Record)
 	Ended  func(Closing)
+	// CutOnDown makes sure that no request goes to a backend that CutBackend was
+	// called for.
+	CutOnDown bool
 
 	active    atomic.Int64
 	accepted  atomic.Uint64

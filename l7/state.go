@@ -22,9 +22,10 @@ const (
 	timedOut       // nothing moved for too long
 	slowBody       // nothing came of the request's body for too long
 	clientLeft
-	badBody   // the request's body is malformed
-	largeBody // the request's body is over the limit
-	closing   // shutdown ran out of time, or the connection was idle
+	badBody     // the request's body is malformed
+	largeBody   // the request's body is over the limit
+	backendDown // the backend went down, and its requests are not to be waited for
+	closing     // shutdown ran out of time, or the connection was idle
 )
 
 // state is a connection's phase and, once it has been stopped, the cause. Only

@@ -1,0 +1,49 @@
+package l7
+
+import (
+	"errors"
+
+	"fourseven/health"
+)
+
+var errDown = errors.New("the backend went down")
+
+// CutBackend ends the requests that a backend which went down has not answered in
+// full, and returns how many there were: their clients get a 502, or the broken
+// body of what has begun. Tunnels are cut by whoever runs them.
+func (s *Server) CutBackend(b *health.Backend) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.cut(b) {
+			n++
+		}
+	}
+	return n
+}
+
+// cut stops the connection if the backend has its request.
+func (c *conn) cut(b *health.Backend) bool {
+	for {
+		word, bc := c.state.word.Load(), c.backend.Load()
+		if bc == nil || bc.up.backend.Addr != b.Addr || phaseOf(word) == tunnelling || causeOf(word) != running {
+			return false
+		}
+		if c.state.stopIf(word, backendDown) {
+			c.interrupt()
+			return true
+		} // else it is in another phase by now: look again
+	}
+}
+
+// take makes it the exchange's connection, unless its backend went down since its
+// turn came. In this order: either that is seen here, or cut sees the connection.
+func (c *conn) take(bc *backendConn) error {
+	c.backend.Store(bc)
+	if !c.srv.CutOnDown || !bc.up.backend.Down() {
+		return nil
+	}
+	c.backend.Store(nil)
+	bc.abort()
+	return errDown
+}
