@@ -132,7 +132,8 @@ func (p *Pool) layOutLocked() {
 	if len(main) == 0 {
 		main, spare = spare, nil
 	}
-	if len(main) == 0 && unknown && p.handover {
+	// A list that stands for nothing yet holds names that have not been found.
+	if unknown = unknown || len(p.backends) == 0; unknown && len(main) == 0 && p.handover {
 		return // those that left go on until one of the new is known to be up
 	}
 	p.handover = false

@@ -6,7 +6,8 @@ import "strings"
 // keeps its state, its counters and its connections, also with other options. One
 // that leaves gets no new turns, and its connections go on. One that comes takes
 // traffic when a probe of it has passed. If none that is up stays, those that left
-// go on taking turns until the new ones have been probed.
+// go on taking turns until the new ones have been probed, or, if there are none,
+// have come.
 func (p *Pool) Replace(backends []*Backend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

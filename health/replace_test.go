@@ -106,6 +106,25 @@ func TestReplaceHandsOver(t *testing.T) {
 	}
 }
 
+// Pins that a list of names that have not been found yet takes nothing away: a name
+// server that is gone during a reload must not stop the traffic.
+func TestReplaceByNothingYet(t *testing.T) {
+	p := NewPool(parse(t, "a:1")...)
+	p.record(1, 1, probed(p, 0, nil))
+	p.Replace(nil)
+	if got := next(t, p); got != "a" {
+		t.Errorf("got %q, want a until there is another", got)
+	}
+	p.Replace(parse(t, "b:1"))
+	if got := next(t, p); got != "a" {
+		t.Errorf("got %q, want a: b is not known yet", got)
+	}
+	p.record(1, 1, probed(p, 0, nil))
+	if got := next(t, p); got != "b" {
+		t.Errorf("got %q, want b", got)
+	}
+}
+
 func TestReplaceWithoutProbes(t *testing.T) {
 	p := upPool(t, 1)
 	p.Replace(parse(t, "b:1,c:1"))
