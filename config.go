@@ -163,6 +163,9 @@ func (c *config) writeEffective(w io.Writer) error {
 		fmt.Fprintf(tw, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "(empty)"), s.Source)
 	}
 	_ = tw.Flush() // a buffer takes everything
+	for _, u := range c.unusedSettings() {
+		fmt.Fprintf(&b, "%s has no effect: %s\n", u.name, u.why)
+	}
 	_, err := b.WriteTo(w)
 	return err
 }

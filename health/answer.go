@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // answer is what is known of a name: the last good of each of its parts.
@@ -25,7 +26,9 @@ func (a answer) backends(e Entry) []*Backend {
 	}
 	var found []*Backend
 	for _, addr := range a.hosts[e.name].both() {
-		found = append(found, e.at(net.JoinHostPort(addr.String(), e.port), 1, false))
+		b := e.at(net.JoinHostPort(addr.String(), e.port), 1, false)
+		b.name = e.name
+		found = append(found, b)
 	}
 	return found
 }
@@ -46,7 +49,9 @@ func (a answer) serviceBackends(e Entry) []*Backend {
 	for i, r := range records {
 		for _, addr := range a.hosts[r.Target].both() {
 			at := net.JoinHostPort(addr.String(), fmt.Sprint(r.Port))
-			found = append(found, e.at(at, weights[i], r.Priority > records[0].Priority))
+			b := e.at(at, weights[i], r.Priority > records[0].Priority)
+			b.name = strings.TrimSuffix(r.Target, ".")
+			found = append(found, b)
 		}
 	}
 	return found

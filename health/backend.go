@@ -30,7 +30,8 @@ type Backend struct {
 	// Backup keeps the backend from taking traffic while one that is no backup is up.
 	Backup bool
 
-	id uint64 // the hash of Addr
+	id   uint64 // the hash of Addr
+	name string // the host that it was found by, or empty
 	*vitals
 }
 

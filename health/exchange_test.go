@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,11 @@ func TestTLSProbes(t *testing.T) {
 	_, port, _ := net.SplitHostPort(b.Addr)
 	if err := HTTPProbe("/", is204, via)(t.Context(), NewBackend("localhost:"+port)); err != nil || named != "localhost" {
 		t.Errorf("the server was named %q, want localhost: %v", named, err)
+	}
+	found := answer{hosts: map[string]addresses{"web.example": {v4: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}}}
+	web := found.backends(Entry{Backend: NewBackend(""), kind: host, name: "web.example", port: port})[0]
+	if err := HTTPProbe("/", is204, via)(t.Context(), web); err != nil || named != "web.example" {
+		t.Errorf("a server that was found by its name was named %q: %v", named, err)
 	}
 }
 

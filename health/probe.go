@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -96,7 +97,7 @@ func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
 		b.remember(host, tcp.AddrPort().Addr(), trafficPort)
 	}
 	if v.TLS {
-		return handshake(ctx, conn, host)
+		return handshake(ctx, conn, cmp.Or(b.name, host))
 	}
 	return conn, nil
 }

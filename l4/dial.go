@@ -45,11 +45,19 @@ func (ses *session) dial() (net.Conn, Ending) {
 // know. Nothing of the client's own has been sent, so another can be tried.
 func (s *Server) dialOne(b *health.Backend, v Visitor) (net.Conn, error) {
 	conn, err := s.Dialer.Dial(s.dials, b)
-	if err != nil || s.SendProxy == 0 {
-		return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if s.Relays.CutOnDown && b.Down() {
+		reset(conn)
+		return nil, fmt.Errorf("dial %s: it went down meanwhile", b.Addr)
+	}
+	if s.SendProxy == 0 {
+		return conn, nil
 	}
 	if err := writeProxyHeader(conn, s.SendProxy, v); err != nil {
 		reset(conn)
+		b.Suspect() // it broke before it said anything
 		return nil, fmt.Errorf("write PROXY header to %s: %w", b.Addr, err)
 	}
 	return conn, nil
