@@ -17,6 +17,7 @@ func Handler(src Source) http.Handler {
 		answer(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /readyz", src.ready)
+	handlePage(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(src.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /api/status", src.showStatus)
 	mux.HandleFunc("GET /api/backends", src.showBackends)

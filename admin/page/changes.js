@@ -1,0 +1,59 @@
+import { element } from "./dom.js";
+import { clock } from "./format.js";
+
+const kept = 30;
+
+// Changes lists what changed from one look to the next, the latest first.
+export class Changes {
+  #parent;
+  #status = null; // of the last look
+  #backends = new Map(); // by address
+
+  constructor(parent) {
+    this.#parent = parent;
+  }
+
+  // update takes a look, and whether the ones before it failed.
+  update(now, status, backends, back) {
+    const at = clock(now);
+    if (this.#status) {
+      this.#compareStatus(at, status, back);
+      this.#compareBackends(at, backends);
+    }
+    this.#status = status;
+    this.#backends = new Map(backends.map((b) => [b.address, b]));
+  }
+
+  #compareStatus(at, status, back) {
+    if (back) this.#tell(at, "good", "fourseven answers again");
+    if (this.#status.started !== status.started) this.#tell(at, "warn", "fourseven was started anew");
+    if (!this.#status.draining && status.draining) this.#tell(at, "warn", "fourseven drains");
+  }
+
+  #compareBackends(at, backends) {
+    const gone = new Map(this.#backends);
+    for (const b of backends) {
+      gone.delete(b.address);
+      this.#compareBackend(at, this.#backends.get(b.address), b);
+    }
+    for (const address of gone.keys()) this.#tell(at, "warn", `${address} left`);
+  }
+
+  #compareBackend(at, before, b) {
+    if (!before) {
+      this.#tell(at, "good", `${b.address} joined`);
+      return;
+    }
+    const cause = b.probe?.error ? `: ${b.probe.error}` : "";
+    if (before.state !== b.state) this.#tell(at, b.state === "up" ? "good" : "bad", `${b.address} is ${b.state}${cause}`);
+    if (before.mode !== b.mode) this.#tell(at, "warn", `${b.address} was set to ${b.mode}`);
+    if (before.weight !== b.weight) this.#tell(at, "plain", `${b.address} has weight ${b.weight}, it had ${before.weight}`);
+  }
+
+  #tell(at, kind, text) {
+    const item = element("li", kind, text);
+    item.prepend(element("time", "", at), " ");
+    this.#parent.prepend(item);
+    while (this.#parent.children.length > kept) this.#parent.lastElementChild.remove();
+  }
+}
