@@ -78,7 +78,7 @@ func printDemo(w io.Writer, backends []string, on addrs) {
 		try = append(try, "for i in 1 2 3 4; do curl -s http://"+dialable(on.l4)+"/; done   # any TCP protocol: here HTTP, untouched")
 	}
 	if on.admin != nil {
-		p("  admin      http://%s/readyz", dialable(on.admin))
+		p("  admin      http://%s/   (a page to watch and steer it)", dialable(on.admin))
 	}
 	p("Try in another terminal:")
 	for _, command := range try {

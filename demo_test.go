@@ -15,7 +15,7 @@ func TestDemo(t *testing.T) {
 			demo := listening(t, reexec(roleFourseven, quick(), "demo"))
 			demo.awaitSaid(1, "Ctrl-C ends it.", patience)
 			wantTexts(t, "standard output", demo.stdout.String(), []string{
-				"L7 (HTTP)  http://" + demo.l7, "L4 (TCP)   " + demo.l4, "http://" + demo.admin + "/readyz",
+				"L7 (HTTP)  http://" + demo.l7, "L4 (TCP)   " + demo.l4, "http://" + demo.admin + "/ ",
 				"curl -s http://" + demo.l7 + "/", "curl -s http://" + demo.l4 + "/"})
 			if got := whose(t, repeat(4, demo.l7)...); got != "1212" {
 				t.Errorf("L7 answers from %s, want 1212", got)
