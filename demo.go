@@ -24,8 +24,10 @@ func runDemo(environ []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return usageError(stderr, err.Error())
 	}
-	in := newInstance(&cfg, newLogger(&cfg, stderr))
-	return exitCode(in.run(func(on addrs) { printDemo(stdout, backends, on) }), stderr)
+	log, out := newSink(stderr, cfg.LogFormat), newSink(stdout, cfg.LogFormat)
+	defer log.close()
+	defer out.close()
+	return exitCode(newInstance(&cfg, log).run(func(on addrs) { printDemo(out, backends, on) }), log)
 }
 
 // startDemoBackends starts n HTTP servers on loopback ports that the kernel

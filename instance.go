@@ -45,7 +45,8 @@ type instance struct {
 	wg     sync.WaitGroup
 }
 
-func newInstance(cfg *config, logger *slog.Logger) *instance {
+func newInstance(cfg *config, log *sink) *instance {
+	logger := slog.New(newHandler(log, cfg.LogFormat, cfg.LogLevel))
 	pool := health.NewPool(cfg.Backends.fixed()...)
 	pool.Logger, pool.Balance, pool.SlowStart = logger, cfg.Balance, cfg.SlowStart
 	in := &instance{

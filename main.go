@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -78,8 +77,11 @@ func runServer(environ []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return usageError(stderr, err.Error())
 	}
-	logger := newLogger(&cfg, stdout)
-	return exitCode(newInstance(&cfg, logger).run(nil), stderr)
+	log, errs := newSink(stdout, cfg.LogFormat), newSink(stderr, cfg.LogFormat)
+	defer errs.close()
+	err = newInstance(&cfg, log).run(nil)
+	log.close() // what it says comes before what it ended with
+	return exitCode(err, errs)
 }
 
 func runCheck(environ []string, stdout, stderr io.Writer) int {
@@ -131,14 +133,6 @@ func askHealthz(listen address) error {
 		return fmt.Errorf("healthcheck: status %d", resp.StatusCode)
 	}
 	return nil
-}
-
-func newLogger(cfg *config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // programVersion is the linker's, or else the module's or commit's.
