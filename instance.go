@@ -37,6 +37,7 @@ type instance struct {
 	slots    l4.Slots  // how many may
 	admin    *http.Server
 	counters *admin.Counters
+	access   *accessLog // nil for none
 	draining atomic.Bool
 	began    time.Time
 	limit    int // of client connections; 0 for none
@@ -70,6 +71,9 @@ func newInstance(cfg *config, log *sink) *instance {
 	if cfg.DNSServer != "" {
 		in.finder.Resolver = health.DNSServer(string(cfg.DNSServer))
 	}
+	if cfg.AccessLog == "on" {
+		in.access = newAccessLog(log, cfg.LogFormat)
+	}
 	in.l4 = in.newL4()
 	in.l7 = in.newL7()
 	if cfg.HealthOnDown == "close" {
@@ -91,11 +95,11 @@ func (in *instance) newL4() *l4.Server {
 	return &l4.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
 		Dialer:    &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
-		Ended:     in.counters.L4Ended,
 		SendProxy: cfg.sendProxy(),
 		Relays:    l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
 		Gate:      in.gate,
 		Slots:     in.slots,
+		Ended:     in.ended,
 	}
 }
 
@@ -105,13 +109,29 @@ func (in *instance) newL7() *l7.Server {
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
 		Dialer:        &health.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled},
 		Ended:         in.counters.L7Ended,
-		Served:        in.counters.Served,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
 		MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
 		TrustedProxies: cfg.L7TrustedProxies,
 		Admit:          admitTo(in.gate),
 		Slots:          in.slots,
 		Tunnel:         in.tunnel,
+		Served:         in.served,
+	}
+}
+
+// ended is told of each connection over L4 when it has ended.
+func (in *instance) ended(r l4.Record) {
+	in.counters.L4Ended(r)
+	if in.access != nil {
+		in.access.connection(r)
+	}
+}
+
+// served is told of each request over L7 when it has been served.
+func (in *instance) served(r *l7.Record) {
+	in.counters.Served(r)
+	if in.access != nil {
+		in.access.request(r)
 	}
 }
 

@@ -57,10 +57,16 @@ type process struct {
 }
 
 // start starts a command, and fails the test if the race detector reports on it.
+// What it says is kept, unless the command has outputs of its own.
 func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, donec: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.stdout
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = &p.stderr
+	}
 	// So that nothing is left when the test binary runs into its time limit. It is
 	// sent when the thread ends that started the process, so no test may end one.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
