@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -268,6 +269,20 @@ func listening(t *testing.T, cmd *exec.Cmd) *balancer {
 			t.Fatalf("%s instead of listening", b.cmd.ProcessState)
 		}
 		return b.admin != ""
+	})
+	return b
+}
+
+// ready starts fourseven by a command, on addresses that it need not tell, and
+// returns when it is ready.
+func ready(t *testing.T, cmd *exec.Cmd) *balancer {
+	t.Helper()
+	b := &balancer{l4: freeAddr(t), l7: freeAddr(t), admin: freeAddr(t)}
+	cmd.Env = append(cmd.Env, "LB_L4_LISTEN="+b.l4, "LB_L7_LISTEN="+b.l7, "LB_ADMIN_LISTEN="+b.admin)
+	b.process = start(t, cmd)
+	waitUntil(t, patience, "fourseven to be ready", func() bool {
+		a, err := ask(b.admin, "/readyz")
+		return err == nil && a.status == http.StatusOK
 	})
 	return b
 }

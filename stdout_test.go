@@ -27,18 +27,10 @@ type piped struct {
 func servePiped(t *testing.T, backends string) *piped {
 	t.Helper()
 	cmd := reexec(roleFourseven, quick(backends, "LB_LOG_LEVEL=debug", "LB_LOG_FORMAT=json", "LB_ACCESS_LOG=on"))
-	p := &piped{&balancer{l4: freeAddr(t), l7: freeAddr(t), admin: freeAddr(t)}, nil}
-	cmd.Env = append(cmd.Env, "LB_L4_LISTEN="+p.l4, "LB_L7_LISTEN="+p.l7, "LB_ADMIN_LISTEN="+p.admin)
-	var w *os.File
-	p.log, w = pipe(t)
+	r, w := pipe(t)
+	defer func() { _ = w.Close() }()
 	cmd.Stdout = w
-	p.process = start(t, cmd)
-	_ = w.Close()
-	waitUntil(t, patience, "fourseven to be ready", func() bool {
-		a, err := ask(p.admin, "/readyz")
-		return err == nil && a.status == http.StatusOK
-	})
-	return p
+	return &piped{ready(t, cmd), r}
 }
 
 func pipe(t *testing.T) (r, w *os.File) {
