@@ -63,6 +63,7 @@ type vitals struct {
 	recovered time.Time // when its weight began to grow; zero if it need not
 	wavered   int       // streaks of probes that ended without a change of state
 	lastErr   error     // of the last failed probe
+	telling   telling
 }
 
 // Traffic counts the bytes between clients and a backend, as they move: Received

@@ -168,10 +168,10 @@ func (c *Checker) probe(ctx context.Context, b *Backend) (r result) {
 	defer func() {
 		r.latency = time.Since(r.started)
 		if v := recover(); v != nil {
-			r.err = fmt.Errorf("probe panicked: %v", v)
+			r.err = brief(fmt.Errorf("probe panicked: %v", v))
 		}
 	}()
-	r.err = c.Probe(ctx, b)
+	r.err = brief(c.Probe(ctx, b))
 	if errors.Is(r.err, context.DeadlineExceeded) {
 		r.err = fmt.Errorf("no answer within %s: %w", c.Timeout, r.err)
 	}

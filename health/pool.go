@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,13 +104,12 @@ func (p *Pool) nameLocked() {
 			up = append(up, b.Addr)
 		}
 	}
-	names := strings.Join(up, ",")
-	set := fmt.Sprintf("%s of %d", names, len(p.backends))
+	set := fmt.Sprintf("%q of %d", up, len(p.backends))
 	if set == p.named {
 		return // where many that join turn out to be down, it is long, and the same each time
 	}
 	p.named = set
-	p.Logger.Info("healthy set", "up", len(up), "of", len(p.backends), "backends", names)
+	p.Logger.Info("healthy set", "up", len(up), "of", len(p.backends), "backends", list(up))
 }
 
 // layOutLocked builds the ring of the backends that are up. Backups come in when

@@ -49,6 +49,8 @@ func HTTPProbe(path string, accepts func(status int) bool, via Via) Probe {
 		transport := &http.Transport{
 			DisableKeepAlives:  true,
 			DisableCompression: true,
+			// The error for a malformed answer repeats it.
+			MaxResponseHeaderBytes: 64 << 10,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return via.dial(ctx, b) // with TLS already spoken, if it is to be
 			},

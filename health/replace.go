@@ -1,7 +1,5 @@
 package health
 
-import "strings"
-
 // Replace makes these the pool's backends, in this order. An address that stays
 // keeps its state, its counters and its connections, also with other options. One
 // that leaves gets no new turns, and its connections go on. One that comes takes
@@ -94,7 +92,6 @@ func (p *Pool) dismissLocked(b *Backend) {
 
 func (p *Pool) logReplaced(added, altered, removed []string) {
 	if p.Logger != nil {
-		p.Logger.Info("backends changed", "added", strings.Join(added, ","), "removed", strings.Join(removed, ","),
-			"altered", strings.Join(altered, ","))
+		p.Logger.Info("backends changed", "added", list(added), "removed", list(removed), "altered", list(altered))
 	}
 }

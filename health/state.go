@@ -50,19 +50,24 @@ func (p *Pool) record(rise, fall int, results ...result) {
 func (p *Pool) recordAll(rise, fall int, results []result) (fallen []*Backend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed := false
+	changed, tell := false, false
 	for _, r := range results {
 		up := r.backend.Status().State == Up && r.backend.Mode() != ModeDown
-		if !r.backend.member || !p.recordLocked(r, rise, fall) {
+		if !r.backend.member {
 			continue
 		}
-		changed = true
-		if up {
+		turned := p.recordLocked(r, rise, fall)
+		tell = p.tellLocked(r.backend, turned) || tell
+		changed = changed || turned
+		if turned && up {
 			fallen = append(fallen, r.backend)
 		}
 	}
 	if changed {
-		p.publishLocked()
+		p.layOutLocked()
+	}
+	if tell {
+		p.nameLocked()
 	}
 	return fallen
 }
@@ -74,7 +79,7 @@ func (p *Pool) recordLocked(r result, rise, fall int) bool {
 	outcome := checkResult(r.err)
 	b.checks[outcome].Add(1)
 	if outcome == CheckLocal {
-		if b.Status().Err == nil && p.Logger != nil {
+		if b.Status().Err == nil && p.Logger != nil && b.telling.may() {
 			p.Logger.Warn("probe failed on this machine", "backend", b.Addr, "state", s.State.String(), "err", r.err)
 		}
 		b.status.Store(&s) // this machine's failure: not the backend's
@@ -99,9 +104,6 @@ func (p *Pool) recordLocked(r result, rise, fall int) bool {
 		s.Streak++
 	}
 	b.status.Store(&s)
-	if changed {
-		p.logChange(b.Addr, s)
-	}
 	return changed
 }
 
@@ -131,18 +133,7 @@ func (p *Pool) turnLocked(b *Backend, from, to State) {
 // two changes of its state.
 func (p *Pool) waveredLocked(b *Backend, state State) {
 	b.wavered++
-	if b.wavered == unsteadyAfter && p.Logger != nil {
+	if b.wavered == unsteadyAfter && p.Logger != nil && b.telling.may() {
 		p.Logger.Warn("backend unsteady", "backend", b.Addr, "state", state.String(), "err", b.lastErr)
 	}
-}
-
-func (p *Pool) logChange(addr string, s Status) {
-	if p.Logger == nil {
-		return
-	}
-	attrs := []any{"backend", addr, "latency", s.Latency.Round(time.Microsecond)}
-	if s.Err != nil {
-		attrs = append(attrs, "err", s.Err)
-	}
-	p.Logger.Info("backend "+s.State.String(), attrs...)
 }
