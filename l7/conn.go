@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -117,7 +116,7 @@ func (c *conn) setClient(client netip.AddrPort) {
 // end closes the connection. A panic ends this connection alone.
 func (c *conn) end() {
 	if v := recover(); v != nil {
-		c.srv.Logger.Error("panic while serving a request", "panic", v, "stack", string(debug.Stack()))
+		c.srv.panics.tell(c.srv.Logger, v)
 		c.afterPanic()
 	}
 	_ = c.nc.Close()

@@ -61,7 +61,8 @@ type Server struct {
 	// read a PROXY header, and nothing more. Unless it refuses, leave is called once
 	// when the connection has ended. If nil, everybody comes in.
 	Admit func(net.Conn) (client netip.AddrPort, leave func(), refused string)
-	// Logger takes one debug line for each request that could not be forwarded.
+	// Logger takes one debug line for each request that could not be forwarded, and
+	// now and then an error for those that panicked.
 	// If nil, nothing is logged.
 	Logger *slog.Logger
 	// Tunnel takes over a client's and a backend's connection that have agreed on
@@ -87,6 +88,7 @@ type Server struct {
 	now       atomic.Uint32 // counts pulses
 	limits    limits
 	upstreams upstreams
+	panics    panics
 	front     fasthttp.Server
 	start     sync.Once
 
