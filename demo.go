@@ -27,7 +27,10 @@ func runDemo(environ []string, stdout, stderr io.Writer) int {
 	log, out := newSink(stderr, cfg.LogFormat), newSink(stdout, cfg.LogFormat)
 	defer log.close()
 	defer out.close()
-	return exitCode(newInstance(&cfg, log).run(func(on addrs) { printDemo(out, backends, on) }), log)
+	ready := func(on addrs) { // below what the log says until then
+		time.AfterFunc(2*logGap, func() { printDemo(out, backends, on) })
+	}
+	return exitCode(newInstance(&cfg, log).run(ready), log)
 }
 
 // startDemoBackends starts n HTTP servers on loopback ports that the kernel

@@ -48,6 +48,7 @@ type instance struct {
 
 func newInstance(cfg *config, log *sink) *instance {
 	logger := slog.New(newHandler(log, cfg.LogFormat, cfg.LogLevel))
+	announce(cfg, logger)
 	pool := health.NewPool(cfg.Backends.fixed()...)
 	pool.Logger, pool.Balance, pool.SlowStart = logger, cfg.Balance, cfg.SlowStart
 	in := &instance{
@@ -255,9 +256,10 @@ func (in *instance) firstRound(ctx context.Context, sigc <-chan os.Signal) bool 
 	select {
 	case <-donec:
 		return true
-	case <-sigc:
+	case sig := <-sigc:
 		cancel()
 		<-donec
+		in.logger.Info("stopped before it listened", "signal", sig.String())
 		return false
 	}
 }

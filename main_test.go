@@ -4,6 +4,7 @@ package main
 
 import (
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -72,6 +73,27 @@ func TestPortInUse(t *testing.T) {
 		if p.said("panic") > 0 || p.said("msg=listening") > 0 {
 			t.Errorf("%s: %s", name, p.output())
 		}
+	}
+}
+
+// TestAnnounced pins what the log says until the program serves: in few lines, and
+// each thing once.
+func TestAnnounced(t *testing.T) {
+	t.Parallel()
+	up, dead := startBackends(t, 1)[0].addr, freeAddr(t)
+	lb := serve(t, "LB_BACKENDS="+up+","+dead, "LB_BALANCE=least_conn", "LB_MAX_CONNS=100")
+	want := []string{
+		`msg=starting version=\S+ processors=\d+ backends=2 balance=least_conn retries=2 health_check=http interval=1s access_log=off`,
+		`msg="connection limit" limit=100 derived_from=LB_MAX_CONNS descriptors=\d+`,
+		`msg="backend down" backend=` + dead + ` latency=\S+ err="dial .* connection refused"`,
+		`msg="healthy set" up=1 of=2 backends=` + up,
+		`msg=listening frontend=l4 addr=` + lb.l4,
+		`msg=listening frontend=l7 addr=` + lb.l7,
+		`msg=listening frontend=admin addr=` + lb.admin,
+	}
+	pattern := `^(time=\S+ level=INFO ` + strings.Join(want, "\n)(time=\\S+ level=INFO ") + "\n)$"
+	if got := lb.output(); !regexp.MustCompile(pattern).MatchString(got) {
+		t.Errorf("got:\n%swant:\n%s", got, strings.Join(want, "\n"))
 	}
 }
 
