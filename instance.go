@@ -37,7 +37,8 @@ type instance struct {
 	slots    l4.Slots  // how many may
 	admin    *http.Server
 	counters *admin.Counters
-	access   *accessLog // nil for none
+	access   *accessLog    // nil for none
+	dropped  func() uint64 // lines of the log
 	draining atomic.Bool
 	began    time.Time
 	limit    int // of client connections; 0 for none
@@ -66,6 +67,7 @@ func newInstance(cfg *config, log *sink) *instance {
 		counters: admin.NewCounters(),
 		began:    time.Now(),
 		limit:    maxConns(cfg, logger),
+		dropped:  log.Dropped,
 		fatalc:   make(chan error, 3),
 	}
 	in.slots = l4.NewSlots(in.limit)

@@ -17,7 +17,7 @@ func (in *instance) source(ctx context.Context, on addrs) admin.Source {
 		Draining: in.draining.Load,
 		Close:    func(b *health.Backend, rate int) int { return in.closeBackend(ctx, b, rate) },
 		Lookups:  in.finder.Lookups,
-		Dropped:  func() uint64 { return 0 },
+		Dropped:  in.dropped,
 		Version:  programVersion(), Started: in.began, Limit: in.limit,
 		Token: string(in.cfg.AdminToken), Settings: in.cfg.effective(),
 	}
