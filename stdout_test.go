@@ -81,18 +81,22 @@ func (p *piped) read() []map[string]any {
 	return lines
 }
 
-// told returns how many lines were dropped, as the admin pages say.
-func (p *piped) told() int {
+// told returns how many lines were dropped, once the admin pages agree on it: the
+// last connections of a client may end after it.
+func (p *piped) told() (dropped int) {
 	p.t.Helper()
-	var status struct {
-		Dropped int `json:"log_lines_dropped"`
-	}
-	if err := json.Unmarshal([]byte(mustAsk(p.t, p.admin, "/api/status")), &status); err != nil {
-		p.t.Fatal(err)
-	}
-	metric := fmt.Sprintf("\nlb_log_lines_dropped_total %d\n", status.Dropped)
-	waitUntil(p.t, patience, metric, func() bool { return strings.Contains(mustAsk(p.t, p.admin, "/metrics"), metric) })
-	return status.Dropped
+	waitUntil(p.t, patience, "status and metric to agree", func() bool {
+		var status struct {
+			Dropped int `json:"log_lines_dropped"`
+		}
+		if err := json.Unmarshal([]byte(mustAsk(p.t, p.admin, "/api/status")), &status); err != nil {
+			p.t.Fatal(err)
+		}
+		dropped = status.Dropped
+		metric := fmt.Sprintf("\nlb_log_lines_dropped_total %d\n", dropped)
+		return strings.Contains(mustAsk(p.t, p.admin, "/metrics"), metric)
+	})
+	return dropped
 }
 
 // overflowing is how much traffic is more than the pipe and the queue can hold.
@@ -142,10 +146,10 @@ func TestStalledStdout(t *testing.T) {
 func TestStalledStdoutRecovers(t *testing.T) {
 	lb := servePiped(t, backendsOf(startBackends(t, 2)))
 	lb.traffic(overflowing)
-	told := lb.told()
 	linesc := make(chan []map[string]any, 1)
 	go func() { linesc <- lb.read() }()
 	lb.traffic(10) // after the gap
+	told := lb.told()
 	lb.stop()
 	seen := map[string]int{}
 	dropped := 0
