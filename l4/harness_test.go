@@ -79,6 +79,16 @@ type proxy struct {
 // start serves the backends, all up, on a loopback port until the test ends.
 func start(t testing.TB, srv *Server, backends ...*health.Backend) *proxy {
 	t.Helper()
+	ln, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startOn(t, ln, srv, backends...)
+}
+
+// startOn is start on a listener that is there.
+func startOn(t testing.TB, ln net.Listener, srv *Server, backends ...*health.Backend) *proxy {
+	t.Helper()
 	srv.Pool = health.NewPool(backends...)
 	srv.Pool.MarkAllUp()
 	if srv.Dialer == nil {
@@ -86,10 +96,6 @@ func start(t testing.TB, srv *Server, backends ...*health.Backend) *proxy {
 	}
 	if srv.Logger == nil {
 		srv.Logger = slog.New(slog.DiscardHandler)
-	}
-	ln, err := Listen(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
 	}
 	servec := make(chan error, 1)
 	var once sync.Once

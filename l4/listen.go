@@ -21,13 +21,18 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 			return nil, err
 		}
 	}
+	lc := listenConfig()
+	return lc.Listen(ctx, network, addr)
+}
+
+func listenConfig() net.ListenConfig {
 	lc := net.ListenConfig{
 		KeepAlive: -1, // TuneSocket sets it, once
 		Control:   health.TuneSocket,
 	}
 	// An MPTCP listener would hand out sockets that cannot splice.
 	lc.SetMultipathTCP(false)
-	return lc.Listen(ctx, network, addr)
+	return lc
 }
 
 // removeStale removes the socket that a process which is gone has left behind,

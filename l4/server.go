@@ -36,6 +36,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	ln      net.Listener
+	served  chan struct{} // closed when Serve accepts no more; made by track
 	closing bool
 	closed  chan struct{}  // made by closec; closed when Shutdown begins
 	wg      sync.WaitGroup // one a connection; Add only under mu while !closing
@@ -61,6 +62,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if !s.track(ln) {
 		return ErrServerClosed
 	}
+	defer close(s.served)
 	closed := s.closec()
 	var pause time.Duration
 	var said health.Throttle
@@ -106,7 +108,7 @@ func (s *Server) track(ln net.Listener) bool {
 	if s.closing {
 		return false
 	}
-	s.ln = ln
+	s.ln, s.served = ln, make(chan struct{})
 	s.clients = make(chan stream)
 	s.dials, s.cutDials = context.WithCancel(context.Background())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -211,10 +213,13 @@ func (s *Server) connect(client stream) {
 	s.Relays.start(r, ses.finish)
 }
 
-// Shutdown closes the listener and waits for the live connections to end. When
-// the context is done it resets what remains and returns the context's error.
-// No goroutine of the server is left when it returns.
+// Shutdown closes the listener and waits for the live connections to end. A
+// listener with a method CloseWhenEmpty is emptied first, for which the limit of
+// Slots may have to be waited for. When the context is done it resets what remains
+// and returns the context's error. No goroutine of the server is left when it
+// returns.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.empty(ctx)
 	s.close()
 	defer s.end()
 	donec := make(chan struct{})
@@ -227,6 +232,22 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cut()
 	<-donec
 	return ctx.Err()
+}
+
+// empty serves who waits in the listener's queue, if the listener can end so.
+func (s *Server) empty(ctx context.Context) {
+	s.mu.Lock()
+	ln, served := s.ln, s.served
+	s.mu.Unlock()
+	queue, ok := ln.(interface{ CloseWhenEmpty() })
+	if !ok {
+		return
+	}
+	queue.CloseWhenEmpty()
+	select {
+	case <-served:
+	case <-ctx.Done():
+	}
 }
 
 // close ends accepting.

@@ -1,0 +1,127 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fourseven/health"
+)
+
+// Shared is a TCP listener on an address that a second process may listen on, too,
+// so that it can take over without a lost connection. The kernel keeps a queue for
+// each of the two, and resets what waits in one when its listener closes. Hence
+// new connections go to the newer one alone from the moment that it listens, and
+// the older one closes when it has taken all that it was sent before.
+//
+// Accept must not be called by two goroutines at a time.
+type Shared struct {
+	*net.TCPListener
+	older  uint64 // inode of the listener that this one took over from; 0 if none
+	ending atomic.Bool
+}
+
+// ListenShared listens as Listen does, on a TCP address that one other process of
+// the same user may have, if it got it from ListenShared. Connections that begin
+// from now on go to this listener and not to the other.
+func ListenShared(ctx context.Context, addr string) (*Shared, error) {
+	lc := listenConfig()
+	lc.Control = func(network, addr string, c syscall.RawConn) error {
+		return errors.Join(health.TuneSocket(network, addr, c), setReusePort(c))
+	}
+	ln, err := lc.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: by a process that does not share it, or by one of another user", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := &Shared{TCPListener: ln.(*net.TCPListener)}
+	if err := l.takeOver(); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("take over %s: %w", ln.Addr(), err)
+	}
+	return l, nil
+}
+
+// TookOver reports whether another process had the address already.
+func (l *Shared) TookOver() bool { return l.older != 0 }
+
+// takeOver has new connections sent here. In the kernel's group of listeners this
+// one is the last now. When one leaves, the last takes its place; among two, that
+// cannot confuse who is where, which is why there must not be a third.
+func (l *Shared) takeOver() error {
+	others, err := l.others()
+	switch {
+	case err != nil || len(others) == 0:
+		return err
+	case len(others) > 1:
+		return fmt.Errorf("%d processes listen there already, expected one at most: the one before has not closed its listeners yet", len(others))
+	}
+	l.older = others[0]
+	return l.steer(1)
+}
+
+// StepBack has new connections sent to the other process, if there is one: to the
+// newer one, where they go anyway, or back to the one that this one took over from.
+func (l *Shared) StepBack() error {
+	if l.older == 0 {
+		return nil
+	}
+	others, err := l.others()
+	if err != nil || len(others) != 1 || others[0] != l.older {
+		return err
+	}
+	return l.steer(0)
+}
+
+// CloseWhenEmpty makes Accept return what waits in the queue, then close the
+// listener and return net.ErrClosed. Close still ends it at once.
+func (l *Shared) CloseWhenEmpty() {
+	l.ending.Store(true)
+	_ = l.SetDeadline(time.Unix(1, 0)) // an Accept that waits returns
+}
+
+// Accept returns the next connection.
+func (l *Shared) Accept() (net.Conn, error) {
+	for {
+		if l.ending.Load() && l.empty() {
+			_ = l.Close()
+			return nil, net.ErrClosed
+		}
+		conn, err := l.TCPListener.Accept()
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return conn, err
+		}
+		_ = l.SetDeadline(time.Time{})
+	}
+}
+
+// empty reports whether nobody waits to be accepted.
+func (l *Shared) empty() bool {
+	empty := true
+	err := l.control(func(fd uintptr) error {
+		fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds[:], 0)
+		empty = n == 0 && err == nil
+		return nil
+	})
+	return empty || err != nil // a closed listener has nobody
+}
+
+// control calls a function with the socket.
+func (l *Shared) control(do func(fd uintptr) error) error {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	return errors.Join(raw.Control(func(fd uintptr) { failed = do(fd) }), failed)
+}
