@@ -158,7 +158,7 @@ func (c *conn) next() bool {
 
 // await waits for the first byte of a request.
 func (c *conn) await() bool {
-	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.srv.draining.Load() {
+	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.state.stopped() != running {
 		return false
 	}
 	if len(c.rd.buf) > smallBuffer {

@@ -35,6 +35,12 @@ type proxy struct {
 // that nothing is left of any request.
 func startProxy(t testing.TB, configure func(*l7.Server), backends ...string) *proxy {
 	t.Helper()
+	return startProxyOn(t, listen(t), configure, backends...)
+}
+
+// startProxyOn is startProxy on a listener that is there.
+func startProxyOn(t testing.TB, ln net.Listener, configure func(*l7.Server), backends ...string) *proxy {
+	t.Helper()
 	list := make([]*health.Backend, len(backends))
 	for i, addr := range backends {
 		list[i] = health.NewBackend(addr)
@@ -43,7 +49,6 @@ func startProxy(t testing.TB, configure func(*l7.Server), backends ...string) *p
 	if configure != nil {
 		configure(s)
 	}
-	ln := listen(t)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {

@@ -24,6 +24,8 @@ type listener struct {
 	net.Listener
 	log   *slog.Logger
 	slots Slots // nil for no limit
+	// arriving counts the connections that Accept returns.
+	arriving *atomic.Int64
 	// failures counts those of Accept.
 	failures *atomic.Uint64
 	said     health.Throttle
@@ -60,6 +62,7 @@ func (l *listener) admit(nc net.Conn) (net.Conn, error) {
 		_ = nc.Close()
 		return nil, net.ErrClosed
 	}
+	l.arriving.Add(1)
 	return nc, nil
 }
 
@@ -81,6 +84,16 @@ func (l *listener) isClosed() bool {
 	default:
 		return false
 	}
+}
+
+// closeWhenEmpty closes the listener; if it can be emptied first, once Accept has
+// returned who waits in its queue.
+func (l *listener) closeWhenEmpty() {
+	if queue, ok := l.Listener.(interface{ CloseWhenEmpty() }); ok {
+		queue.CloseWhenEmpty()
+		return
+	}
+	_ = l.Close()
 }
 
 // Close ends Accept, one that pauses too.

@@ -1,7 +1,6 @@
 package l7
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +39,11 @@ type Server struct {
 	// response's head, from the end of the request. In a response's body the
 	// silence may last as long as the longer of the last two.
 	HeaderTimeout, IdleTimeout, BackendTimeout time.Duration
+	// LastRequest is how long, once Shutdown has begun, a connection may still wait
+	// for one more request, the answer to which tells the client that it is the
+	// last. A connection that is closed while its client is sending a request costs
+	// that request. Zero is not at all, as for a process without a successor.
+	LastRequest time.Duration
 
 	// MaxHeader is the most bytes of a request's head, MaxBody of its body. Past
 	// them the answer is 431 (or 414) and 413. A MaxHeader of zero is 64 KiB, a
@@ -80,6 +84,7 @@ type Server struct {
 	// called for.
 	CutOnDown bool
 
+	arriving  atomic.Int64 // connections that were accepted and are not in conns yet
 	active    atomic.Int64
 	accepted  atomic.Uint64
 	retries   atomic.Uint64
@@ -97,6 +102,8 @@ type Server struct {
 	conns     map[*conn]struct{}
 	// received and sent are bytes of connections that have ended.
 	received, sent int64
+	drainFrom      uint32 // pulse in which the drain began
+	cut            bool   // no connection lives on
 	stopWatch      chan struct{}
 	watchDone      chan struct{}
 	// empty is closed when a shutdown has nothing left to wait for.
@@ -114,7 +121,7 @@ type Slots interface {
 }
 
 // limits are the time-outs in pulses.
-type limits struct{ header, idle, backend uint32 }
+type limits struct{ header, idle, backend, lastRequest uint32 }
 
 // Active returns how many requests are being served now, tunnels included.
 func (s *Server) Active() int { return int(s.active.Load()) }
@@ -124,7 +131,7 @@ func (s *Server) Active() int { return int(s.active.Load()) }
 // ErrServerClosed after Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
 	s.start.Do(s.init)
-	l := &listener{Listener: ln, log: s.Logger, slots: s.Slots, failures: &s.failures, closed: make(chan struct{})}
+	l := &listener{Listener: ln, log: s.Logger, slots: s.Slots, arriving: &s.arriving, failures: &s.failures, closed: make(chan struct{})}
 	if !s.addListener(l) {
 		_ = l.Close()
 		return ErrServerClosed
@@ -153,7 +160,7 @@ func (s *Server) init() {
 	if s.MaxHeader <= 0 {
 		s.MaxHeader = defaultMaxHeader
 	}
-	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout)}
+	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
 	s.upstreams.init(s.Dialer, s.MaxBackendConns)
 	s.listeners, s.conns = map[*listener]struct{}{}, map[*conn]struct{}{}
 	s.empty = make(chan struct{})
@@ -207,11 +214,13 @@ func (s *Server) removeListener(l *listener) {
 	s.checkEmptyLocked()
 }
 
-// add registers a connection. It reports false after Shutdown has begun.
+// add registers a connection. It reports false when none may live any more.
 func (s *Server) add(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining.Load() {
+	s.arriving.Add(-1)
+	if s.cut {
+		s.checkEmptyLocked()
 		return false
 	}
 	s.conns[c] = struct{}{}
@@ -226,86 +235,4 @@ func (s *Server) remove(c *conn) {
 	s.received += c.received.Load()
 	s.sent += c.sent.Load()
 	s.checkEmptyLocked()
-}
-
-// checkEmptyLocked ends the wait of Shutdown when nothing is left.
-func (s *Server) checkEmptyLocked() {
-	if !s.draining.Load() || len(s.conns)+len(s.listeners) > 0 {
-		return
-	}
-	select {
-	case <-s.empty:
-	default:
-		close(s.empty)
-	}
-}
-
-// Shutdown closes the listeners and the connections between requests, and waits
-// for the requests in flight, which finish with "Connection: close", and for
-// tunnels. When the context ends first, all that is left is closed and the error
-// is the context's. Nothing that the Server started outlives it, but for a
-// goroutine of fasthttp's accept loop that ends within 0.1 s.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.start.Do(s.init)
-	s.beginDrain()
-	var err error
-	select {
-	case <-s.empty:
-	case <-ctx.Done():
-		err = ctx.Err()
-		s.closeAll()
-		<-s.empty
-	}
-	s.endWatch()
-	s.upstreams.close()
-	return err
-}
-
-func (s *Server) beginDrain() {
-	s.mu.Lock()
-	s.draining.Store(true)
-	for l := range s.listeners {
-		_ = l.Close()
-	}
-	s.checkEmptyLocked()
-	s.mu.Unlock()
-	s.closeIdle() // a connection that goes idle from now on sees draining by itself
-}
-
-// closeIdle ends the connections that wait for a request. One whose request has
-// come, if only to the socket, is left alone.
-func (s *Server) closeIdle() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		word := c.state.word.Load()
-		if phaseOf(word) <= idle && c.sock.quiet() && c.state.stopIf(word, closing) {
-			_ = c.nc.Close()
-		}
-	}
-}
-
-// closeAll ends every connection, in whatever phase.
-func (s *Server) closeAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.state.stop(closing)
-		c.interrupt()
-		reset(c.nc)
-		if bc := c.backend.Load(); bc != nil {
-			reset(bc.nc)
-		}
-	}
-}
-
-func (s *Server) endWatch() {
-	s.mu.Lock()
-	stop, done := s.stopWatch, s.watchDone
-	s.stopWatch = nil
-	s.mu.Unlock()
-	if stop != nil {
-		close(stop)
-		<-done
-	}
 }

@@ -52,6 +52,9 @@ func (c *conn) inspect(now uint32) {
 	if causeOf(word) != running {
 		return
 	}
+	if phaseOf(word) <= idle && c.srv.draining.Load() {
+		c.retire(now, word)
+	}
 	quiet := now - c.state.since.Load()
 	if limit, why := c.limit(phaseOf(word)); limit > 0 && quiet > limit {
 		if c.state.stopIf(word, why) {
