@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -17,7 +18,7 @@ import (
 )
 
 // backend is an HTTP server in a process of its own: the demo's, with slow
-// answers besides.
+// answers and echoes besides.
 type backend struct {
 	*process
 	addr   string
@@ -66,6 +67,8 @@ func runBackend(addr, number string) int {
 	mux.Handle("/", demoBackend(n))
 	mux.HandleFunc("/slow", answerSlowly)
 	mux.HandleFunc("/reset", reset)
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	mux.HandleFunc("/tunnel", echoUpgraded)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
@@ -110,6 +113,20 @@ func reset(w http.ResponseWriter, _ *http.Request) {
 		_ = conn.(*net.TCPConn).SetLinger(0)
 		_ = conn.Close()
 	}
+}
+
+// echoUpgraded agrees on another protocol, in which it sends back what comes until
+// its peer ends its stream.
+func echoUpgraded(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "echo")
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.Copy(conn, buf)
 }
 
 // pause reports whether the time passed before the context was done.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -101,7 +102,7 @@ func (c *config) conflicts() []error {
 	if c.L4Listen.off() && c.L7Listen.off() {
 		return []error{errors.New(`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`)}
 	}
-	return append(c.probeConflicts(), c.listenConflicts()...)
+	return slices.Concat(c.probeConflicts(), c.listenConflicts(), c.handoverConflicts())
 }
 
 // listenConflicts returns the faults of listeners that cannot listen beside an

@@ -156,6 +156,9 @@ func TestLoadConfigFaults(t *testing.T) {
 			`LB_ADMIN_LISTEN=":9000": LB_L4_LISTEN=":9000" has that address, expected another one`}},
 		{"one address in other words", []string{good, "LB_L7_LISTEN=0.0.0.0:09000"}, []string{
 			`LB_L7_LISTEN="0.0.0.0:09000": LB_L4_LISTEN=":9000" has that address, expected another one`}},
+		{"a shared Unix socket", []string{good, "LB_REUSE_PORT=on", "LB_L4_LISTEN=unix:/run/l4", "LB_ADMIN_LISTEN=unix:/run/admin"}, []string{
+			`LB_L4_LISTEN="unix:/run/l4": LB_REUSE_PORT=on shares TCP addresses alone, expected host:port`,
+			`LB_ADMIN_LISTEN="unix:/run/admin": LB_REUSE_PORT=on shares TCP addresses alone, expected host:port`}},
 		{"all kinds at once, in order", []string{"LB_X=1", "LB_RETRIES=x", "LB_BACKENDS=a", "LB_L4_LISTEN=off", "LB_L7_LISTEN=off"}, []string{
 			`LB_BACKENDS: entry "a": expected host:port or unix:/path`,
 			`LB_RETRIES="x": expected a whole number from 0 to 16`,

@@ -10,9 +10,10 @@ import (
 // shutdown drains as DESIGN 7 says. A second signal ends it at once.
 func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
 	in.draining.Store(true)
-	in.logger.Info("draining", "signal", sig.String(), "delay", in.cfg.ShutdownDelay, "timeout", in.cfg.DrainTimeout)
+	delay := in.stepBack()
+	in.logger.Info("draining", "signal", sig.String(), "delay", delay, "timeout", in.cfg.DrainTimeout)
 	select {
-	case <-time.After(in.cfg.ShutdownDelay):
+	case <-time.After(delay):
 	case <-again:
 		in.closeAll()
 		return
@@ -22,6 +23,7 @@ func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
 		ctx, cancel = context.WithTimeout(context.Background(), in.cfg.DrainTimeout)
 	}
 	defer cancel()
+	in.leave()
 	donec := make(chan struct{})
 	go func() {
 		in.drain(ctx)

@@ -43,6 +43,9 @@ type instance struct {
 	began    time.Time
 	limit    int // of client connections; 0 for none
 
+	shared        []*l4.Shared // the listeners, with LB_REUSE_PORT=on
+	adminListener net.Listener
+
 	fatalc chan error // the first failure of a listener ends the instance
 	wg     sync.WaitGroup
 }
@@ -113,7 +116,8 @@ func (in *instance) newL7() *l7.Server {
 		Dialer:        &health.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled},
 		Ended:         in.counters.L7Ended,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
-		MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
+		LastRequest: cfg.lastRequest(),
+		MaxHeader:   int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
 		TrustedProxies: cfg.L7TrustedProxies,
 		Admit:          admitTo(in.gate),
 		Slots:          in.slots,
@@ -289,7 +293,7 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 		{"LB_L7_LISTEN", in.cfg.L7Listen, &on.l7},
 		{"LB_ADMIN_LISTEN", in.cfg.AdminListen, &on.admin},
 	} {
-		ln, err := listen(ctx, l.addr)
+		ln, err := in.listen(ctx, l.addr)
 		if err != nil {
 			closeListeners(lns)
 			return addrs{}, fmt.Errorf("%s=%s: %w", l.variable, l.addr, err)
@@ -300,6 +304,7 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 		}
 	}
 	in.admin.Handler = admin.Handler(in.source(ctx, on))
+	in.adminListener = lns[2]
 	in.serve("l4", lns[0], in.l4.Serve)
 	in.serve("l7", lns[1], in.l7.Serve)
 	in.serve("admin", lns[2], in.admin.Serve)
@@ -309,14 +314,6 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 		in.wg.Go(func() { _ = in.checker.Run(ctx) })
 	}
 	return on, nil
-}
-
-// listen returns nil for an address that is off.
-func listen(ctx context.Context, addr address) (net.Listener, error) {
-	if addr.off() {
-		return nil, nil
-	}
-	return l4.Listen(ctx, string(addr))
 }
 
 func closeListeners(lns []net.Listener) {
@@ -335,7 +332,7 @@ func (in *instance) serve(name string, ln net.Listener, serve func(net.Listener)
 	in.logger.Info("listening", "frontend", name, "addr", ln.Addr().String())
 	in.wg.Go(func() {
 		err := serve(ln)
-		if errors.Is(err, l4.ErrServerClosed) || errors.Is(err, l7.ErrServerClosed) || errors.Is(err, http.ErrServerClosed) {
+		if in.draining.Load() || errors.Is(err, l4.ErrServerClosed) || errors.Is(err, l7.ErrServerClosed) || errors.Is(err, http.ErrServerClosed) {
 			return
 		}
 		in.fatalc <- fmt.Errorf("serve %s: %w", name, err)
