@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // backend is an HTTP server in a process of its own: the demo's, with slow
@@ -67,9 +70,11 @@ func runBackend(addr, number string) int {
 	mux.Handle("/", demoBackend(n))
 	mux.HandleFunc("/slow", answerSlowly)
 	mux.HandleFunc("/reset", reset)
-	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	mux.HandleFunc("/echo", echoBody)
 	mux.HandleFunc("/tunnel", echoUpgraded)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
+	mux.HandleFunc("/websocket", echoMessages)
+	mux.HandleFunc("/bulk", answerBulk)
+	srv := &http.Server{Handler: signed(number, mux), ReadHeaderTimeout: patience}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	donec := make(chan struct{})
@@ -115,6 +120,12 @@ func reset(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+func echoBody(w http.ResponseWriter, r *http.Request) {
+	if body, err := io.ReadAll(r.Body); err == nil {
+		_, _ = w.Write(body)
+	}
+}
+
 // echoUpgraded agrees on another protocol, in which it sends back what comes until
 // its peer ends its stream.
 func echoUpgraded(w http.ResponseWriter, _ *http.Request) {
@@ -127,6 +138,58 @@ func echoUpgraded(w http.ResponseWriter, _ *http.Request) {
 	}
 	defer func() { _ = conn.Close() }()
 	_, _ = io.Copy(conn, buf)
+}
+
+// signed says in each answer which backend it is from.
+func signed(number string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Backend", number)
+		h.ServeHTTP(w, r)
+	})
+}
+
+// echoMessages is a WebSocket server that sends back what it is sent.
+func echoMessages(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.CloseNow() }()
+	for {
+		kind, text, err := conn.Read(r.Context())
+		if err != nil || conn.Write(r.Context(), kind, text) != nil {
+			return
+		}
+	}
+}
+
+// answerBulk answers with as many bytes of pattern as the query's size says.
+func answerBulk(w http.ResponseWriter, r *http.Request) {
+	size, _ := strconv.Atoi(r.FormValue("size"))
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	_, _ = io.CopyN(w, &pattern{}, int64(size))
+}
+
+// pattern is an endless stream of bytes, in which each stands for its place in it.
+type pattern struct{ at uint32 }
+
+func (p *pattern) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(p.at * 2654435761 >> 24)
+		p.at++
+	}
+	return len(b), nil
+}
+
+// Write wants the bytes to be the next of the pattern.
+func (p *pattern) Write(b []byte) (int, error) {
+	want := make([]byte, len(b))
+	at := p.at
+	_, _ = p.Read(want)
+	if !bytes.Equal(b, want) {
+		return 0, fmt.Errorf("other bytes than were sent, between %d and %d", at, p.at)
+	}
+	return len(b), nil
 }
 
 // pause reports whether the time passed before the context was done.

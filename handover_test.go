@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -68,51 +67,12 @@ func (c *tally) count(err error) {
 	}
 }
 
-// load does things in the background until it is stopped.
-type load struct {
-	wg    sync.WaitGroup
-	stopc chan struct{}
-}
-
-// atOnce bounds what is under way of each kind, for the sake of a machine that does
-// not keep up.
-const atOnce = 100
-
-// each does something so many times a second, each time in a goroutine of its own.
-func (l *load) each(perSecond int, do func()) {
-	l.wg.Go(func() {
-		began, apart := time.Now(), time.Second/time.Duration(perSecond)
-		slots := make(chan struct{}, atOnce)
-		for n := 1; l.pause(time.Until(began.Add(time.Duration(n) * apart))); n++ {
-			slots <- struct{}{}
-			l.wg.Go(func() { do(); <-slots })
-		}
-	})
-}
-
-// pause reports whether the time passed before the load was stopped.
-func (l *load) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-l.stopc:
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-func (l *load) stop() {
-	close(l.stopc)
-	l.wg.Wait()
-}
-
 // TestHandover replaces the program three times under 500 new L4 connections and 500
 // HTTP requests a second. No client may be refused, reset or cut off, and what was
 // begun before goes on.
 func TestHandover(t *testing.T) {
 	l := newLineage(t, backendsOf(startBackends(t, 2)), "LB_HEALTH_CHECK=off", "LB_CONNECT_TIMEOUT="+patience.String())
-	load := &load{stopc: make(chan struct{})}
+	load := newLoad()
 	tallies := []*tally{{t: t, kind: "L4 connection"}, {t: t, kind: "HTTP connection"}, {t: t, kind: "HTTP request, kept"}, {t: t, kind: "L4 connection in a burst"}}
 	began := time.Now()
 	load.each(500, func() { tallies[0].count(askOnce(l.l4)) })

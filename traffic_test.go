@@ -51,20 +51,20 @@ func askOnce(addr string) error {
 type keptClient struct {
 	addr string
 
-	conn  net.Conn // nil if the next request needs a new one
-	rd    *bufio.Reader
-	dials int
+	conn    net.Conn // nil if the next request needs a new one
+	rd      *bufio.Reader
+	backend string // that answered last; empty if none did
 }
 
 // do sends one request, and returns its answer's body. The status must be 200.
 func (c *keptClient) do(method, path, body string) (string, error) {
+	c.backend = ""
 	if c.conn == nil {
 		conn, err := reach(c.addr)
 		if err != nil {
 			return "", err
 		}
 		c.conn, c.rd = conn, bufio.NewReader(conn)
-		c.dials++
 	}
 	text, last, err := c.exchange(method, path, body)
 	if err != nil || last {
@@ -83,6 +83,7 @@ func (c *keptClient) exchange(method, path, body string) (text string, last bool
 	if err != nil {
 		return "", false, err
 	}
+	c.backend = resp.Header.Get("Backend")
 	answer, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("status %d %q", resp.StatusCode, answer)
@@ -100,8 +101,9 @@ func (c *keptClient) close() {
 // session is a long connection to a backend, over either frontend, on which it sends
 // back what it is sent.
 type session struct {
-	conn *net.TCPConn
-	rd   *bufio.Reader
+	conn    *net.TCPConn
+	rd      *bufio.Reader
+	backend string
 }
 
 func openSession(addr string) (*session, error) {
@@ -109,7 +111,7 @@ func openSession(addr string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{conn, bufio.NewReader(conn)}
+	s := &session{conn: conn, rd: bufio.NewReader(conn)}
 	if err := s.upgrade(); err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -123,10 +125,14 @@ func (s *session) upgrade() error {
 		return err
 	}
 	resp, err := http.ReadResponse(s.rd, nil)
-	if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
-		err = fmt.Errorf("status %d to a request for an upgrade", resp.StatusCode)
+	if err != nil {
+		return err
 	}
-	return err
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return fmt.Errorf("status %d to a request for an upgrade", resp.StatusCode)
+	}
+	s.backend = resp.Header.Get("Backend")
+	return nil
 }
 
 // say sends a message, and wants it back.
@@ -145,17 +151,36 @@ func (s *session) say(text string) error {
 	return nil
 }
 
+// stream sends so many bytes while it wants them back.
+func (s *session) stream(size int64) error {
+	_ = s.conn.SetDeadline(time.Now().Add(patience))
+	sentc := make(chan error, 1)
+	go func() {
+		_, err := io.CopyN(s.conn, &pattern{}, size)
+		sentc <- err
+	}()
+	_, err := io.CopyN(&pattern{}, s.rd, size)
+	if err != nil {
+		_ = s.conn.Close() // ends the sending, too
+	}
+	return errors.Join(err, <-sentc)
+}
+
 // end ends this side's stream, and wants the other's to end, too.
-func (s *session) end() error {
+func (s *session) end() error { return s.endWith("") }
+
+// endWith is end where a text is still to come.
+func (s *session) endWith(text string) error {
 	defer func() { _ = s.conn.Close() }()
 	_ = s.conn.SetDeadline(time.Now().Add(patience))
 	if err := s.conn.CloseWrite(); err != nil {
 		return err
 	}
-	if rest, err := io.ReadAll(s.rd); len(rest) > 0 || err != nil {
-		return fmt.Errorf("%d bytes too many, %w", len(rest), err)
+	rest, err := io.ReadAll(s.rd)
+	if err == nil && string(rest) != text {
+		err = fmt.Errorf("%d bytes before the end, which are not the last %d that were sent", len(rest), len(text))
 	}
-	return nil
+	return err
 }
 
 // finish wants the whole of a slow answer, and closes the connection.
