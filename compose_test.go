@@ -54,11 +54,18 @@ func TestCompose(t *testing.T) {
 type compose struct {
 	t       *testing.T
 	command []string // docker compose or docker-compose, with its options
+	env     []string // for the file's variables
 }
 
-// newCompose makes the images. What it makes, and what is started, is removed at
-// the end of the test.
+// newCompose makes the images of fourseven and of the services that are backends.
+// What it makes, and what is started, is removed at the end of the test.
 func newCompose(t *testing.T, file string, backends ...string) *compose {
+	t.Helper()
+	return newComposeOf(t, file, map[string][]string{".": {"fourseven"}, "./testdata/backend": backends})
+}
+
+// newComposeOf is newCompose for services whose programs are given by package.
+func newComposeOf(t *testing.T, file string, services map[string][]string) *compose {
 	t.Helper()
 	c := &compose{t: t, command: []string{"docker", "compose"}}
 	if exec.Command("docker", "compose", "version").Run() != nil {
@@ -68,15 +75,16 @@ func newCompose(t *testing.T, file string, backends ...string) *compose {
 		}
 	}
 	project := fmt.Sprintf("fourseven-test-%d", os.Getpid())
-	program, backend := project+"-program", project+"-backend"
-	importBinary(t, program, ".")
-	importBinary(t, backend, "./testdata/backend")
 	images := filepath.Join(t.TempDir(), "images.yml")
-	text := fmt.Sprintf("services: {fourseven: {image: %s}", program)
-	for _, service := range backends {
-		text += fmt.Sprintf(", %s: {image: %s}", service, backend)
+	var entries []string
+	for dir, names := range services {
+		image := fmt.Sprintf("%s-%d", project, len(entries))
+		importBinary(t, image, dir)
+		for _, name := range names {
+			entries = append(entries, fmt.Sprintf("%s: {image: %s}", name, image))
+		}
 	}
-	text += "}\n"
+	text := "services: {" + strings.Join(entries, ", ") + "}\n"
 	if err := os.WriteFile(images, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +103,7 @@ func (c *compose) run(args ...string) string {
 	c.t.Helper()
 	cmd := exec.Command(c.command[0], slices.Concat(c.command[1:], args)...)
 	cmd.Env = append(os.Environ(), "L4_PORT=", "L7_PORT=") // an empty port is a free one
+	cmd.Env = append(cmd.Env, c.env...)
 	return output(c.t, cmd)
 }
 

@@ -5,11 +5,14 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // shutdown drains as DESIGN 7 says. A second signal ends it at once.
 func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
 	in.draining.Store(true)
+	in.tell(daemon.SdNotifyStopping)
 	delay := in.stepBack()
 	in.logger.Info("draining", "signal", sig.String(), "delay", delay, "timeout", in.cfg.DrainTimeout)
 	select {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"fourseven/admin"
 	"fourseven/health"
 	"fourseven/l4"
@@ -231,6 +233,7 @@ func (in *instance) run(ready func(addrs)) error {
 		return err
 	}
 	in.wg.Go(func() { in.reloadOn(ctx, hupc) })
+	in.tell(daemon.SdNotifyReady)
 	if ready != nil {
 		ready(listening)
 	}
