@@ -1,4 +1,8 @@
-# docker build -t fourseven --build-arg VERSION=1.2.3 .
+# docker build -t fourseven --build-arg VERSION=1.2.3 --build-arg REVISION="$(git rev-parse HEAD)" .
+#
+# The binary keeps the list of its modules, for those who ask what is in an image:
+# go version -m reads it, and so do the tools that write an SBOM. No label holds
+# a date, so that the same commit makes the same image configuration.
 #
 # RUN stands in its exec form, and the flags in the environment, so that the
 # builder needs Go and nothing else, not even a shell.
@@ -26,9 +30,11 @@ ENTRYPOINT ["/backend"]
 
 FROM scratch AS fourseven
 ARG VERSION=dev
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="fourseven" \
       org.opencontainers.image.description="TCP (L4) and HTTP (L7) load balancer, configured by environment variables" \
       org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="MIT"
 COPY LICENSE /LICENSE
 COPY --from=build /out/fourseven /fourseven

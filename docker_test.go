@@ -27,7 +27,7 @@ func TestDockerfile(t *testing.T) {
 	build := func(target string) (image string) {
 		image = project + "-dockerfile-" + target
 		docker(t, "build", "--force-rm", "--network", "none", "--target", target, "-t", image,
-			"--build-arg", "GO_IMAGE="+project+"-builder", "--build-arg", "VERSION=1.2.3", ".")
+			"--build-arg", "GO_IMAGE="+project+"-builder", "--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=c0ffee", ".")
 		t.Cleanup(func() { docker(t, "rmi", image) })
 		return image
 	}
@@ -52,6 +52,9 @@ func TestDockerfile(t *testing.T) {
 	if err := exec.Command("docker", confined...).Run(); !errors.As(err, &exit) || exit.ExitCode() != 2 {
 		t.Errorf("without settings: got %v, want exit status 2", err)
 	}
+	checkLabels(t, image)
+	checkModules(t, image)
+	checkHealthcheck(t, image)
 }
 
 // needDocker skips the test where there is no Docker engine.
