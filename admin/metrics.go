@@ -28,6 +28,8 @@ var (
 	up            = desc("lb_backend_up", "Whether the backend's probes and the operator say that it is up.", "backend")
 	backendActive = desc("lb_backend_active_connections", "Connections and requests that the backend has.", "backend")
 	backendTotal  = desc("lb_backend_connections_total", "Connections and requests that the backend was given.", "backend")
+	backendIn     = desc("lb_backend_received_bytes_total", "Bytes from clients to the backend.", "backend")
+	backendOut    = desc("lb_backend_sent_bytes_total", "Bytes from the backend to clients.", "backend")
 	connectErrors = desc("lb_backend_connect_errors_total", "Failed dials of the backend, by reason.", "backend", "reason")
 	checks        = desc("lb_backend_checks_total", "Probes of the backend, by result; local is a failure of this machine.", "backend", "result")
 	changes       = desc("lb_backend_state_changes_total", "How often the backend came up or went down.", "backend")
@@ -55,7 +57,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, limit, draining, acceptErrors, linesDropped,
 		accepted, active, rejected, closed, received, sent, retries,
-		up, backendActive, backendTotal, connectErrors, checks, changes,
+		up, backendActive, backendTotal, backendIn, backendOut, connectErrors, checks, changes,
 		requests, inFlight, lookups,
 	} {
 		out <- d
@@ -105,6 +107,8 @@ func collectBackend(e exposition, b *health.Backend) {
 	e.gauge(up, truth(isUp), b.Addr)
 	e.gauge(backendActive, float64(b.Active()), b.Addr)
 	e.counter(backendTotal, b.Total(), b.Addr)
+	e.counter(backendIn, uint64(b.Traffic().Received.Load()), b.Addr)
+	e.counter(backendOut, uint64(b.Traffic().Sent.Load()), b.Addr)
 	e.counter(changes, b.Changes(), b.Addr)
 	for _, r := range health.Reasons {
 		e.counter(connectErrors, b.Failures(r), b.Addr, r.String())

@@ -37,6 +37,9 @@ func TestMetrics(t *testing.T) {
 	c.Served(&l7.Record{Method: []byte("GET"), Status: 200, Whole: time.Second})
 	c.Served(&l7.Record{Method: []byte("BREW"), Status: 799})
 	c.Dialled(time.Second)
+	traffic := src.Pool.Backends()[0].Traffic()
+	traffic.Received.Add(9)
+	traffic.Sent.Add(10)
 	src.Lookups = func(r health.LookupResult) uint64 { return uint64(r) }
 	got := series(t, src)
 	for _, want := range []string{
@@ -51,6 +54,7 @@ func TestMetrics(t *testing.T) {
 		`lb_connection_duration_seconds_sum 2`, `lb_connection_duration_seconds_count 3`,
 		`lb_backend_up{backend="a:1"} 1`, `lb_backend_up{backend="unix:/run/b.sock"} 0`,
 		`lb_backend_active_connections{backend="a:1"} 0`, `lb_backend_connections_total{backend="a:1"} 0`,
+		`lb_backend_received_bytes_total{backend="a:1"} 9`, `lb_backend_sent_bytes_total{backend="a:1"} 10`,
 		`lb_backend_connect_duration_seconds_count 1`,
 		`lb_backend_connect_errors_total{backend="a:1",reason="no_source_port"} 0`,
 		`lb_retries_total{frontend="l4"} 5`,
