@@ -102,12 +102,17 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 func importBinary(t *testing.T, image, dir string) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "program")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", binary, dir)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	output(t, cmd)
+	buildStatic(t, binary, dir)
 	importImage(t, image, func(tw *tar.Writer) error {
 		return errors.Join(addTree(tw, "fourseven", binary), tw.Close())
 	}, `ENTRYPOINT ["/fourseven"]`)
+}
+
+func buildStatic(t *testing.T, binary, dir string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-trimpath", "-o", binary, dir)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	output(t, cmd)
 }
 
 // importBuilder makes an image for the Dockerfile to build in: Go as it stands on
