@@ -11,6 +11,8 @@ import (
 	"testing"
 )
 
+const dashboardFile = "testdata/deploy/grafana/dashboards/fourseven.json"
+
 const manifests, job = "testdata/deploy/kubernetes/fourseven.yaml", "testdata/deploy/nomad/fourseven.nomad.hcl"
 
 // TestDeployExamples checks the examples as their orchestrators read them, and that
@@ -32,6 +34,15 @@ func TestDeployExamples(t *testing.T) {
 	}
 }
 
+// TestDashboard checks the dashboard as Grafana reads it. What it asks Prometheus is
+// tried by TestObserve.
+func TestDashboard(t *testing.T) {
+	needStrict(t)
+	if _, errors := strict(t, dashboardFile); errors != "" {
+		t.Errorf("%s: %s", dashboardFile, errors)
+	}
+}
+
 // TestDeployChecksAreStrict pins that the check would find the usual mistakes.
 func TestDeployChecksAreStrict(t *testing.T) {
 	needStrict(t)
@@ -43,6 +54,10 @@ func TestDeployChecksAreStrict(t *testing.T) {
 		{manifests, "  selector:\n    app: web\n", "  selector:\n    app: wep\n", "Service web selects no pods"},
 		{manifests, "minAvailable: 1\n  selector:\n    matchLabels:\n      app: fourseven", "minAvailable: 1", "PodDisruptionBudget fourseven selects no pods"},
 		{manifests, "terminationGracePeriodSeconds: 45", "terminationGracePeriodSeconds: 30", "is not above 35s"},
+		{dashboardFile, `"expr":`, `"exprs":`, "unexpected field 'exprs'"},
+		{dashboardFile, `"drawStyle":`, `"drawStile":`, "unexpected field 'drawStile'"},
+		{dashboardFile, `"x": 3, "y": 1,`, `"x": 2, "y": 1,`, "lie over each other"},
+		{dashboardFile, `"id": 3,`, `"id": 4,`, "have the same id"},
 		{job, "env {", "environment {", `no block "env"`},
 		{job, "env {", "env [", "Argument or block definition required"},
 	} {
