@@ -67,13 +67,7 @@ func newCompose(t *testing.T, file string, backends ...string) *compose {
 // newComposeOf is newCompose for services whose programs are given by package.
 func newComposeOf(t *testing.T, file string, services map[string][]string) *compose {
 	t.Helper()
-	c := &compose{t: t, command: []string{"docker", "compose"}}
-	if exec.Command("docker", "compose", "version").Run() != nil {
-		c.command = []string{"docker-compose"}
-		if _, err := exec.LookPath("docker-compose"); err != nil {
-			missing(t, "docker compose or docker-compose")
-		}
-	}
+	c := &compose{t: t, command: composeCommand(t)}
 	project := fmt.Sprintf("fourseven-test-%d", os.Getpid())
 	images := filepath.Join(t.TempDir(), "images.yml")
 	var entries []string
@@ -96,6 +90,19 @@ func newComposeOf(t *testing.T, file string, services map[string][]string) *comp
 		c.run("down", "-v", "--timeout", "5")
 	})
 	return c
+}
+
+// composeCommand returns docker compose, or docker-compose where that is what there
+// is.
+func composeCommand(t *testing.T) []string {
+	t.Helper()
+	if exec.Command("docker", "compose", "version").Run() == nil {
+		return []string{"docker", "compose"}
+	}
+	if _, err := exec.LookPath("docker-compose"); err != nil {
+		missing(t, "docker compose or docker-compose")
+	}
+	return []string{"docker-compose"}
 }
 
 // run runs a command of compose and returns its output.
