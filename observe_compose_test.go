@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,10 +35,26 @@ func TestComposeObserve(t *testing.T) {
 	if got := docker(t, "inspect", "--format", "{{json .HostConfig.PortBindings}}", c.id("fourseven")); strings.Contains(got, "9900") {
 		t.Errorf("the admin port is published: %s", got)
 	}
+	checkOutsidersMayOnlyLook(t, docker(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", c.id("fourseven")))
 	eventually(t, "both backends to be up", func() bool {
 		up := p.query("sum by (job, instance) (lb_backend_up)")
 		return len(up) == 1 && up[0].Value == 2 && up[0].Metric["instance"] == "fourseven:9900"
 	})
+}
+
+// checkOutsidersMayOnlyLook wants what changes something to be refused to whoever
+// asks from outside the container.
+func checkOutsidersMayOnlyLook(t *testing.T, ip string) {
+	t.Helper()
+	mustAsk(t, ip+":9900", "/api/backends")
+	resp, err := http.Post("http://"+ip+":9900/api/backends/backend1:8080/drain", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("drain from outside: got %s, want 403", resp.Status)
+	}
 }
 
 // TestComposeProfiles wants files that Compose takes, with the profile and without,
