@@ -38,6 +38,7 @@ type half struct {
 	dst, src *side
 	splices  bool               // dst and src are such that ReadFrom splices
 	readable func(uintptr) bool // h.move, bound once
+	writable func(uintptr) bool // h.push, likewise
 	moved    atomic.Int64
 	done     atomic.Bool // the source ended and the destination was told
 
@@ -49,6 +50,8 @@ type half struct {
 	wasOn  bool  // the last move was a splice: look at the queue before reading
 	result state // why move returned true
 	limit  io.LimitedReader
+	out    []byte // what is still to be written
+	outErr error  // why it cannot be
 }
 
 // state is why a direction stopped moving.
@@ -64,7 +67,7 @@ const (
 
 func (h *half) init(r *relay, dst, src *side) {
 	h.relay, h.dst, h.src = r, dst, src
-	h.readable = h.move
+	h.readable, h.writable = h.move, h.push
 	_, toTCP := dst.stream.(*net.TCPConn)
 	h.splices = toTCP
 }
@@ -151,12 +154,34 @@ func (h *half) move(fd uintptr) bool {
 // write notes a failure before it is over, for endIsBreak.
 func (h *half) write(b []byte) error {
 	h.dst.written.Store(false)
-	_, err := h.dst.Write(b)
+	h.out, h.outErr = b, nil
+	err := h.dst.raw.Write(h.writable)
+	h.out = nil // it is the buffer's
+	if err == nil {
+		err = h.outErr
+	}
 	if err != nil {
 		h.dst.broken.Store(true)
 	}
 	h.dst.written.Store(true)
 	return err
+}
+
+// push is called while the destination may be writable. It returns false to wait
+// for room.
+func (h *half) push(fd uintptr) bool {
+	for len(h.out) > 0 {
+		n, err := write(fd, h.out)
+		h.out = h.out[n:]
+		if err == syscall.EAGAIN {
+			return false
+		}
+		if err != nil {
+			h.outErr = err
+			return true
+		}
+	}
+	return true
 }
 
 // splice moves the bytes that wait. It never waits for more of them, which would

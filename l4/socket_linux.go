@@ -13,11 +13,23 @@ import (
 // read reads what is there. It returns syscall.EAGAIN if there is nothing, and
 // 0 and nil at the end of the stream.
 //
-// The socket does not block, so the runtime need not be told of the system call:
-// that is 3 % of a small message's cost.
+// As in write, the runtime is not told of the system call, which does not block.
+// Told of it, it takes the processor away from a thread whose call takes longer than
+// 20 µs, as sending on loopback or on a busy machine does, and gives it to another;
+// that was a tenth of a small message's cost.
 func read(fd uintptr, buf []byte) (int, error) {
+	return socketCall(unix.SYS_RECVFROM, fd, buf)
+}
+
+// write writes what the socket takes. It returns syscall.EAGAIN if that is nothing.
+func write(fd uintptr, buf []byte) (int, error) {
+	return socketCall(unix.SYS_SENDTO, fd, buf)
+}
+
+func socketCall(call, fd uintptr, buf []byte) (int, error) {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
+		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil

@@ -22,6 +22,15 @@ func read(fd uintptr, buf []byte) (int, error) {
 	}
 }
 
+func write(fd uintptr, buf []byte) (int, error) {
+	for {
+		n, err := unix.Write(int(fd), buf)
+		if err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
 func peek(fd uintptr, buf []byte) (int, error) {
 	for {
 		n, _, err := unix.Recvfrom(int(fd), buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
