@@ -45,11 +45,8 @@ func (a *ask) send(bc *backendConn, request *writer) error {
 // something to read.
 func (a *ask) step(fd uintptr) bool {
 	rd := &a.bc.rd
-	n, err := syscall.Read(int(fd), rd.buf[rd.w:])
-	for errors.Is(err, syscall.EINTR) {
-		n, err = syscall.Read(int(fd), rd.buf[rd.w:])
-	}
-	waits := errors.Is(err, syscall.EAGAIN)
+	n, err := recv(fd, rd.buf[rd.w:])
+	waits := err == syscall.EAGAIN
 	switch {
 	case waits && a.request != nil:
 		// A backend may have answered before it closed: its answer is read even if

@@ -62,7 +62,8 @@ type conn struct {
 // has had enough.
 func (s *Server) serveConn(nc net.Conn) {
 	c := &conn{srv: s, nc: nc, began: time.Now()}
-	c.rd.conn, c.out.conn = nc, nc
+	rw := directly(nc)
+	c.rd.conn, c.out.conn = rw, rw
 	c.rd.count, c.out.count, c.early.count = &c.received, &c.sent, &c.sent
 	c.out.moved, c.out.early = c.progress, &c.early
 	c.toBackend.moved = c.progress

@@ -218,7 +218,7 @@ func (c *conn) attempt(bc *backendConn) (begun bool, err error) {
 
 // send sends the request, or begins to.
 func (c *conn) send(bc *backendConn) error {
-	c.toBackend.conn, c.toBackend.count = bc.nc, &bc.up.backend.Traffic().Received
+	c.toBackend.conn, c.toBackend.count = bc.io, &bc.up.backend.Traffic().Received
 	switch {
 	case !c.body.ended():
 		c.startUpload()

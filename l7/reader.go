@@ -2,7 +2,7 @@ package l7
 
 import (
 	"errors"
-	"net"
+	"io"
 	"sync"
 	"sync/atomic"
 )
@@ -45,7 +45,7 @@ var errNoRoom = errors.New("buffer full")
 // reader buffers what one side sends. It belongs to one goroutine at a time. It
 // holds no buffer before the first read and after release.
 type reader struct {
-	conn net.Conn
+	conn io.Reader
 	// before is called ahead of each read of the connection, which may wait: what
 	// was meant for the other side goes out first, so nothing is held back.
 	// If nil, nothing is called.

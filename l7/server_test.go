@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,17 +20,33 @@ import (
 	"fourseven/l7"
 )
 
+// panicky panics when the first dial that failed is logged.
+type panicky struct {
+	slog.Handler
+	once *sync.Once
+}
+
+func (h panicky) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h panicky) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "connect" {
+		h.once.Do(func() { panic("in a request") })
+	}
+	return nil
+}
+
 // TestPanic pins that a panic answers 500 and that the server goes on.
 func TestPanic(t *testing.T) {
 	backend := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	p := startProxy(t, nil, backend)
-	pool := p.Pool
-	p.Pool = nil
+	dead := listen(t)
+	_ = dead.Close()
+	p := startProxy(t, func(s *l7.Server) {
+		s.Logger = slog.New(panicky{slog.DiscardHandler, new(sync.Once)})
+	}, dead.Addr().String(), backend)
 	resp, body := p.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if resp.StatusCode != 500 || body != `{"error":"Internal Server Error"}` {
 		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
-	p.Pool = pool
 	if resp, _ := p.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); resp.StatusCode != 200 {
 		t.Errorf("after a panic: %d", resp.StatusCode)
 	}

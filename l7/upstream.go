@@ -3,6 +3,7 @@ package l7
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -81,6 +82,7 @@ type upstream struct {
 // backendConn is a connection to a backend. It belongs to one exchange at a time.
 type backendConn struct {
 	nc   net.Conn
+	io   io.ReadWriter // of nc
 	rd   reader
 	sock socket
 	ask  ask
@@ -126,8 +128,8 @@ func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
 		u.leave()
 		return nil, err
 	}
-	bc := &backendConn{nc: nc, up: u}
-	bc.rd.conn, bc.rd.count = nc, &u.backend.Traffic().Sent
+	bc := &backendConn{nc: nc, io: directly(nc), up: u}
+	bc.rd.conn, bc.rd.count = bc.io, &u.backend.Traffic().Sent
 	bc.sock.init(nc)
 	return bc, nil
 }

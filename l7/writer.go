@@ -1,7 +1,7 @@
 package l7
 
 import (
-	"net"
+	"io"
 	"strconv"
 	"sync/atomic"
 )
@@ -12,7 +12,7 @@ const chunkRoom = 16
 // writer gathers what goes to one side, so that a head and a small body leave in
 // one write. It belongs to one goroutine at a time.
 type writer struct {
-	conn net.Conn
+	conn io.Writer
 	// moved is called after each write that got through. If nil, nothing is.
 	moved func()
 	// early may have sent the first bytes. If nil, nobody has.

@@ -1,0 +1,108 @@
+package l7
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// direct reads and writes a connection without telling the runtime of the system
+// calls. They do not block; but told of them, the runtime takes the processor away
+// from a thread whose call takes longer than 20 µs, as sending on loopback does, or
+// any call on a busy machine, gives it to another, and looks for more such threads
+// every 20 µs. One goroutine may read while another writes.
+type direct struct {
+	raw     syscall.RawConn
+	in, out transfer
+	// readable and writable are in.read and out.write, kept so that a call
+	// allocates nothing.
+	readable, writable func(fd uintptr) bool
+}
+
+// transfer is what one call of Read or Write moves.
+type transfer struct {
+	p   []byte
+	n   int
+	err error
+}
+
+// directly returns what reads and writes the connection best.
+func directly(nc net.Conn) io.ReadWriter {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return nc
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nc
+	}
+	d := &direct{raw: raw}
+	d.readable, d.writable = d.in.read, d.out.write
+	return d
+}
+
+// Read reads what is there, or waits until there is something.
+func (d *direct) Read(p []byte) (int, error) {
+	d.in = transfer{p: p}
+	err := d.raw.Read(d.readable)
+	d.in.p = nil // it may go back to a pool
+	switch {
+	case err != nil:
+		return 0, err
+	case d.in.n == 0 && d.in.err == nil:
+		return 0, io.EOF
+	}
+	return d.in.n, d.in.err
+}
+
+// Write writes all of p, unless there is an error.
+func (d *direct) Write(p []byte) (int, error) {
+	d.out = transfer{p: p}
+	err := d.raw.Write(d.writable)
+	d.out.p = nil
+	if err == nil {
+		err = d.out.err
+	}
+	return d.out.n, err
+}
+
+// read reports whether it need not be called again when there is something to read.
+func (t *transfer) read(fd uintptr) bool {
+	t.n, t.err = recv(fd, t.p)
+	return t.err != syscall.EAGAIN
+}
+
+// write reports whether it need not be called again when there is room.
+func (t *transfer) write(fd uintptr) bool {
+	for t.n < len(t.p) && t.err == nil {
+		var n int
+		if n, t.err = send(fd, t.p[t.n:]); t.err == syscall.EAGAIN {
+			t.err = nil
+			return false
+		}
+		t.n += n
+	}
+	return true
+}
+
+// recv reads what is there, send writes what there is room for. The error is
+// syscall.EAGAIN if that is nothing.
+func recv(fd uintptr, p []byte) (int, error) { return socketCall(unix.SYS_RECVFROM, fd, p) }
+func send(fd uintptr, p []byte) (int, error) { return socketCall(unix.SYS_SENDTO, fd, p) }
+
+func socketCall(call, fd uintptr, p []byte) (int, error) {
+	for {
+		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
