@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ func openOutputs(opts options) (outputs, error) {
 		}
 		file, err := os.CreateTemp(filepath.Dir(o.name), ".bench-*")
 		if err != nil {
-			return nil, errors.Join(err, list.close())
+			return nil, errors.Join(fmt.Errorf("write %s: %w", o.name, err), list.close())
 		}
 		list = append(list, &output{o.name, file, o.render})
 	}

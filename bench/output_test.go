@@ -45,6 +45,16 @@ func TestOutputsGetTheirNamesWhenComplete(t *testing.T) {
 	}
 }
 
+// Pins that the error names what the user asked for: a temporary name beside it
+// tells nobody which flag was wrong.
+func TestOutputThatCannotBeWrittenIsNamed(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "missing", "run.json")
+	if _, err := openOutputs(options{jsonFile: name}); err == nil || !strings.HasPrefix(err.Error(), "write "+name+": ") {
+		t.Errorf("error %v, want %s in it", err, name)
+	}
+}
+
 func fileNames(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
