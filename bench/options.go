@@ -13,7 +13,7 @@ import (
 
 // The plans: as long as a coffee, and as short as a step of CI may be.
 const (
-	defaultDuration = 350 * time.Millisecond
+	defaultDuration = 300 * time.Millisecond
 	defaultRounds   = 3
 	quickDuration   = 80 * time.Millisecond
 	quickRounds     = 1
