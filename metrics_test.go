@@ -37,8 +37,14 @@ func scrape(t *testing.T, addr string) map[string]int64 {
 		all[name] = int64(n)
 	}
 	for name := range all {
+		switch {
+		case strings.HasPrefix(name, "lb_build_info"), name == "lb_connections_limit":
+			delete(all, name)
 		// How often L7 dials depends on what is kept, and so on how fast the machine is.
-		if strings.HasPrefix(name, "lb_build_info") || name == "lb_connections_limit" || strings.HasPrefix(name, "lb_backend_connect_duration") {
+		case strings.HasPrefix(name, "lb_backend_connect_duration"):
+			delete(all, name)
+		// Over L7 a client's bytes are not a backend's; backendBytes looks over L4.
+		case strings.HasPrefix(name, "lb_backend_received_bytes"), strings.HasPrefix(name, "lb_backend_sent_bytes"):
 			delete(all, name)
 		}
 	}
@@ -103,6 +109,19 @@ func (l *ledger) wrong() (lines []string) {
 		}
 	}
 	return lines
+}
+
+// backendBytes wants the backend to have had all bytes of L4.
+func (l *ledger) backendBytes(addr string) {
+	l.t.Helper()
+	metrics := mustAsk(l.t, l.lb.admin, "/metrics")
+	for _, direction := range []string{"received", "sent"} {
+		n := l.want[fmt.Sprintf("lb_%s_bytes_total{frontend=%q}", direction, "l4")]
+		line := fmt.Sprintf("lb_backend_%s_bytes_total{backend=%q} %d\n", direction, addr, n)
+		if !strings.Contains(metrics, line) {
+			l.t.Errorf("not there: %s", line)
+		}
+	}
 }
 
 // dial connects to a frontend. The connection's bytes are in the ledger.
@@ -187,6 +206,7 @@ func retried(l *ledger, alive, dead string) {
 	l.add(10, "lb_backend_connections_total{backend=%q}", alive)
 	l.add(5, "lb_backend_connect_errors_total{backend=%q,reason=%q}", dead, "refused")
 	l.balanced()
+	l.backendBytes(alive)
 	for range 6 {
 		l.exchange("l7", onlyOnce)
 	}
