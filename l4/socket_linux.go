@@ -3,42 +3,17 @@ package l4
 import (
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"fourseven/health"
 )
 
-// read reads what is there. It returns syscall.EAGAIN if there is nothing, and
-// 0 and nil at the end of the stream.
-//
-// As in write, the runtime is not told of the system call, which does not block.
-// Told of it, it takes the processor away from a thread whose call takes longer than
-// 20 µs, as sending on loopback or on a busy machine does, and gives it to another;
-// that was a tenth of a small message's cost.
-func read(fd uintptr, buf []byte) (int, error) {
-	return socketCall(unix.SYS_RECVFROM, fd, buf)
-}
+// read reads what is there, or returns syscall.EAGAIN.
+func read(fd uintptr, buf []byte) (int, error) { return health.Recv(fd, buf) }
 
-// write writes what the socket takes. It returns syscall.EAGAIN if that is nothing.
-func write(fd uintptr, buf []byte) (int, error) {
-	return socketCall(unix.SYS_SENDTO, fd, buf)
-}
-
-func socketCall(call, fd uintptr, buf []byte) (int, error) {
-	for {
-		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case syscall.EINTR:
-		default:
-			return 0, errno
-		}
-	}
-}
+// write writes what the socket takes, or returns syscall.EAGAIN.
+func write(fd uintptr, buf []byte) (int, error) { return health.Send(fd, buf) }
 
 // waiting returns how many bytes can be read without waiting.
 func waiting(fd uintptr) int {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"syscall"
+
+	"fourseven/health"
 )
 
 // errStale is a kept connection that the backend has closed, or on which it has
@@ -45,7 +47,7 @@ func (a *ask) send(bc *backendConn, request *writer) error {
 // something to read.
 func (a *ask) step(fd uintptr) bool {
 	rd := &a.bc.rd
-	n, err := recv(fd, rd.buf[rd.w:])
+	n, err := health.Recv(fd, rd.buf[rd.w:])
 	waits := err == syscall.EAGAIN
 	switch {
 	case waits && a.request != nil:

@@ -4,16 +4,12 @@ import (
 	"io"
 	"net"
 	"syscall"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"fourseven/health"
 )
 
-// direct reads and writes a connection without telling the runtime of the system
-// calls. They do not block; but told of them, the runtime takes the processor away
-// from a thread whose call takes longer than 20 µs, as sending on loopback does, or
-// any call on a busy machine, gives it to another, and looks for more such threads
-// every 20 µs. One goroutine may read while another writes.
+// direct reads and writes a connection by health.Recv and health.Send. One goroutine
+// may read while another writes.
 type direct struct {
 	raw     syscall.RawConn
 	in, out transfer
@@ -71,7 +67,7 @@ func (d *direct) Write(p []byte) (int, error) {
 
 // read reports whether it need not be called again when there is something to read.
 func (t *transfer) read(fd uintptr) bool {
-	t.n, t.err = recv(fd, t.p)
+	t.n, t.err = health.Recv(fd, t.p)
 	return t.err != syscall.EAGAIN
 }
 
@@ -79,30 +75,11 @@ func (t *transfer) read(fd uintptr) bool {
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.p) && t.err == nil {
 		var n int
-		if n, t.err = send(fd, t.p[t.n:]); t.err == syscall.EAGAIN {
+		if n, t.err = health.Send(fd, t.p[t.n:]); t.err == syscall.EAGAIN {
 			t.err = nil
 			return false
 		}
 		t.n += n
 	}
 	return true
-}
-
-// recv reads what is there, send writes what there is room for. The error is
-// syscall.EAGAIN if that is nothing.
-func recv(fd uintptr, p []byte) (int, error) { return socketCall(unix.SYS_RECVFROM, fd, p) }
-func send(fd uintptr, p []byte) (int, error) { return socketCall(unix.SYS_SENDTO, fd, p) }
-
-func socketCall(call, fd uintptr, p []byte) (int, error) {
-	for {
-		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case syscall.EINTR:
-		default:
-			return 0, errno
-		}
-	}
 }
