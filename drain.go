@@ -36,11 +36,20 @@ func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
 	_ = in.admin.Close()
 }
 
-// drain ends both frontends; what lives when ctx is done is cut.
+// drain ends both frontends; what lives when ctx is done is cut. Tunnels are cut
+// before L7 closes their connections: a relay that is parked would not notice, and
+// one that notices would not know why.
 func (in *instance) drain(ctx context.Context) {
+	l7ctx, cut := context.WithCancel(context.Background())
+	defer cut()
+	stop := context.AfterFunc(ctx, func() {
+		in.tunnels.CutAll()
+		cut()
+	})
+	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = in.l4.Shutdown(ctx) })
-	wg.Go(func() { _ = in.l7.Shutdown(ctx) })
+	wg.Go(func() { _ = in.l7.Shutdown(l7ctx) })
 	wg.Wait()
 }
 
