@@ -9,12 +9,13 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// shutdown drains as DESIGN 7 says. A second signal ends it at once.
-func (in *instance) shutdown(sig os.Signal, again <-chan os.Signal) {
+// shutdown drains as DESIGN 7 says. A signal while it does ends it at once. The cause
+// is for the log: a key and a value.
+func (in *instance) shutdown(again <-chan os.Signal, cause ...any) {
 	in.draining.Store(true)
 	in.tell(daemon.SdNotifyStopping)
 	delay := in.stepBack()
-	in.logger.Info("draining", "signal", sig.String(), "delay", delay, "timeout", in.cfg.DrainTimeout)
+	in.logger.Info("draining", append(cause, "delay", delay, "timeout", in.cfg.DrainTimeout)...)
 	select {
 	case <-time.After(delay):
 	case <-again:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"slices"
 	"time"
 
 	"fourseven/health"
@@ -75,6 +77,19 @@ func (in *instance) share(ln *l4.Shared) error {
 	}
 	in.shared = append(in.shared, ln)
 	return nil
+}
+
+// tookOver reports whether clients come here that came to another process before.
+func (in *instance) tookOver() bool {
+	return slices.ContainsFunc(in.shared, (*l4.Shared).TookOver)
+}
+
+// giveBack ends what took over when a further listener cannot be opened: the clients
+// that came are served, and new ones go to the other process again.
+func (in *instance) giveBack(err error, again <-chan os.Signal) {
+	if in.tookOver() {
+		in.shutdown(again, "err", err)
+	}
 }
 
 // stepBack sends new clients to the other process, if there is one, and returns

@@ -216,6 +216,21 @@ func wantRefused(t *testing.T, why string, settings ...string) {
 	wantTexts(t, "standard error", p.stderr.String(), []string{why})
 }
 
+// TestHandoverGivesBack pins that a process which takes over one address and cannot have
+// the next costs no client: those who came to it are served. Only a few come in the
+// moment between the two, so it takes some tries and a load.
+func TestHandoverGivesBack(t *testing.T) {
+	l := newLineage(t, backendsOf(startBackends(t, 1)), "LB_CONNECT_TIMEOUT="+patience.String())
+	load, clients := newLoad(), &tally{t: t, kind: "L4 connection"}
+	load.each(1000, func() { clients.count(askOnce(l.l4)) })
+	taken := append(l.settings, "LB_L7_LISTEN="+startBackends(t, 1)[0].addr)
+	for range 5 {
+		wantRefused(t, "address already in use: by a process that does not share it", taken...)
+	}
+	load.stop()
+	l.newest.stop()
+}
+
 // TestHandoverQueue pins that clients in the queue of a process that is replaced are
 // served by it: here many more than it may serve at once, in longer than it goes on
 // accepting.

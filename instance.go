@@ -115,6 +115,7 @@ func (in *instance) run(ready func(addrs)) error {
 	}
 	listening, err := in.start(ctx)
 	if err != nil {
+		in.giveBack(err, sigc)
 		return err
 	}
 	in.wg.Go(func() { in.reloadOn(ctx, hupc) })
@@ -124,7 +125,7 @@ func (in *instance) run(ready func(addrs)) error {
 	}
 	select {
 	case sig := <-sigc:
-		in.shutdown(sig, sigc)
+		in.shutdown(sigc, "signal", sig.String())
 		return nil
 	case err := <-in.fatalc:
 		in.closeAll()
@@ -168,28 +169,13 @@ func (in *instance) find(ctx context.Context) {
 // addrs are the addresses that the instance listens on; nil where it is off.
 type addrs struct{ l4, l7, admin net.Addr }
 
-// start opens all listeners, then serves on them.
+// start opens all listeners, then serves on them. If one cannot be opened, it serves
+// on the others only if they took over, for giveBack.
 func (in *instance) start(ctx context.Context) (addrs, error) {
-	var on addrs
-	var lns []net.Listener
-	for _, l := range []struct {
-		variable string
-		addr     address
-		on       *net.Addr
-	}{
-		{"LB_L4_LISTEN", in.cfg.L4Listen, &on.l4},
-		{"LB_L7_LISTEN", in.cfg.L7Listen, &on.l7},
-		{"LB_ADMIN_LISTEN", in.cfg.AdminListen, &on.admin},
-	} {
-		ln, err := in.listen(ctx, l.addr)
-		if err != nil {
-			closeListeners(lns)
-			return addrs{}, fmt.Errorf("%s=%s: %w", l.variable, l.addr, err)
-		}
-		lns = append(lns, ln)
-		if ln != nil {
-			*l.on = ln.Addr()
-		}
+	lns, on, err := in.open(ctx)
+	if err != nil && !in.tookOver() {
+		closeListeners(lns[:])
+		return addrs{}, err
 	}
 	in.admin.Handler = admin.Handler(in.source(ctx, on))
 	in.adminListener = lns[2]
@@ -201,7 +187,29 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 	if in.checker.Probe != nil {
 		in.wg.Go(func() { _ = in.checker.Run(ctx) })
 	}
-	return on, nil
+	return on, err
+}
+
+// open opens the listeners, up to the first that cannot be.
+func (in *instance) open(ctx context.Context) (lns [3]net.Listener, on addrs, err error) {
+	for i, l := range []struct {
+		variable string
+		addr     address
+		on       *net.Addr
+	}{
+		{"LB_L4_LISTEN", in.cfg.L4Listen, &on.l4},
+		{"LB_L7_LISTEN", in.cfg.L7Listen, &on.l7},
+		{"LB_ADMIN_LISTEN", in.cfg.AdminListen, &on.admin},
+	} {
+		ln, err := in.listen(ctx, l.addr)
+		if err != nil {
+			return lns, on, fmt.Errorf("%s=%s: %w", l.variable, l.addr, err)
+		}
+		if lns[i] = ln; ln != nil {
+			*l.on = ln.Addr()
+		}
+	}
+	return lns, on, nil
 }
 
 func closeListeners(lns []net.Listener) {
