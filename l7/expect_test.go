@@ -2,11 +2,14 @@ package l7_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"fourseven/l7"
 )
@@ -93,5 +96,36 @@ func TestTrustedProxy(t *testing.T) {
 	p.do(t, get)
 	if h := <-seen; h.Get("X-Forwarded-For") != "127.0.0.1" || h.Get("X-Forwarded-Proto") != "http" || h.Get("X-Forwarded-Host") != "a" {
 		t.Errorf("without fields of its own: %v", h)
+	}
+}
+
+// TestExpectAnsweredAtTheEnd pins that a body whose last piece gets through while its
+// upload is being ended leaves no ended connection to the next request.
+func TestExpectAnsweredAtTheEnd(t *testing.T) {
+	const size, last = 9000, 1000
+	p := startProxy(t, func(s *l7.Server) { s.BackendTimeout = time.Second }, scriptedBackend(t, func(nc net.Conn) {
+		for br := bufio.NewReader(nc); ; {
+			req, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			if req.Method == "POST" { // answered when nearly all is here
+				_, _ = io.CopyN(io.Discard, req.Body, size-last)
+			}
+			_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			_, _ = io.Copy(io.Discard, req.Body)
+		}
+	}))
+	body := strings.Repeat("x", size)
+	for range 1000 {
+		nc := p.dial(t)
+		_, _ = fmt.Fprintf(nc, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", size)
+		_, _ = io.WriteString(nc, body[:size-last])
+		_, _ = io.WriteString(nc, body[size-last:])
+		resp, _ := readResponse(t, bufio.NewReader(nc), "POST /")
+		_ = nc.Close()
+		if next, _ := p.do(t, get); resp.StatusCode != 200 || next.StatusCode != 200 {
+			t.Fatalf("status %d, then %d, want 200", resp.StatusCode, next.StatusCode)
+		}
 	}
 }

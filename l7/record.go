@@ -108,7 +108,7 @@ func (c *conn) recordFailure(err error) {
 		c.rec.Reason = r.why
 	case c.state.stopped() != running:
 		c.rec.Reason = c.stopReason()
-	case c.out.err != nil || c.up.err != nil && c.toBackend.err == nil:
+	case c.out.err != nil || c.up.err != nil && c.up.err != errCut && c.toBackend.err == nil:
 		c.rec.Reason = whyClient
 	default:
 		c.rec.Reason = whyBackend

@@ -142,6 +142,37 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// TestRecordCutUpload pins that who waits with a body that nobody wants any more is
+// not reported to have left.
+func TestRecordCutUpload(t *testing.T) {
+	for _, tt := range []struct{ name, request, answer, served string }{
+		{"answered before", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+			"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", `POST / 401 ""`},
+		{"broken off", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello", "", `POST / 502 "backend_reset"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r records
+			p := startProxy(t, recorded(&r, nil), scriptedBackend(t, func(nc net.Conn) {
+				_, _ = http.ReadRequest(bufio.NewReader(nc))
+				_, _ = io.WriteString(nc, tt.answer)
+				if tt.answer != "" {
+					_, _ = io.Copy(io.Discard, nc)
+				}
+			}))
+			nc := p.dial(t)
+			_, _ = io.WriteString(nc, tt.request)
+			_, _ = io.Copy(io.Discard, nc)
+			_ = nc.Close()
+			if got := next(t, r.ended); got != "eof" {
+				t.Errorf("the connection ended by %s, want eof", got)
+			}
+			if got := next(t, r.served); !strings.HasPrefix(got, tt.served) {
+				t.Errorf("reported %s, want %s", got, tt.served)
+			}
+		})
+	}
+}
+
 // TestStatsAreExact pins that all bytes are counted, once, for the frontend and
 // for the backend, on kept connections too.
 func TestStatsAreExact(t *testing.T) {

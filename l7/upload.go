@@ -10,12 +10,16 @@ import (
 // errLarge ends a chunked body that grew over the limit.
 var errLarge = errors.New("body over the limit")
 
+// errCut is what ended an upload that the exchange has no further use for.
+var errCut = errors.New("upload cut")
+
 // upload is the forwarding of a request's body that was not all there with its
 // head. It runs beside the reading of the response, so that an early answer gets
 // through and the backend may answer while it reads.
 type upload struct {
 	active  atomic.Bool   // begun and not ended
 	blocked atomic.Bool   // it is the backend that it waits for
+	cut     atomic.Bool   // the exchange has no further use for it
 	done    chan struct{} // closed at its end; nil if there was none
 	err     error         // valid after done
 }
@@ -25,6 +29,7 @@ type upload struct {
 func (c *conn) startUpload() {
 	c.up.done = make(chan struct{})
 	c.up.active.Store(true)
+	c.up.cut.Store(false)
 	go c.runUpload()
 }
 
@@ -32,7 +37,7 @@ func (c *conn) runUpload() {
 	defer close(c.up.done)
 	defer c.up.active.Store(false)
 	c.up.err = c.upload()
-	if c.up.err == nil || c.toBackend.err != nil {
+	if c.up.err == nil || c.toBackend.err != nil || c.up.cut.Load() {
 		// A backend that no longer reads may have answered already. The reader of
 		// its answer finds out.
 		return
@@ -153,10 +158,14 @@ func (c *conn) stopUpload() {
 	c.up.done = nil
 }
 
+// cutUpload ends the upload. Even if it is complete at the last moment, neither
+// connection can be used again: the deadlines stay.
 func (c *conn) cutUpload() {
+	c.up.cut.Store(true)
 	_ = c.nc.SetReadDeadline(aLongTimeAgo)
 	if bc := c.backend.Load(); bc != nil {
 		_ = bc.nc.SetWriteDeadline(aLongTimeAgo)
 	}
 	<-c.up.done
+	c.up.err = errCut
 }
