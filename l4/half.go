@@ -131,7 +131,6 @@ func (h *half) move(fd uintptr) bool {
 		n, err := read(fd, buf[:])
 		if n > 0 {
 			err = h.write(buf[:n])
-			h.moved.Add(int64(n))
 			h.wasOn = h.splices && n == bufferSize
 		}
 		buffers.Put(buf)
@@ -172,6 +171,7 @@ func (h *half) write(b []byte) error {
 func (h *half) push(fd uintptr) bool {
 	for len(h.out) > 0 {
 		n, err := write(fd, h.out)
+		h.moved.Add(int64(n))
 		h.out = h.out[n:]
 		if err == syscall.EAGAIN {
 			return false

@@ -72,7 +72,8 @@ type Server struct {
 	// Tunnel takes over a client's and a backend's connection that have agreed on
 	// another protocol. It returns when both have ended and are closed, with the
 	// bytes that it moved from and to the client and a word of l4.Ending. All that
-	// had been read from either was written to the other. If nil, requests for an
+	// had been read from either was written to the other. A Shutdown whose context
+	// ends waits for it: whoever runs it has to end it then. If nil, requests for an
 	// upgrade are forwarded without asking for it.
 	Tunnel func(client, backend net.Conn, b *health.Backend) (received, sent int64, why string)
 	// Served is called after each request, in the goroutine of its connection; the
