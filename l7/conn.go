@@ -146,10 +146,12 @@ func (c *conn) next() bool {
 	c.beginRecord()
 	defer c.endRecord()
 	head, err := c.head()
-	if err == nil {
-		err = c.req.parse(head)
-		c.recordLine(head)
+	if err != nil {
+		c.req.reset() // it is the one before
+		return c.refuse(err)
 	}
+	err = c.req.parse(head)
+	c.recordLine(head)
 	if err != nil {
 		return c.refuse(err)
 	}
@@ -224,6 +226,9 @@ func (c *conn) refuse(err error) bool {
 		return false
 	}
 	c.rec.Reason = r.why
+	if c.rec.received == 0 { // not a whole head
+		c.rec.received = int64(c.rd.buffered())
+	}
 	c.srv.Logger.Debug("request refused", "client", c.peer, "status", r.status, "reason", r.why)
 	c.close = true
 	c.answer(r.status, "")

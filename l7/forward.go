@@ -54,7 +54,6 @@ func (c *conn) letGo() {
 
 func (c *conn) forward() error {
 	c.body.start(&c.rd, c.req.length)
-	c.bodySize = 0
 	if limit := c.srv.MaxBody; limit > 0 && c.req.length > limit {
 		return &refusal{413, "Content-Length over the limit"}
 	}

@@ -73,8 +73,7 @@ func headEnd(p []byte, line *int, lenient bool) (int, error) {
 // parse checks a whole head, the empty line included, and fills the request. The
 // error is a *refusal. What it lets through is read alike by every parser.
 func (r *request) parse(head []byte) error {
-	*r = request{fields: r.fields[:0], opts: r.opts}
-	r.opts.reset()
+	r.reset()
 	line, rest := cutLine(head)
 	if err := r.parseRequestLine(line); err != nil {
 		return err
@@ -89,6 +88,12 @@ func (r *request) parse(head []byte) error {
 		}
 	}
 	return r.checkWhole()
+}
+
+// reset makes it a request of which nothing is known, and keeps its memory.
+func (r *request) reset() {
+	*r = request{fields: r.fields[:0], opts: r.opts}
+	r.opts.reset()
 }
 
 // cutLine cuts the first line off, without its end.

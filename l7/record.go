@@ -67,6 +67,7 @@ func (c *conn) beginRecord() {
 	r := &c.rec
 	*r = recording{line: r.line[:0], sent: c.sent.Load()}
 	r.Client, r.Began = c.client, time.Now()
+	c.bodySize = 0
 }
 
 // recordLine keeps the request line of a head that has been read.

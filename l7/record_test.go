@@ -173,6 +173,53 @@ func TestRecordCutUpload(t *testing.T) {
 	}
 }
 
+// TestRefusedAfterAnother pins that a head which cannot be read is recorded and
+// answered by itself: neither the body of the request before it on the connection
+// counts, nor whether that was a HEAD.
+func TestRefusedAfterAnother(t *testing.T) {
+	const head, post = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+	long := "GET /" + strings.Repeat("a", 2000)
+	for _, tt := range []struct {
+		name, first, second, status string
+	}{
+		{"malformed after a body", post, "nonsense\r\n\r\n", "400"},
+		{"too long after a HEAD", head, long, "414"},
+		{"no request line after a HEAD", head, "\x16\x03\x01", "400"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r records
+			p := startProxy(t, recorded(&r, func(s *l7.Server) { s.MaxHeader = 1000 }), scriptedBackend(t, func(nc net.Conn) {
+				br := bufio.NewReader(nc)
+				req, err := http.ReadRequest(br)
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, req.Body)
+				_, _ = io.WriteString(nc, "HTTP/1.1 204 No Content\r\n\r\n")
+				_, _ = io.Copy(io.Discard, nc)
+			}))
+			nc := p.dial(t)
+			br := bufio.NewReader(nc)
+			_, _ = io.WriteString(nc, tt.first)
+			readResponse(t, br, tt.first)
+			next(t, r.served)
+			_, _ = io.WriteString(nc, tt.second)
+			_ = nc.CloseWrite()
+			resp, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(resp.Body); err != nil || len(body) == 0 || fmt.Sprint(resp.StatusCode) != tt.status {
+				t.Errorf("%d with body %q, %v, want %s with a whole body", resp.StatusCode, body, err, tt.status)
+			}
+			got := next(t, r.served)
+			if want := fmt.Sprintf("in=%d ", len(tt.second)); !strings.Contains(got, " "+tt.status+" ") || !strings.Contains(got, want) {
+				t.Errorf("reported %s, want %s and %s", got, tt.status, want)
+			}
+		})
+	}
+}
+
 // TestStatsAreExact pins that all bytes are counted, once, for the frontend and
 // for the backend, on kept connections too.
 func TestStatsAreExact(t *testing.T) {
