@@ -25,7 +25,7 @@ func newGuard(token string) *guard {
 func (g *guard) protect(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case g.origin.Check(r) != nil:
+		case g.origin.Check(r) != nil || strange(r):
 			fail(w, http.StatusForbidden, "cross-site requests are refused")
 		case g.bears && !g.borne(r):
 			w.Header().Set("WWW-Authenticate", "Bearer")
@@ -36,6 +36,14 @@ func (g *guard) protect(next http.HandlerFunc) http.Handler {
 			next(w, r)
 		}
 	})
+}
+
+// strange reports whether another site makes a browser ask, if only to read:
+// CrossOriginProtection lets that through, because the site cannot see the answer, but
+// a profile costs something all the same.
+func strange(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
 }
 
 // borne reports whether the request bears the token (RFC 6750 section 2.1).

@@ -54,6 +54,18 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// Pins that another site's page cannot have the program profiled either, which is
+// done by reading: an image on it would do. Who opens a profile by hand can.
+func TestGuardProfiles(t *testing.T) {
+	h := newGuard("").protect(func(http.ResponseWriter, *http.Request) {})
+	for site, want := range map[string]int{"cross-site": 403, "same-site": 403, "same-origin": 200, "none": 200} {
+		w := ask(h, "GET", "/debug/pprof/profile", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", site) })
+		if w.Code != want {
+			t.Errorf("%s: %d %s, want %d", site, w.Code, w.Body, want)
+		}
+	}
+}
+
 // Pins that a client of a Unix socket, which has no address, is on this machine.
 func TestGuardUnix(t *testing.T) {
 	unix := func(r *http.Request) {
