@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxWeight is the largest weight of a backend: the ring holds a slot per unit
@@ -138,6 +139,9 @@ func SplitAddr(addr string) (network, address string) {
 }
 
 func parseAddr(s string) (string, error) {
+	if !utf8.ValidString(s) { // no metric could have it for a label
+		return "", fmt.Errorf("expected an address in UTF-8")
+	}
 	if network, path := SplitAddr(s); network == "unix" {
 		if !filepath.IsAbs(path) {
 			return "", fmt.Errorf("expected an absolute path, as in unix:/run/db.sock")

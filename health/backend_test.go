@@ -38,6 +38,8 @@ func TestParseBackend(t *testing.T) {
 		{in: "db:80;max_conns=0", err: "option max_conns=0: expected a whole number from 1"},
 		{in: "unix:/run/db.sock;weight=2", addr: "unix:/run/db.sock", weight: 2},
 		{in: "unix:db.sock", err: "expected an absolute path, as in unix:/run/db.sock"},
+		{in: "unix:/run/\xff.sock", err: "expected an address in UTF-8"},
+		{in: "[fe80::1%\xff]:80", err: "expected an address in UTF-8"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
