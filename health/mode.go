@@ -48,6 +48,9 @@ func (b *Backend) CurrentWeight() int {
 	return b.Weight
 }
 
+// steered reports whether the operator has said something of the backend that holds.
+func (b *Backend) steered() bool { return b.Mode() != ModeReady || b.given.Load() != 0 }
+
 // Find returns the pool's backend at that address, or nil.
 func (p *Pool) Find(addr string) *Backend {
 	p.mu.Lock()
@@ -61,7 +64,7 @@ func (p *Pool) Find(addr string) *Backend {
 }
 
 // SetMode makes the backend's mode this one. It holds for the address until it is
-// changed, or the address has left the list and has no connections.
+// changed, also while the address is not in the list.
 func (p *Pool) SetMode(b *Backend, m Mode) {
 	if p.setMode(b, m) && p.OnDown != nil {
 		p.OnDown(b)

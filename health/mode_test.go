@@ -107,6 +107,35 @@ func TestSetWeight(t *testing.T) {
 	}
 }
 
+// Pins that what the operator has said of an address outlasts its leaving the list,
+// as one that is drained may leave DNS and return, and that nothing else of it does.
+func TestSteeringOutlastsTheList(t *testing.T) {
+	p := NewPool(parse(t, "a:1,b:1")...)
+	p.MarkAllUp()
+	p.SetMode(p.Find("a:1"), ModeDrain)
+	if err := p.SetWeight(p.Find("b:1"), 3); err != nil {
+		t.Fatal(err)
+	}
+	p.Replace(parse(t, "c:1"))
+	p.Replace(parse(t, "a:1,b:1"))
+	if m, w := p.Find("a:1").Mode(), p.Find("b:1").CurrentWeight(); m != ModeDrain || w != 3 {
+		t.Errorf("a is %s, b has weight %d, want drain and 3", m, w)
+	}
+	if got := turns(t, p, 3); got != "bbb" {
+		t.Errorf("turns %s, want bbb", got)
+	}
+	p.Replace(parse(t, "c:1"))
+	p.Replace(parse(t, "a:1,b:1;weight=2"))
+	if w := p.Find("b:1").CurrentWeight(); w != 2 {
+		t.Errorf("b came back with weight %d, want that of the list, 2", w)
+	}
+	p.SetMode(p.Find("a:1"), ModeReady)
+	p.Replace(parse(t, "c:1"))
+	if n := len(p.departed); n != 0 {
+		t.Errorf("%d are remembered of which nothing is said", n)
+	}
+}
+
 // Pins what the counters of probes count.
 func TestChecksAreCounted(t *testing.T) {
 	p := NewPool(parse(t, "a:1")...)

@@ -63,28 +63,35 @@ func (p *Pool) adoptLocked(b, old *Backend) *Backend {
 	case old != nil && old.sameOptions(b):
 		return old
 	case old != nil:
-		b.vitals = old.vitals
-		if b.Weight != old.Weight {
-			b.given.Store(0)
-		}
+		b.adopt(old)
 		return b
 	}
 	if gone := p.departed[b.Addr]; gone != nil {
 		delete(p.departed, b.Addr)
-		b.vitals = gone.vitals
+		b.adopt(gone)
 		b.status.Store(&Status{})
 	}
 	b.member, b.late = true, p.Ready()
 	return b
 }
 
+// adopt gives b what is known of the same address. Another weight in the list
+// outweighs the operator's.
+func (b *Backend) adopt(old *Backend) {
+	b.vitals = old.vitals
+	if b.Weight != old.Weight {
+		b.given.Store(0)
+	}
+}
+
 // dismissLocked lets the backend go. It is remembered while it has connections,
-// which count if it comes back.
+// which count if it comes back, and if the operator has said something of it: an
+// address that is drained may leave DNS for a while.
 func (p *Pool) dismissLocked(b *Backend) {
 	b.member = false
 	p.departed[b.Addr] = b
 	for addr, gone := range p.departed {
-		if gone.Active() == 0 {
+		if gone.Active() == 0 && !gone.steered() {
 			delete(p.departed, addr)
 		}
 	}
