@@ -183,10 +183,21 @@ func (l *loader) strangers() []error {
 			service := strings.ToLower(strings.ReplaceAll("lb"+m[1], "_", "-"))
 			hint = "Kubernetes sets it for a Service named " + service + "; enableServiceLinks: false in the pod's spec turns that off"
 		}
-		errs = append(errs, fmt.Errorf("%s=%q: unknown setting; %s", name, value, hint))
+		if !soundsSecret(name) {
+			name += fmt.Sprintf("=%q", value)
+		}
+		errs = append(errs, fmt.Errorf("%s: unknown setting; %s", name, hint))
 	}
 	return errs
 }
+
+// soundsSecret reports whether the value of an unknown variable is likely to be one
+// that must not be shown: LB_ADMIN_TOKEN misspelt, or what somebody took it to be.
+func soundsSecret(name string) bool {
+	return secretWord.MatchString(name) || nearest(strings.ToUpper(name), []string{"LB_ADMIN_TOKEN"}) != ""
+}
+
+var secretWord = regexp.MustCompile(`(?i)TOKEN|SECRET|PASS|KEY`)
 
 // serviceLink matches the variables that Kubernetes sets in a pod for a Service
 // whose name is lb or begins with lb-.

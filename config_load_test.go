@@ -199,6 +199,20 @@ func TestLoadConfigUnknownNames(t *testing.T) {
 	}
 }
 
+// TestLoadConfigUnknownSecrets pins that a token whose variable is misspelt does not
+// land in the log for it.
+func TestLoadConfigUnknownSecrets(t *testing.T) {
+	for name, hint := range map[string]string{
+		"LB_ADMIN_TOKENS":   "did you mean LB_ADMIN_TOKEN?",
+		"LB_ADMIN_TOEKN":    "did you mean LB_ADMIN_TOKEN?",
+		"LB_admin_token":    "did you mean LB_ADMIN_TOKEN?",
+		"LB_TOKEN":          "see fourseven help",
+		"LB_ADMIN_PASSWORD": "see fourseven help",
+	} {
+		checkFaults(t, []string{"LB_BACKENDS=a:1", name + "=hush"}, []string{name + ": unknown setting; " + hint})
+	}
+}
+
 func TestLoadConfigFile(t *testing.T) {
 	for _, content := range []string{"a:1,b:2", "a:1,b:2\n", "a:1,b:2\r\n\n"} {
 		path := write(t, content)
