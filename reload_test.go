@@ -11,8 +11,8 @@ import (
 )
 
 // TestReload pins that SIGHUP takes the list from its file: addresses that leave
-// get no new connections, what lives goes on, and a list with a fault is refused
-// whole.
+// get no new connections, what lives goes on, a list with a fault is refused whole,
+// and the settings shown are those that hold.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	b := startBackends(t, 3)
@@ -38,6 +38,7 @@ func TestReload(t *testing.T) {
 	lb.signal(syscall.SIGHUP)
 	lb.awaitSaid(1, "msg=reloaded", patience)
 	lb.awaitHealthy(patience, b[1].addr, b[2].addr)
+	wantTexts(t, "/api/config", mustAsk(t, lb.admin, "/api/config"), []string{`"value":"` + b[1].addr + "," + b[2].addr + `"`})
 	if got := whose(t, lb.l4, lb.l7, lb.l4, lb.l7); got != "2323" && got != "3232" {
 		t.Errorf("answers from %s, want 2 and 3 in turn", got)
 	}

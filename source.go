@@ -19,7 +19,7 @@ func (in *instance) source(ctx context.Context, on addrs) admin.Source {
 		Lookups:  in.finder.Lookups,
 		Dropped:  in.dropped,
 		Version:  programVersion(), Started: in.began, Limit: in.limit,
-		Token: string(in.cfg.AdminToken), Settings: in.cfg.effective(),
+		Token: string(in.cfg.AdminToken), Settings: in.settings,
 	}
 	if on.l4 != nil {
 		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l4", Addr: on.l4.String(), Stats: in.l4Stats})
@@ -29,6 +29,14 @@ func (in *instance) source(ctx context.Context, on addrs) admin.Source {
 		src.InFlight = in.l7.Active
 	}
 	return src
+}
+
+// settings returns the effective settings: the list of backends may have been taken
+// again since the start.
+func (in *instance) settings() []admin.Setting {
+	now := *in.cfg
+	now.Backends = in.finder.Entries()
+	return now.effective()
 }
 
 func (in *instance) l4Stats() admin.Stats {

@@ -39,7 +39,7 @@ func source(t *testing.T) Source {
 		Frontends: []Frontend{{Name: "l4", Addr: "127.0.0.1:9000", Stats: func() Stats {
 			return Stats{Active: 1, Connections: 4, Retries: 5, AcceptErrors: 6, Received: 7, Sent: 8}
 		}}},
-		Settings: []Setting{{"LB_ADMIN_TOKEN", "(secret)", "environment"}},
+		Settings: func() []Setting { return []Setting{{"LB_ADMIN_TOKEN", "(secret)", "environment"}} },
 	}
 }
 

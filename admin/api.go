@@ -18,5 +18,5 @@ func fail(w http.ResponseWriter, status int, text string) {
 }
 
 func (src *Source) showConfig(w http.ResponseWriter, _ *http.Request) {
-	show(w, http.StatusOK, src.Settings)
+	show(w, http.StatusOK, src.Settings())
 }

@@ -36,8 +36,8 @@ type Source struct {
 	Frontends []Frontend
 	// InFlight returns how many HTTP requests live. It is nil if there is no HTTP.
 	InFlight func() int
-	// Settings are shown as they are: secrets must be masked.
-	Settings []Setting
+	// Settings returns what is shown as it is: secrets must be masked.
+	Settings func() []Setting
 }
 
 // Frontend is one that clients connect to.

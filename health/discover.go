@@ -55,6 +55,13 @@ type lookedUp struct {
 // Lookups returns how many lookups went that way.
 func (d *Discoverer) Lookups(r LookupResult) uint64 { return d.lookups[r].Load() }
 
+// Entries returns the list, which must not be changed.
+func (d *Discoverer) Entries() []Entry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.entries
+}
+
 // Replace makes this the list. Names that are new in it are looked up first, for
 // as long as the context and five seconds allow; those without an answer by then
 // stand for nothing until they have one. Names that stay keep their answers.
