@@ -144,7 +144,13 @@ func (c *conn) next() bool {
 		return false
 	}
 	c.beginRecord()
-	defer c.endRecord()
+	again := c.serve()
+	c.endRecord()
+	return again
+}
+
+// serve reads one request and answers it.
+func (c *conn) serve() bool {
 	head, err := c.head()
 	if err != nil {
 		c.req.reset() // it is the one before
@@ -245,8 +251,9 @@ const (
 
 // linger ends our side and takes in what the client still sends: closing with
 // bytes unread resets the connection, and the client may lose the answer (RFC
-// 9112 section 9.6).
+// 9112 section 9.6). The request is over: what lingers is the connection.
 func (c *conn) linger() {
+	c.endRecord()
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return

@@ -82,4 +82,5 @@ func (c *conn) afterPanic() {
 		c.close = true
 		c.answer(500, "")
 	}
+	c.endRecord()
 }

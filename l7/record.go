@@ -60,6 +60,7 @@ type recording struct {
 	own      int    // the status of an answer of ours, or 0
 	received int64  // of the head
 	sent     int64  // the connection's, when the request began
+	told     bool   // it was handed over
 }
 
 // beginRecord begins the record of a request.
@@ -80,12 +81,14 @@ func (c *conn) recordLine(head []byte) {
 	r.received = int64(len(head))
 }
 
-// endRecord hands the record of a request over, unless there was none to answer.
+// endRecord hands the record of a request over, once, unless there was none to
+// answer.
 func (c *conn) endRecord() {
 	r := &c.rec
-	if c.srv.Served == nil || r.received == 0 && r.own == 0 {
+	if c.srv.Served == nil || r.told || r.Began.IsZero() || r.received == 0 && r.own == 0 {
 		return
 	}
+	r.told = true
 	switch {
 	case r.own != 0:
 		r.Status = r.own

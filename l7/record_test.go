@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"fourseven/health"
 	"fourseven/l7"
 )
 
@@ -217,6 +218,40 @@ func TestRefusedAfterAnother(t *testing.T) {
 				t.Errorf("reported %s, want %s and %s", got, tt.status, want)
 			}
 		})
+	}
+}
+
+// TestRecordEndsWithTheAnswer pins that a refused request is over when it is
+// answered, however long its client stays.
+func TestRecordEndsWithTheAnswer(t *testing.T) {
+	took := make(chan time.Duration, 1)
+	p := startProxy(t, func(s *l7.Server) { s.Served = func(r *l7.Record) { took <- r.Whole } }, keptBackend(t))
+	nc := p.dial(t)
+	_, _ = io.WriteString(nc, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+	_, _ = io.Copy(io.Discard, nc) // and nothing is closed
+	select {
+	case d := <-took:
+		if d > 500*time.Millisecond {
+			t.Errorf("it took %s", d)
+		}
+	case <-time.After(patience):
+		t.Error("nothing was reported")
+	}
+}
+
+// TestRecordOfPanic pins that a request which panics is recorded with the 500 that
+// its client got.
+func TestRecordOfPanic(t *testing.T) {
+	var r records
+	dialer := &health.Dialer{Timeout: patience, Dialled: func(time.Duration) { panic("boom") }}
+	p := startProxy(t, recorded(&r, func(s *l7.Server) { s.Dialer = dialer }), keptBackend(t))
+	nc := p.dial(t)
+	_, _ = io.WriteString(nc, get)
+	if resp, _ := readResponse(t, bufio.NewReader(nc), get); resp.StatusCode != 500 {
+		t.Errorf("answered %d", resp.StatusCode)
+	}
+	if got := next(t, r.served); !strings.HasPrefix(got, "GET / 500 ") {
+		t.Errorf("reported %s", got)
 	}
 }
 
