@@ -98,7 +98,9 @@ func (c *conn) comeIn() bool {
 	client, leave, refused := c.srv.Admit(c.nc)
 	c.setClient(client)
 	if refused != "" {
-		c.reason = refused
+		if c.state.stopped() != closing { // else it was not the client's doing
+			c.reason = refused
+		}
 		return false
 	}
 	c.leave = leave

@@ -2,6 +2,7 @@ package l7_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -252,6 +253,28 @@ func TestRecordOfPanic(t *testing.T) {
 	}
 	if got := next(t, r.served); !strings.HasPrefix(got, "GET / 500 ") {
 		t.Errorf("reported %s", got)
+	}
+}
+
+// TestTurnedAwayByDrain pins that a client whose PROXY header a shutdown has not
+// waited for does not count as one that sent none.
+func TestTurnedAwayByDrain(t *testing.T) {
+	var r records
+	asked := make(chan struct{})
+	p := startProxy(t, recorded(&r, func(s *l7.Server) {
+		s.Admit = func(nc net.Conn) (c netip.AddrPort, leave func(), refused string) {
+			close(asked)
+			_, _ = nc.Read(make([]byte, 1))
+			return c, nil, "proxy_header"
+		}
+	}), keptBackend(t))
+	p.dial(t)
+	<-asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = p.Shutdown(ctx)
+	if got := next(t, r.ended); got != "drain" {
+		t.Errorf("the connection ended by %s, want drain", got)
 	}
 }
 
