@@ -62,7 +62,9 @@ func (in *instance) l7Stats() admin.Stats {
 func (in *instance) closeBackend(ctx context.Context, b *health.Backend, rate int) int {
 	n, tunnels := in.l4.Relays.Live(b), in.tunnels.Live(b)
 	in.logger.Info("closing connections", "backend", b.Addr, "l4", n, "l7", tunnels, "rate", rate)
-	in.wg.Go(func() { in.l4.Relays.Close(ctx, b, rate) })
-	in.wg.Go(func() { in.tunnels.Close(ctx, b, rate) })
+	in.wg.Go(func() { // one after the other: the rate is for both
+		in.l4.Relays.Close(ctx, b, rate)
+		in.tunnels.Close(ctx, b, rate)
+	})
 	return n + tunnels
 }

@@ -5,10 +5,13 @@ package main
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // order sends a request that changes something, with a token unless that is empty.
@@ -88,5 +91,29 @@ func TestSteer(t *testing.T) {
 	}
 	if got := whose(t, repeat(2, lb.l4, lb.l7)...); got != "2222" {
 		t.Errorf("with 1 down, answers from %s", got)
+	}
+}
+
+// TestCloseRateIsForBoth pins that L4 and upgraded connections are closed at the
+// rate that was asked for together, not each.
+func TestCloseRateIsForBoth(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(&sickBackend{})
+	t.Cleanup(srv.Close)
+	lb := serve(t, "LB_BACKENDS="+srv.URL)
+	conns := []net.Conn{dial(t, lb.l4), dial(t, lb.l4), dial(t, lb.l7), dial(t, lb.l7)}
+	for _, conn := range conns {
+		switchProtocols(t, conn)
+	}
+	began := time.Now()
+	code, text := order(t, "POST", "http://"+lb.admin+"/api/backends/"+srv.Listener.Addr().String()+"/close?rate=4", "", "")
+	if code != http.StatusAccepted || !strings.Contains(text, `{"connections":4}`) {
+		t.Errorf("%d %s", code, text)
+	}
+	for _, conn := range conns {
+		wantReset(t, conn)
+	}
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("4 connections at 4 a second took %s", took)
 	}
 }
