@@ -1,6 +1,9 @@
 package health
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Mode says what the operator wants of a backend, beside what its probes say.
 type Mode uint8
@@ -80,11 +83,24 @@ func (p *Pool) setMode(b *Backend, m Mode) bool {
 		return false
 	}
 	b.mode.Store(uint32(m))
+	if old == ModeDown {
+		p.recoverLocked(b)
+	}
 	if p.Logger != nil {
 		p.Logger.Info("backend mode", "backend", b.Addr, "mode", m.String(), "was", old.String())
 	}
 	p.publishLocked()
 	return up && b.Down()
+}
+
+// recoverLocked begins the growth of the weight of a backend that the operator has
+// brought back: it was as if down, and may have been started anew.
+func (p *Pool) recoverLocked(b *Backend) {
+	if p.SlowStart <= 0 || p.unprobed || b.Status().State != Up {
+		return
+	}
+	b.recovered = time.Now()
+	b.Suspect() // with each probe begins who takes care of the growth
 }
 
 // SetWeight gives the backend another weight, 1 to MaxWeight. It holds for the

@@ -64,6 +64,33 @@ func TestSlowStart(t *testing.T) {
 	}
 }
 
+// Pins that one that the operator had put down, and whose probes passed meanwhile,
+// grows as one that recovers does, and one that was drained does not have to.
+func TestSlowStartAfterDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bs := backends(1, 1)
+		p := NewPool(bs...)
+		p.SlowStart = 20 * time.Second
+		c := newChecker(p, func(context.Context, *Backend) error { return nil })
+		c.CheckAll(t.Context())
+		run(t, c)
+		p.SetMode(bs[0], ModeDown)
+		time.Sleep(time.Minute)
+		p.SetMode(bs[0], ModeReady)
+		for _, tt := range []struct{ least, most int }{{30, 150}, {200, 400}, {450, 550}} {
+			if n := share(t, p, bs[0]); n < tt.least || n > tt.most {
+				t.Errorf("%d of 1000 turns, want %d to %d", n, tt.least, tt.most)
+			}
+			time.Sleep(p.SlowStart/2 + time.Second/2)
+		}
+		p.SetMode(bs[0], ModeDrain)
+		p.SetMode(bs[0], ModeReady)
+		if n := share(t, p, bs[0]); n < 450 {
+			t.Errorf("%d of 1000 turns after a drain, want half", n)
+		}
+	})
+}
+
 // Pins that a backend alone has all turns, however new.
 func TestSlowStartAlone(t *testing.T) {
 	p := NewPool(backends(3)...)
