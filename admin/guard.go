@@ -53,12 +53,17 @@ func (g *guard) borne(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1
 }
 
+// proxyFields are what proxies add to a request, one or another of them.
+var proxyFields = [...]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
+
 // local reports whether the request comes from this machine and asks for it: not
 // by way of a proxy here, and not under a name that somebody may have made point
 // here (DNS rebinding).
 func local(r *http.Request) bool {
-	if r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != "" {
-		return false
+	for _, name := range proxyFields {
+		if _, ok := r.Header[name]; ok { // empty ones too: some proxies add theirs behind the client's
+			return false
+		}
 	}
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && addr.Network() == "unix" {
 		return true

@@ -31,6 +31,10 @@ func TestGuard(t *testing.T) {
 		{"from elsewhere with a token nobody set", "", []func(*http.Request){from("10.0.0.1:5"), header("Authorization", "Bearer ")}, 403},
 		{"by a proxy here", "", []func(*http.Request){header("X-Forwarded-For", "10.0.0.1")}, 403},
 		{"by another kind of proxy here", "", []func(*http.Request){header("Forwarded", "for=10.0.0.1")}, 403},
+		{"by a proxy that says so otherwise", "", []func(*http.Request){header("X-Real-IP", "10.0.0.1")}, 403},
+		{"by a proxy that adds its field behind the client's", "", []func(*http.Request){func(r *http.Request) {
+			r.Header["X-Forwarded-For"] = []string{"", "10.0.0.1"}
+		}}, 403},
 		{"under a rebound name", "", []func(*http.Request){host("evil.example:9900")}, 403},
 		{"under a name that begins like an address", "", []func(*http.Request){host("127.0.0.1.evil.example")}, 403},
 		{"by another site's page", "", []func(*http.Request){header("Sec-Fetch-Site", "cross-site")}, 403},
