@@ -133,7 +133,11 @@ func (c *config) probeConflicts() (errs []error) {
 	for _, s := range settings() {
 		text, ok := s.value(c).Interface().(payload)
 		if ok && text != "" {
-			errs = append(errs, fmt.Errorf("%s=%q: only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp", s.name, text.String()))
+			name := s.name
+			if !s.hidden(c) {
+				name += fmt.Sprintf("=%q", text.String())
+			}
+			errs = append(errs, fmt.Errorf("%s: only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp", name))
 		}
 	}
 	return errs
@@ -146,6 +150,9 @@ func (c *config) effective() []admin.Setting {
 		value, source := s.format(c), c.sources[s.name]
 		if s.name == "LB_HEALTH_CHECK" {
 			value = c.probeKind()
+		}
+		if value != "" && s.hidden(c) {
+			value = "(secret)"
 		}
 		if source == "" {
 			source = "default"

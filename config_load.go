@@ -151,7 +151,7 @@ func (l *loader) unexpected(s setting) error {
 	if s.required() {
 		hint = ""
 	}
-	if s.secret() {
+	if s.hidden(&l.config) {
 		return fmt.Errorf("%s%s: expected %s", s.name, l.origin(s), s.expected())
 	}
 	return fmt.Errorf("%s=%q%s: expected %s%s", s.name, text, l.origin(s), s.expected(), hint)

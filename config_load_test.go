@@ -301,6 +301,25 @@ func checkFaults(t *testing.T, environ, want []string) {
 	}
 }
 
+// What a probe sends may hold a password: from a file it is shown nowhere, from the
+// environment it is no secret.
+func TestLoadConfigHidesPayloadOfFile(t *testing.T) {
+	for _, tt := range []struct{ content, also string }{
+		{`AUTH hush\r\n`, "LB_HEALTH_CHECK=tcp"},
+		{`AUTH hush\P`, "LB_HEALTH_CHECK=tcp"},
+		{`AUTH hush\r\n`, "LB_HEALTH_CHECK=http"},
+	} {
+		cfg, err := loadConfig([]string{"LB_BACKENDS=a:1", "LB_HEALTH_SEND_FILE=" + write(t, tt.content), tt.also})
+		if got := effective(t, &cfg) + fmt.Sprint(err); strings.Contains(got, "hush") {
+			t.Errorf("%s, %s:\n%s", tt.content, tt.also, got)
+		}
+	}
+	c := mustLoad(t, "LB_BACKENDS=a:1", "LB_HEALTH_CHECK=tcp", "LB_HEALTH_SEND=PING")
+	if got := effective(t, &c); !strings.Contains(got, "PING") {
+		t.Errorf("no PING in:\n%s", got)
+	}
+}
+
 // A token must not reach a log, not even one that is refused.
 func TestLoadConfigKeepsSecrets(t *testing.T) {
 	_, err := loadConfig([]string{"LB_BACKENDS=a:1", "LB_ADMIN_TOKEN=hush hush"})

@@ -50,6 +50,13 @@ func (s setting) help() string { return s.field.Tag.Get("help") }
 // secret reports whether the setting's value must not be shown.
 func (s setting) secret() bool { return s.field.Type == reflect.TypeFor[token]() }
 
+// hidden reports whether the setting's value in c must not be shown: it is a secret,
+// or what a probe sends, which may be a password, and was put into a file.
+func (s setting) hidden(c *config) bool {
+	_, sent := s.value(c).Interface().(payload)
+	return s.secret() || sent && strings.HasPrefix(c.sources[s.name], "file ")
+}
+
 // mayBeOff reports whether off may be written for 0: a time or a size that may be 0
 // then means none, or no limit.
 func (s setting) mayBeOff() bool {
