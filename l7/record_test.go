@@ -2,6 +2,7 @@ package l7_test
 
 import (
 	"bufio"
+	"errors"
 	"context"
 	"fmt"
 	"io"
@@ -139,6 +140,42 @@ func TestRecord(t *testing.T) {
 				}
 			} else if got := next(t, r.served); !strings.HasPrefix(got, tt.served) {
 				t.Errorf("reported %s\nwant %s", got, tt.served)
+			}
+		})
+	}
+}
+
+// TestRecordOfCutUpload pins that an upload which we end, because its backend has
+// answered or is gone, is not put down to the client: who is still there, and
+// goes on sending while it reads the answer.
+func TestRecordOfCutUpload(t *testing.T) {
+	for _, tt := range []struct{ name, answer, served, ended string }{
+		{"early answer", "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno", `POST / 403 "" `, "eof"},
+		{"no answer", "", `POST / 502 "backend_reset" `, "eof"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r records
+			p := startProxy(t, recorded(&r, nil), scriptedBackend(t, func(nc net.Conn) {
+				_, _ = http.ReadRequest(bufio.NewReader(nc))
+				_, _ = io.WriteString(nc, tt.answer)
+				if tt.answer != "" {
+					_, _ = io.Copy(io.Discard, nc)
+				}
+			}))
+			nc := p.dial(t)
+			_, _ = io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+			if got := next(t, r.served); !strings.HasPrefix(got, tt.served) {
+				t.Errorf("reported %s, want %s", got, tt.served)
+			}
+			_, sending := io.WriteString(nc, "1\r\nx\r\n") // to one that is closed: it answers with a reset
+			_, reading := io.Copy(io.Discard, nc)
+			_, after := io.WriteString(nc, "1\r\nx\r\n")
+			if err := errors.Join(sending, reading, after); err != nil {
+				t.Errorf("the client did not get the answer in peace: %v", err)
+			}
+			_ = nc.Close()
+			if got := next(t, r.ended); got != tt.ended {
+				t.Errorf("the connection ended by %s, want %s", got, tt.ended)
 			}
 		})
 	}
