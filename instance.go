@@ -177,7 +177,7 @@ func (in *instance) start(ctx context.Context) (addrs, error) {
 		closeListeners(lns[:])
 		return addrs{}, err
 	}
-	in.admin.Handler = admin.Handler(in.source(ctx, on))
+	in.admin.Handler, in.admin.ConnState = admin.Handler(in.source(ctx, on)), admin.Few()
 	in.adminListener = lns[2]
 	in.serve("l4", lns[0], in.l4.Serve)
 	in.serve("l7", lns[1], in.l7.Serve)
