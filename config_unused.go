@@ -13,7 +13,8 @@ type unused struct{ name, why string }
 // unusedSettings returns them: a setting is never ignored without a word.
 func (c *config) unusedSettings() []unused {
 	kind := c.probeKind()
-	found := slices.ContainsFunc(c.Backends, health.Entry.Found)
+	// A list in a file may have names in it after the next SIGHUP.
+	found := slices.ContainsFunc(c.Backends, health.Entry.Found) || strings.HasPrefix(c.sources["LB_BACKENDS"], "file ")
 	var all []unused
 	for _, s := range settings() {
 		if c.sources[s.name] == "" {

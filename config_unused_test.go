@@ -17,8 +17,13 @@ func TestUnusedSettings(t *testing.T) {
 		{"LB_ADMIN_LISTEN=off LB_ADMIN_TOKEN=x", "LB_ADMIN_TOKEN"},
 		{"LB_DNS_INTERVAL=1s", "LB_DNS_INTERVAL"},
 		{"LB_BACKENDS=dns://a:1 LB_DNS_INTERVAL=1s", ""},
+		{"LB_BACKENDS_FILE=" + write(t, "a:1") + " LB_DNS_INTERVAL=1s", ""},
 	} {
-		cfg, err := loadConfig(append([]string{"LB_BACKENDS=a:1"}, strings.Fields(tt.settings)...))
+		environ := strings.Fields(tt.settings)
+		if !strings.Contains(tt.settings, "LB_BACKENDS") {
+			environ = append(environ, "LB_BACKENDS=a:1")
+		}
+		cfg, err := loadConfig(environ)
 		if err != nil {
 			t.Errorf("%s: %v", tt.settings, err)
 			continue
