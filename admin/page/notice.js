@@ -52,6 +52,7 @@ export class Notice {
   }
 
   async #tryAgain() {
+    if (!this.#refused) return; // it is being tried
     keepToken(byId("token").value);
     await this.change(this.#refused);
   }
