@@ -10,7 +10,7 @@ import (
 // be are said when that is known.
 func announce(cfg *config, logger *slog.Logger) {
 	logger.Info("starting", "version", programVersion(), "processors", runtime.GOMAXPROCS(0),
-		"backends", len(cfg.Backends), "balance", cfg.Balance, "retries", cfg.Retries,
+		"backends", len(cfg.Backends), "balance", cfg.Balance.String(), "retries", cfg.Retries,
 		"health_check", cfg.probeKind(), "interval", cfg.HealthInterval, "access_log", cfg.AccessLog)
 	for _, u := range cfg.unusedSettings() {
 		logger.Warn("setting has no effect", "setting", u.name, "why", u.why)
