@@ -26,9 +26,7 @@ func (a answer) backends(e Entry) []*Backend {
 	}
 	var found []*Backend
 	for _, addr := range a.hosts[e.name].both() {
-		b := e.at(net.JoinHostPort(addr.String(), e.port), 1, false)
-		b.name = e.name
-		found = append(found, b)
+		found = append(found, e.at(net.JoinHostPort(addr.String(), e.port), e.name, 1, false))
 	}
 	return found
 }
@@ -49,9 +47,8 @@ func (a answer) serviceBackends(e Entry) []*Backend {
 	for i, r := range records {
 		for _, addr := range a.hosts[r.Target].both() {
 			at := net.JoinHostPort(addr.String(), fmt.Sprint(r.Port))
-			b := e.at(at, weights[i], r.Priority > records[0].Priority)
-			b.name = strings.TrimSuffix(r.Target, ".")
-			found = append(found, b)
+			name := strings.TrimSuffix(r.Target, ".")
+			found = append(found, e.at(at, name, weights[i], r.Priority > records[0].Priority))
 		}
 	}
 	return found

@@ -87,9 +87,10 @@ func (e Entry) String() string {
 	return e.Backend.String()
 }
 
-// at returns a backend that was found at an address.
-func (e Entry) at(addr string, weight int, backup bool) *Backend {
+// at returns a backend that was found at an address, by the name of a host.
+func (e Entry) at(addr, name string, weight int, backup bool) *Backend {
 	b := NewBackend(addr)
+	b.name = name
 	b.Weight, b.MaxConns, b.Backup = max(e.Backend.Weight, 1), e.Backend.MaxConns, e.Backend.Backup || backup
 	if e.Backend.Weight == 0 {
 		b.Weight = weight

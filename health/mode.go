@@ -36,6 +36,10 @@ func ParseMode(s string) (Mode, error) {
 // Mode returns what the operator wants of the backend.
 func (b *Backend) Mode() Mode { return Mode(b.mode.Load()) }
 
+// Up reports whether the backend is up by its probes, and was not put down by the
+// operator.
+func (b *Backend) Up() bool { return b.Status().State == Up && b.Mode() != ModeDown }
+
 // Down reports whether the backend is down, by its probes or by the operator.
 func (b *Backend) Down() bool { return b.Status().State == Down || b.Mode() == ModeDown }
 

@@ -52,10 +52,10 @@ func (p *Pool) recordAll(rise, fall int, results []result) (fallen []*Backend) {
 	defer p.mu.Unlock()
 	changed, tell := false, false
 	for _, r := range results {
-		up := r.backend.Status().State == Up && r.backend.Mode() != ModeDown
 		if !r.backend.member {
 			continue
 		}
+		up := r.backend.Up()
 		turned := p.recordLocked(r, rise, fall)
 		tell = p.tellLocked(r.backend, turned) || tell
 		changed = changed || turned

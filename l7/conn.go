@@ -119,7 +119,7 @@ func (c *conn) setClient(client netip.AddrPort) {
 // end closes the connection. A panic ends this connection alone.
 func (c *conn) end() {
 	if v := recover(); v != nil {
-		c.srv.panics.tell(c.srv.Logger, v)
+		c.srv.tellPanic(v)
 		c.afterPanic()
 	}
 	_ = c.nc.Close()

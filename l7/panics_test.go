@@ -14,17 +14,16 @@ import (
 func TestPanicsAreThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buf bytes.Buffer
-		log := slog.New(slog.NewTextHandler(&buf, nil))
-		var p panics
+		s := &Server{Logger: slog.New(slog.NewTextHandler(&buf, nil))}
 		for range 100 {
-			p.tell(log, "boom")
+			s.tellPanic("boom")
 		}
 		if got := buf.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "panic=boom held_back=0 stack=") {
 			t.Errorf("at first: %q", got)
 		}
 		buf.Reset()
 		time.Sleep(time.Second) // in the bubble
-		p.tell(log, "boom")
+		s.tellPanic("boom")
 		if got := buf.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "panic=boom held_back=99 stack=") {
 			t.Errorf("later: %q", got)
 		}

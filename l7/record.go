@@ -36,8 +36,7 @@ const (
 
 // Closing says why a client's connection ended.
 type Closing struct {
-	Client netip.AddrPort // zero for Unix sockets
-	Reason string         // one of the words of l4.Ending
+	Reason string // one of the words of l4.Ending
 	Whole  time.Duration
 }
 
@@ -143,5 +142,5 @@ func (c *conn) recordEnd() {
 	if reason == "" {
 		reason = c.stopReason()
 	}
-	c.srv.Ended(Closing{Client: c.client, Reason: reason, Whole: time.Since(c.began)})
+	c.srv.Ended(Closing{Reason: reason, Whole: time.Since(c.began)})
 }

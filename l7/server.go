@@ -87,20 +87,20 @@ type Server struct {
 
 	arriving  atomic.Int64 // connections that were accepted and are not in conns yet
 	active    atomic.Int64
-	accepted  atomic.Uint64
 	retries   atomic.Uint64
 	failures  atomic.Uint64 // of Accept
 	draining  atomic.Bool
 	now       atomic.Uint32 // counts pulses
 	limits    limits
 	upstreams upstreams
-	panics    panics
+	panics    health.Throttle
 	front     fasthttp.Server
 	start     sync.Once
 
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
 	conns     map[*conn]struct{}
+	accepted  uint64
 	// received and sent are bytes of connections that have ended.
 	received, sent int64
 	drainFrom      uint32 // pulse in which the drain began
@@ -225,7 +225,7 @@ func (s *Server) add(c *conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
-	s.accepted.Add(1)
+	s.accepted++
 	return true
 }
 

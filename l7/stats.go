@@ -2,10 +2,10 @@ package l7
 
 // Stats are counts since the server was made, and what lives now.
 type Stats struct {
-	Active, Requests int    // connections and requests that live
-	Connections      uint64 // accepted
-	Retries          uint64 // further backends tried after a failed dial
-	AcceptErrors     uint64
+	Active       int    // connections that live
+	Connections  uint64 // accepted
+	Retries      uint64 // further backends tried after a failed dial
+	AcceptErrors uint64
 	// Received and Sent are bytes from and to clients, those of live connections
 	// included, but for what tunnels moved.
 	Received, Sent int64
@@ -16,10 +16,9 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := Stats{
-		Active: len(s.conns), Requests: s.Active(),
-		Connections: s.accepted.Load(), Retries: s.retries.Load(),
-		AcceptErrors: s.failures.Load(),
-		Received:     s.received, Sent: s.sent,
+		Active: len(s.conns), Connections: s.accepted,
+		Retries: s.retries.Load(), AcceptErrors: s.failures.Load(),
+		Received: s.received, Sent: s.sent,
 	}
 	for c := range s.conns {
 		stats.Received += c.received.Load()
