@@ -39,22 +39,15 @@ func (in *instance) settings() []admin.Setting {
 	return now.effective()
 }
 
-func (in *instance) l4Stats() admin.Stats {
-	s := in.l4.Stats()
-	return admin.Stats{
-		Active: s.Active, Connections: s.Connections, Retries: s.Retries, AcceptErrors: s.AcceptErrors,
-		Received: s.Received, Sent: s.Sent,
-	}
-}
+func (in *instance) l4Stats() admin.Stats { return admin.Stats(in.l4.Stats()) }
 
 // l7Stats has what upgraded connections moved in it.
 func (in *instance) l7Stats() admin.Stats {
-	s := in.l7.Stats()
+	s := admin.Stats(in.l7.Stats())
 	received, sent := in.tunnels.Bytes()
-	return admin.Stats{
-		Active: s.Active, Connections: s.Connections, Retries: s.Retries, AcceptErrors: s.AcceptErrors,
-		Received: s.Received + received, Sent: s.Sent + sent,
-	}
+	s.Received += received
+	s.Sent += sent
+	return s
 }
 
 // closeBackend resets the connections to a backend that are relayed, rate of them

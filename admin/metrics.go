@@ -70,11 +70,14 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	e.gauge(buildInfo, 1, src.Version, runtime.Version())
 	e.gauge(limit, float64(src.Limit))
 	e.gauge(draining, truth(src.Draining()))
-	e.counter(acceptErrors, src.acceptErrors())
 	e.counter(linesDropped, src.Dropped())
+	failed := uint64(0)
 	for _, f := range src.Frontends {
-		c.collectFrontend(e, f)
+		stats := f.Stats()
+		c.collectFrontend(e, f.Name, stats)
+		failed += stats.AcceptErrors
 	}
+	e.counter(acceptErrors, failed)
 	for _, b := range src.Pool.Backends() {
 		collectBackend(e, b)
 	}
@@ -87,24 +90,22 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-func (c collector) collectFrontend(e exposition, f Frontend) {
-	stats := f.Stats()
-	e.counter(accepted, stats.Connections, f.Name)
-	e.gauge(active, float64(stats.Active), f.Name)
-	e.counter(received, uint64(stats.Received), f.Name)
-	e.counter(sent, uint64(stats.Sent), f.Name)
-	e.counter(retries, stats.Retries, f.Name)
-	c.src.Counters.eachEnding(f.Name, func(reason string, n uint64) {
-		e.counter(closed, n, f.Name, reason)
+func (c collector) collectFrontend(e exposition, name string, stats Stats) {
+	e.counter(accepted, stats.Connections, name)
+	e.gauge(active, float64(stats.Active), name)
+	e.counter(received, uint64(stats.Received), name)
+	e.counter(sent, uint64(stats.Sent), name)
+	e.counter(retries, stats.Retries, name)
+	c.src.Counters.eachEnding(name, func(reason string, n uint64) {
+		e.counter(closed, n, name, reason)
 		if rejects(reason) {
-			e.counter(rejected, n, f.Name, reason)
+			e.counter(rejected, n, name, reason)
 		}
 	})
 }
 
 func collectBackend(e exposition, b *health.Backend) {
-	isUp := b.Status().State == health.Up && b.Mode() != health.ModeDown
-	e.gauge(up, truth(isUp), b.Addr)
+	e.gauge(up, truth(b.Up()), b.Addr)
 	e.gauge(backendActive, float64(b.Active()), b.Addr)
 	e.counter(backendTotal, b.Total(), b.Addr)
 	e.counter(backendIn, uint64(b.Traffic().Received.Load()), b.Addr)

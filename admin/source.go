@@ -61,11 +61,3 @@ type Setting struct {
 	Value  string `json:"value"`
 	Source string `json:"source"`
 }
-
-// acceptErrors returns how many accepts have failed, on all frontends.
-func (src *Source) acceptErrors() (n uint64) {
-	for _, f := range src.Frontends {
-		n += f.Stats().AcceptErrors
-	}
-	return n
-}

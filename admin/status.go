@@ -40,11 +40,13 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 	s := status{
 		Version: src.Version, Started: src.Started, Now: time.Now(),
 		Ready: src.Pool.Ready() && !src.Draining(), Draining: src.Draining(),
-		Limit: src.Limit, AcceptErrors: src.acceptErrors(), Dropped: src.Dropped(),
+		Limit: src.Limit, Dropped: src.Dropped(),
 		Frontends: []frontendStatus{},
 	}
 	for _, f := range src.Frontends {
-		s.Frontends = append(s.Frontends, src.describe(f))
+		stats := f.Stats()
+		s.Frontends = append(s.Frontends, src.describe(f, stats))
+		s.AcceptErrors += stats.AcceptErrors
 	}
 	if src.InFlight != nil {
 		s.HTTP = &httpStatus{InFlight: src.InFlight(), Requests: map[string]uint64{}}
@@ -53,8 +55,7 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 	show(w, http.StatusOK, s)
 }
 
-func (src *Source) describe(f Frontend) frontendStatus {
-	stats := f.Stats()
+func (src *Source) describe(f Frontend, stats Stats) frontendStatus {
 	d := frontendStatus{
 		Name: f.Name, Addr: f.Addr, Active: stats.Active, Connections: stats.Connections,
 		Received: stats.Received, Sent: stats.Sent, Retries: stats.Retries,
