@@ -145,6 +145,18 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// hastyBackend answers as soon as it has a request's head, and takes in the rest.
+// Without an answer it closes at once.
+func hastyBackend(t *testing.T, answer string) string {
+	return scriptedBackend(t, func(nc net.Conn) {
+		_, _ = http.ReadRequest(bufio.NewReader(nc))
+		_, _ = io.WriteString(nc, answer)
+		if answer != "" {
+			_, _ = io.Copy(io.Discard, nc)
+		}
+	})
+}
+
 // TestRecordOfCutUpload pins that an upload which we end, because its backend has
 // answered or is gone, is not put down to the client: who is still there, and
 // goes on sending while it reads the answer.
@@ -155,13 +167,7 @@ func TestRecordOfCutUpload(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var r records
-			p := startProxy(t, recorded(&r, nil), scriptedBackend(t, func(nc net.Conn) {
-				_, _ = http.ReadRequest(bufio.NewReader(nc))
-				_, _ = io.WriteString(nc, tt.answer)
-				if tt.answer != "" {
-					_, _ = io.Copy(io.Discard, nc)
-				}
-			}))
+			p := startProxy(t, recorded(&r, nil), hastyBackend(t, tt.answer))
 			nc := p.dial(t)
 			_, _ = io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
 			if got := next(t, r.served); !strings.HasPrefix(got, tt.served) {
@@ -191,13 +197,7 @@ func TestRecordCutUpload(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var r records
-			p := startProxy(t, recorded(&r, nil), scriptedBackend(t, func(nc net.Conn) {
-				_, _ = http.ReadRequest(bufio.NewReader(nc))
-				_, _ = io.WriteString(nc, tt.answer)
-				if tt.answer != "" {
-					_, _ = io.Copy(io.Discard, nc)
-				}
-			}))
+			p := startProxy(t, recorded(&r, nil), hastyBackend(t, tt.answer))
 			nc := p.dial(t)
 			_, _ = io.WriteString(nc, tt.request)
 			_, _ = io.Copy(io.Discard, nc)
@@ -341,15 +341,5 @@ func TestStatsAreExact(t *testing.T) {
 
 // keptBackend answers each request on the same connection.
 func keptBackend(t *testing.T) string {
-	return scriptedBackend(t, func(nc net.Conn) {
-		br := bufio.NewReader(nc)
-		for {
-			req, err := http.ReadRequest(br)
-			if err != nil {
-				return
-			}
-			_, _ = io.Copy(io.Discard, req.Body)
-			_, _ = io.WriteString(nc, plainAnswer)
-		}
-	})
+	return scriptedBackend(t, func(nc net.Conn) { answerAll(nc, plainAnswer) })
 }
