@@ -15,6 +15,10 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/config"
+	"fourseven/internal/demo"
+	"fourseven/internal/instance"
+	"fourseven/internal/logging"
 )
 
 // version is set by the linker: -ldflags "-X main.version=v1.2.3".
@@ -53,7 +57,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stdout, "fourseven", programVersion())
 		return exitOK
 	case "help", "-h", "-help", "--help":
-		return exitCode(writeHelp(stdout), stderr)
+		return exitCode(config.WriteHelp(stdout), stderr)
 	}
 	return usageError(stderr, fmt.Sprintf("unknown command %q, expected demo, check, healthcheck, version or help, or none to run", command))
 }
@@ -73,36 +77,38 @@ func exitCode(err error, stderr io.Writer) int {
 
 // runServer serves until a signal ends it.
 func runServer(environ []string, stdout, stderr io.Writer) int {
-	cfg, err := loadConfig(environ)
+	cfg, err := config.Load(environ)
 	if err != nil {
 		return usageError(stderr, err.Error())
 	}
-	log, errs := newSink(stdout, cfg.LogFormat), newSink(stderr, cfg.LogFormat)
-	defer errs.close()
-	err = newInstance(&cfg, log).run(nil)
-	log.close() // what it says comes before what it ended with
+	log, errs := logging.NewSink(stdout, cfg.LogFormat), logging.NewSink(stderr, cfg.LogFormat)
+	defer errs.Close()
+	err = instance.New(&cfg, programVersion(), log).Run(nil)
+	log.Close() // its last lines come before the error
 	return exitCode(err, errs)
 }
 
-func runCheck(environ []string, stdout, stderr io.Writer) int {
-	cfg, err := loadConfig(environ)
+// runDemo serves like runServer, in front of two backends of its own.
+func runDemo(environ []string, stdout, stderr io.Writer) int {
+	if hasBackends(environ) {
+		return usageError(stderr, "LB_BACKENDS is set, but the demo brings its own backends: unset it, or run without demo")
+	}
+	backends, stop, err := demo.StartBackends(2)
+	if err != nil {
+		return exitCode(err, stderr)
+	}
+	defer stop()
+	cfg, err := config.Load(append(environ, "LB_BACKENDS="+strings.Join(backends, ",")))
 	if err != nil {
 		return usageError(stderr, err.Error())
 	}
-	return exitCode(cfg.writeEffective(stdout), stderr)
-}
-
-// runHealthcheck asks the instance beside it whether it lives, for a scratch
-// image's HEALTHCHECK.
-func runHealthcheck(environ []string, stderr io.Writer) int {
-	if !hasBackends(environ) {
-		environ = append(environ, "LB_BACKENDS=unused:1") // only the admin address matters here
+	log, out := logging.NewSink(stderr, cfg.LogFormat), logging.NewSink(stdout, cfg.LogFormat)
+	defer log.Close()
+	defer out.Close()
+	ready := func(on instance.Addrs) { // below the log's first lines
+		time.AfterFunc(2*logging.BatchPause, func() { demo.Print(out, backends, on) })
 	}
-	cfg, err := loadConfig(environ)
-	if err != nil {
-		return usageError(stderr, err.Error())
-	}
-	return exitCode(askHealthz(cfg.AdminListen), stderr)
+	return exitCode(instance.New(&cfg, programVersion(), log).Run(ready), log)
 }
 
 // hasBackends reports whether the environment names backends.
@@ -113,8 +119,26 @@ func hasBackends(environ []string) bool {
 	})
 }
 
-func askHealthz(listen address) error {
-	if listen.off() {
+func runCheck(environ []string, stdout, stderr io.Writer) int {
+	cfg, err := config.Load(environ)
+	if err != nil {
+		return usageError(stderr, err.Error())
+	}
+	return exitCode(cfg.WriteEffective(stdout), stderr)
+}
+
+// runHealthcheck asks the instance beside it for /healthz, for a scratch image's
+// HEALTHCHECK.
+func runHealthcheck(environ []string, stderr io.Writer) int {
+	listen, err := config.LoadAdminListen(environ)
+	if err != nil {
+		return usageError(stderr, err.Error())
+	}
+	return exitCode(askHealthz(listen), stderr)
+}
+
+func askHealthz(listen config.Address) error {
+	if listen.Off() {
 		return fmt.Errorf("healthcheck: LB_ADMIN_LISTEN is off, there is nothing to ask")
 	}
 	transport := &http.Transport{ // no proxy from the environment

@@ -1,0 +1,68 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"fourseven/health"
+)
+
+// address is where a listener binds, or "off".
+type Address string
+
+func (a Address) Off() bool { return a == "off" }
+
+// collides reports whether two listeners cannot have both addresses. Names are not
+// looked up.
+func (a Address) collides(b Address) bool {
+	host, port := a.place()
+	otherHost, otherPort := b.place()
+	// "" is every host: it binds IPv4 and IPv6, whichever of the two is written.
+	return port != "" && port == otherPort && (host == otherHost || host == "" || otherHost == "")
+}
+
+// place returns what a listener on the address takes of the machine: a port, or a
+// path in its stead, of one host or of all (""). Nothing is taken by one that is
+// off, and by port 0, which is any free one.
+func (a Address) place() (host, port string) {
+	network, at := health.SplitAddr(string(a))
+	if network == "unix" {
+		return "", filepath.Clean(at)
+	}
+	host, port, _ = net.SplitHostPort(at) // what has a fault takes nothing
+	ip, err := netip.ParseAddr(host)
+	switch ip = ip.Unmap(); {
+	case err != nil:
+		host = strings.ToLower(host)
+	case ip.IsUnspecified():
+		host = ""
+	default:
+		host = ip.String()
+	}
+	return host, strings.TrimLeft(port, "0")
+}
+
+// UnmarshalText reads host:port, :port, unix:/path or off.
+func (a *Address) UnmarshalText(text []byte) error {
+	*a = Address(text)
+	if a.Off() {
+		return nil
+	}
+	if network, path := health.SplitAddr(string(text)); network == "unix" {
+		if !strings.HasPrefix(path, "/") {
+			return errUnexpected
+		}
+		return nil
+	}
+	host, port, err := net.SplitHostPort(string(text))
+	if err != nil || strings.ContainsAny(host, "/@?#, \t") {
+		return errUnexpected
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errUnexpected
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// payload is bytes that a setting spells with escapes.
+type Payload string
+
+// UnmarshalText reads text in which \r, \n, \t, \0, \\ and \xNN stand for bytes.
+func (p *Payload) UnmarshalText(text []byte) error {
+	var b strings.Builder
+	for s := string(text); s != ""; {
+		n, c, err := unescape(s)
+		if err != nil {
+			return err
+		}
+		b.WriteByte(c)
+		s = s[n:]
+	}
+	*p = Payload(b.String())
+	return nil
+}
+
+var escapes = map[byte]byte{'r': '\r', 'n': '\n', 't': '\t', '0': 0, '\\': '\\'}
+
+// unescape returns the first byte that s spells, and how many bytes of s do.
+func unescape(s string) (n int, c byte, err error) {
+	if s[0] != '\\' {
+		return 1, s[0], nil
+	}
+	if len(s) >= 4 && s[1] == 'x' {
+		code, err := strconv.ParseUint(s[2:4], 16, 8)
+		if err != nil {
+			return 0, 0, errUnexpected
+		}
+		return 4, byte(code), nil
+	}
+	if len(s) >= 2 {
+		if c, ok := escapes[s[1]]; ok {
+			return 2, c, nil
+		}
+	}
+	return 0, 0, errUnexpected
+}
+
+func (p Payload) String() string {
+	var b strings.Builder
+	for i := range len(p) {
+		switch c := p[i]; {
+		case c == '\\':
+			b.WriteString(`\\`)
+		case c == '\r':
+			b.WriteString(`\r`)
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

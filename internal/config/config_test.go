@@ -1,0 +1,148 @@
+package config
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the goldens under testdata")
+
+func TestHelp(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteHelp(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "help.golden")
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); got != string(want) {
+		t.Errorf("help differs from %s (go test ./internal/config -run TestHelp -update rewrites it); got:\n%s", golden, got)
+	}
+	for _, s := range settings() {
+		if !strings.Contains(b.String(), "\n  "+s.name+"  (") {
+			t.Errorf("help does not list %s", s.name)
+		}
+	}
+}
+
+func TestWriteEffective(t *testing.T) {
+	path := write(t, "127.0.0.1:8001,127.0.0.1:8002\n")
+	c := mustLoad(t, "LB_BACKENDS_FILE="+path, "LB_L7_LISTEN=off", "LB_L7_TRUSTED_PROXIES=10.1.2.3, fd00::/8",
+		"LB_L7_MAX_BODY=1048576", "LB_DRAIN_TIMEOUT=60s", "LB_LOG_LEVEL=warn")
+	var rows []string
+	for line := range strings.Lines(effective(t, &c)) {
+		rows = append(rows, strings.Join(strings.Fields(line), " "))
+	}
+	for _, want := range []string{
+		"LB_BACKENDS 127.0.0.1:8001,127.0.0.1:8002 file " + path,
+		"LB_L4_LISTEN :9000 default",
+		"LB_L7_LISTEN off environment",
+		"LB_HEALTH_CHECK tcp default",
+		"LB_L7_MAX_BODY 1MiB environment",
+		"LB_L7_TRUSTED_PROXIES 10.1.2.3/32,fd00::/8 environment",
+		"LB_DRAIN_TIMEOUT 1m environment",
+		"LB_LOG_LEVEL warn environment",
+		"LB_L7_MAX_BODY has no effect: LB_L7_LISTEN is off",
+	} {
+		if !slices.Contains(rows, want) {
+			t.Errorf("no row %q in:\n%s", want, strings.Join(rows, "\n"))
+		}
+	}
+	if rows[0] != "SETTING VALUE SOURCE" || len(rows) != 1+len(settings())+len(c.Unused()) {
+		t.Errorf("%d rows for %d settings, the first is %q", len(rows), len(settings()), rows[0])
+	}
+}
+
+func TestWriteEffectiveShowsEmpty(t *testing.T) {
+	c := mustLoad(t, "LB_BACKENDS=a:1")
+	if got := strings.Join(strings.Fields(effective(t, &c)), " "); !strings.Contains(got, "LB_L7_TRUSTED_PROXIES (empty) default") {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+func TestProbeKind(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		environ []string
+		want    string
+	}{
+		{"auto with L7", nil, "http"},
+		{"auto without L7", []string{"LB_L7_LISTEN=off"}, "tcp"},
+		{"http without L7", []string{"LB_L7_LISTEN=off", "LB_HEALTH_CHECK=http"}, "http"},
+		{"tcp with L7", []string{"LB_HEALTH_CHECK=tcp"}, "tcp"},
+		{"off", []string{"LB_HEALTH_CHECK=off"}, "off"},
+		{"auto with an answer to expect", []string{"LB_HEALTH_EXPECT=220 "}, "tcp"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := mustLoad(t, append(tt.environ, "LB_BACKENDS=a:1")...)
+			if got := c.ProbeKind(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzEffective pins that what check prints can be set again and means the same.
+func FuzzEffective(f *testing.F) {
+	f.Add("a:1,http://b:2;weight=3", "127.0.0.1:0", "/h?x=%20", "200-299, 304", "1536KiB", "10.0.0.1,fd00::/8", "90m", "")
+	f.Add("a:1;backup", ":0", "/", "200", "0", "", "0", `+PONG\r\n\x00\\`)
+	f.Fuzz(func(t *testing.T, backends, listen, path, statuses, body, proxies, drain, expect string) {
+		environ := []string{"LB_BACKENDS=" + backends, "LB_L4_LISTEN=" + listen, "LB_HEALTH_PATH=" + path,
+			"LB_HEALTH_STATUS=" + statuses, "LB_L7_MAX_BODY=" + body, "LB_L7_TRUSTED_PROXIES=" + proxies, "LB_DRAIN_TIMEOUT=" + drain,
+			"LB_HEALTH_EXPECT=" + expect}
+		c, err := Load(environ)
+		if err != nil {
+			t.Skip()
+		}
+		var again []string
+		for _, s := range settings() {
+			again = append(again, s.name+"="+s.format(&c))
+		}
+		c2 := mustLoad(t, again...)
+		for _, s := range settings() {
+			if got, want := s.format(&c2), s.format(&c); got != want {
+				t.Errorf("%s: %q became %q", s.name, want, got)
+			}
+		}
+	})
+}
+
+func effective(t *testing.T, c *Config) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.WriteEffective(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func mustLoad(t *testing.T, environ ...string) Config {
+	t.Helper()
+	c, err := Load(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// write returns the path of a new file with that content.
+func write(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "value")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

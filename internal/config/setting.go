@@ -1,0 +1,172 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// setting is one field of config, as its tags describe it.
+type setting struct {
+	name  string // the variable
+	field reflect.StructField
+}
+
+// settings returns every setting in the order of config.
+func settings() []setting {
+	var all []setting
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		if tag, ok := f.Tag.Lookup("env"); ok {
+			name, _, _ := strings.Cut(tag, ",")
+			all = append(all, setting{envPrefix + name, f})
+		}
+	}
+	return all
+}
+
+func (s setting) required() bool { return strings.HasSuffix(s.field.Tag.Get("env"), ",required") }
+
+// fallback returns the text that an unset variable stands for.
+func (s setting) fallback() string { return s.field.Tag.Get("envDefault") }
+
+func (s setting) mayBeEmpty() bool { return s.fallback() == "" && !s.required() }
+
+func (s setting) choices() []string {
+	if words := s.field.Tag.Get("oneof"); words != "" {
+		return strings.Split(words, ",")
+	}
+	return nil
+}
+
+func (s setting) allows(text string) bool {
+	return s.choices() == nil || slices.Contains(s.choices(), text)
+}
+
+func (s setting) help() string { return s.field.Tag.Get("help") }
+
+// secret reports whether the setting's value must not be shown.
+func (s setting) secret() bool { return s.field.Type == reflect.TypeFor[Token]() }
+
+// hidden reports whether the setting's value in c must not be shown: it is a secret,
+// or what a probe sends, which may be a password, and was put into a file.
+func (s setting) hidden(c *Config) bool {
+	_, sent := s.value(c).Interface().(Payload)
+	_, fromFile := c.sources[s.name].File()
+	return s.secret() || sent && fromFile
+}
+
+// mayBeOff reports whether off may be written for 0: a time or a size that may be 0
+// then means none, or no limit.
+func (s setting) mayBeOff() bool {
+	switch s.value(&Config{}).Interface().(type) {
+	case time.Duration, Size:
+		low, ok := s.limit("min")
+		return ok && low == 0
+	}
+	return false
+}
+
+// expected says in words what the setting takes.
+func (s setting) expected() string {
+	_, expected := s.kind()
+	return expected
+}
+
+// value returns the setting's field in c, a config.
+func (s setting) value(c *Config) reflect.Value {
+	return reflect.ValueOf(c).Elem().FieldByIndex(s.field.Index)
+}
+
+// inRange reports whether the field in c is within the setting's min and max.
+func (s setting) inRange(c *Config) bool {
+	v := s.value(c)
+	if low, ok := s.limit("min"); ok && v.Int() < low {
+		return false
+	}
+	high, ok := s.limit("max")
+	return !ok || v.Int() <= high
+}
+
+// limit returns the number in a min or max tag.
+func (s setting) limit(tag string) (int64, bool) {
+	text, ok := s.field.Tag.Lookup(tag)
+	if !ok {
+		return 0, false
+	}
+	if s.field.Type == reflect.TypeFor[time.Duration]() {
+		d, err := time.ParseDuration(text)
+		return int64(d), err == nil
+	}
+	var n Size
+	err := n.UnmarshalText([]byte(text))
+	return int64(n), err == nil
+}
+
+// bounds says in words what min and max allow.
+func (s setting) bounds() string {
+	low, high := s.field.Tag.Get("min"), s.field.Tag.Get("max")
+	if high == "" {
+		return "of at least " + low
+	}
+	return "from " + low + " to " + high
+}
+
+// orOff says in words that the setting may be off.
+func (s setting) orOff() string {
+	if s.mayBeOff() {
+		return ", or off"
+	}
+	return ""
+}
+
+// kind names what a setting takes, and says it in full for an error.
+func (s setting) kind() (name, expected string) {
+	if words := s.choices(); words != nil {
+		last := len(words) - 1
+		return strings.Join(words, "|"), strings.Join(words[:last], ", ") + " or " + words[last]
+	}
+	switch s.value(&Config{}).Interface().(type) {
+	case Backends:
+		return "list", "at least one host:port or unix:/path, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001"
+	case Address:
+		return "address", "host:port, :port or unix:/path, or off"
+	case RequestPath:
+		return "path", "a path that begins with / and has no spaces, control characters or #"
+	case StatusSet:
+		return "statuses", "statuses from 100 to 599, such as 200 or 200-299,304"
+	case Prefixes:
+		return "list", "addresses or CIDRs separated by commas"
+	case DNSServer:
+		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
+	case Payload:
+		return "text", `text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`
+	case Token:
+		return "text", "visible ASCII characters without spaces"
+	case Size:
+		return "size", "a size " + s.bounds() + ", in bytes or with KiB, MiB or GiB" + s.orOff()
+	case time.Duration:
+		return "duration", "a duration " + s.bounds() + ", such as 500ms or 1m30s" + s.orOff()
+	}
+	return "number", "a whole number " + s.bounds()
+}
+
+// format returns the setting's value in c in the form that its variable takes.
+func (s setting) format(c *Config) string {
+	switch v := s.value(c).Interface().(type) {
+	case slog.Level:
+		return strings.ToLower(v.String())
+	case time.Duration:
+		text := v.String()
+		if strings.HasSuffix(text, "m0s") {
+			text = strings.TrimSuffix(text, "0s")
+		}
+		if strings.HasSuffix(text, "h0m") {
+			text = strings.TrimSuffix(text, "0m")
+		}
+		return text
+	}
+	return fmt.Sprint(s.value(c))
+}

@@ -1,0 +1,172 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+)
+
+// TestObserve has a real Prometheus scrape the program under traffic and trouble,
+// and asks it everything that the dashboard and the alerts ask.
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	need(t, "prometheus", "prometheus")
+	lb := troubled(t)
+	suffer(t, lb)
+	p := observe(t, lb.admin)
+	chosen := map[string]string{
+		"job": "fourseven", "instance": strings.ReplaceAll(lb.admin, ".", `\\.`), "backend": ".*", "__rate_interval": "10s",
+	}
+	d := readDashboard(t)
+	queries := d.queries(t, chosen)
+	for name, q := range d.labelQueries(t, chosen) {
+		if len(p.labelValues(q[1], q[0])) == 0 {
+			t.Errorf("variable %s has no values", name)
+		}
+	}
+	for what, expr := range queries { // what is shown for nothing would hide a wrong label
+		queries[what] = strings.ReplaceAll(expr, " or vector(0)", "")
+	}
+	for _, alert := range p.alerts() {
+		checkTold(t, alert)
+		queries[alert.Name] = alert.Query
+		if !slices.Contains(raised, alert.Name) {
+			queries[alert.Name] = withoutBounds(alert.Query)
+		}
+	}
+	names := metricNames(mustAsk(t, lb.admin, "/metrics"))
+	for what, expr := range queries {
+		checkAnswered(t, p, lb, what, expr)
+		for _, name := range namesIn(expr) {
+			if !slices.Contains(names, name) {
+				t.Errorf("%s: there is no metric %s", what, name)
+			}
+		}
+	}
+}
+
+// rightlyEmpty are queries without an answer here, and why.
+var rightlyEmpty = map[string]string{
+	"annotation Alerts": notYet, "Alerts A": notYet,
+}
+
+const notYet = "what holds has not held for as long as an alert wants"
+
+// raised are the alerts whose whole condition holds in this trouble. The bounds of
+// the others are tried by promtool test rules.
+var raised = []string{
+	"FoursevenConnectFailures", "FoursevenProbesFailing", "FoursevenRetries", "FoursevenHTTPErrors", "FoursevenBackendResets",
+}
+
+// checkTold wants an alert that says how bad it is, what is wrong, and what to do.
+func checkTold(t *testing.T, alert promv1.AlertingRule) {
+	t.Helper()
+	if severity := alert.Labels["severity"]; severity != "warning" && severity != "critical" {
+		t.Errorf("%s: severity %q", alert.Name, severity)
+	}
+	for _, name := range []model.LabelName{"summary", "description"} {
+		if alert.Annotations[name] == "" {
+			t.Errorf("%s: no %s", alert.Name, name)
+		}
+	}
+}
+
+// withoutBounds returns an alert's condition without the numbers that it compares
+// with: series that all is well with have it, too.
+func withoutBounds(expr string) string {
+	return regexp.MustCompile(` (>|==) [\d.]+`).ReplaceAllString(expr, "")
+}
+
+// checkAnswered wants a series with a number, soon, under traffic.
+func checkAnswered(t *testing.T, p *monitor, lb *balancer, what, expr string) {
+	t.Helper()
+	if why, ok := rightlyEmpty[what]; ok {
+		if got := p.query(expr); len(got) > 0 {
+			t.Errorf("%s: got %s, want nothing: %s", what, got, why)
+		}
+		return
+	}
+	waitUntil(t, patience, what+" to have a number: "+expr, func() bool {
+		suffer(t, lb)
+		return len(p.query(expr)) > 0
+	})
+}
+
+// troubled starts the program in front of two backends, and a third that is gone
+// but gets its turns, for so many probes must fail first; and one found by name that
+// was never there.
+func troubled(t *testing.T) *balancer {
+	t.Helper()
+	backends := startBackends(t, 3)
+	lb := serve(t, backendsOf(backends)+",dns://localhost:1", "LB_DNS_INTERVAL=200ms", "LB_HEALTH_FALL=1000")
+	backends[2].kill()
+	return lb
+}
+
+// suffer is some traffic through both frontends, good and bad.
+func suffer(t *testing.T, lb *balancer) {
+	t.Helper()
+	for _, addr := range []string{lb.l4, lb.l7} {
+		mustAsk(t, addr, "/")
+		_, _ = ask(addr, "/reset") // no answer by L4, 502 by L7
+	}
+}
+
+// metricNames returns the names in an exposition.
+func metricNames(exposition string) (names []string) {
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\w+) `).FindAllStringSubmatch(exposition, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// namesIn returns the names of the program's metrics in an expression.
+func namesIn(expr string) (names []string) {
+	for _, name := range regexp.MustCompile(`\b(lb|go|process)_\w+`).FindAllString(expr, -1) {
+		names = append(names, strings.TrimSuffix(name, "_bucket"))
+	}
+	return names
+}
+
+// TestPromtool has Prometheus's own tool check the metrics, the configuration, the
+// rules, and the rules' unit tests.
+func TestPromtool(t *testing.T) {
+	t.Parallel()
+	need(t, "promtool", "prometheus")
+	lb := troubled(t)
+	suffer(t, lb)
+	metrics := exec.Command("promtool", "check", "metrics")
+	metrics.Stdin = strings.NewReader(mustAsk(t, lb.admin, "/metrics"))
+	var said bytes.Buffer
+	metrics.Stdout, metrics.Stderr = &said, &said
+	if err := metrics.Run(); err != nil || said.Len() > 0 {
+		t.Errorf("check metrics: %v\n%s", err, &said)
+	}
+	output(t, exec.Command("promtool", "check", "config", prometheusDir+"/prometheus.yml"))
+	output(t, exec.Command("promtool", "check", "rules", rulesFile))
+	output(t, exec.Command("promtool", "test", "rules", unitTests))
+	checkEachFires(t)
+}
+
+// checkEachFires wants a unit test of each alert in which it fires.
+func checkEachFires(t *testing.T) {
+	t.Helper()
+	tested := readFile(t, unitTests)
+	alerts := regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(readFile(t, rulesFile), -1)
+	for _, m := range alerts {
+		if !strings.Contains(tested, "alertname: "+m[1]+"\n        exp_alerts:\n          - ") {
+			t.Errorf("%s fires in no unit test", m[1])
+		}
+	}
+	if len(alerts) == 0 {
+		t.Error("no alerts")
+	}
+}

@@ -1,0 +1,71 @@
+//go:build linux
+
+package e2e
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// TestReload pins that SIGHUP takes the list from its file: addresses that leave
+// get no new connections, what lives goes on, a list with a fault is refused whole,
+// and the settings shown are those that hold.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	b := startBackends(t, 3)
+	path := filepath.Join(t.TempDir(), "backends")
+	list := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list(b[0].addr + "," + b[1].addr)
+	lb := serve(t, "LB_BACKENDS_FILE="+path)
+	live := dial(t, lb.l4)
+	request(t, live, "/slow?body=20s")
+	if _, err := live.Read(make([]byte, 1)); err != nil { // it has had its turn
+		t.Fatal(err)
+	}
+	if got := whose(t, lb.l4, lb.l4); got != "21" {
+		t.Fatalf("answers from %s, want 21", got)
+	}
+
+	list(b[1].addr + "," + b[2].addr)
+	lb.signal(syscall.SIGHUP)
+	lb.awaitSaid(1, "msg=reloaded", patience)
+	lb.awaitHealthy(patience, b[1].addr, b[2].addr)
+	wantTexts(t, "/api/config", mustAsk(t, lb.admin, "/api/config"), []string{`"value":"` + b[1].addr + "," + b[2].addr + `"`})
+	if got := whose(t, lb.l4, lb.l7, lb.l4, lb.l7); got != "2323" && got != "3232" {
+		t.Errorf("answers from %s, want 2 and 3 in turn", got)
+	}
+	if _, err := io.ReadFull(live, make([]byte, 4<<10)); err != nil { // takes more than a second
+		t.Errorf("the connection to a backend that left: %v", err)
+	}
+	_ = live.Close()
+
+	list(b[0].addr + ",nonsense," + b[2].addr + ";weight=x")
+	lb.signal(syscall.SIGHUP)
+	lb.awaitSaid(1, `msg="reload refused"`, patience)
+	wantTexts(t, "the log", lb.output(), []string{`entry \"nonsense\": expected host:port`, `weight=x: expected a whole number`})
+	if got := whose(t, lb.l4, lb.l7); got != "23" && got != "32" {
+		t.Errorf("after a list that was refused: answers from %s", got)
+	}
+	lb.stop()
+}
+
+// TestReloadWithoutFile pins that SIGHUP does not end a process that has nothing
+// to read again.
+func TestReloadWithoutFile(t *testing.T) {
+	t.Parallel()
+	lb := serve(t, backendsOf(startBackends(t, 1)))
+	lb.signal(syscall.SIGHUP)
+	lb.awaitSaid(1, `msg="reload ignored"`, patience)
+	if got := whose(t, lb.l4, lb.l7); got != "11" {
+		t.Errorf("answers from %s, want 11", got)
+	}
+	lb.stop()
+}

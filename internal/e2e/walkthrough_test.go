@@ -1,0 +1,151 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestWalkThrough is what a newcomer does: two backends, fourseven in front, one
+// backend stopped and started again, both stopped.
+func TestWalkThrough(t *testing.T) {
+	t.Parallel()
+	both := startBackends(t, 2)
+	one, two := both[0], both[1]
+	lb := serve(t, backendsOf(both))
+
+	if got := whose(t, repeat(4, lb.l7)...); got != "1212" {
+		t.Errorf("L7 answers from %s, want 1212", got)
+	}
+
+	// No request may fail while backend 1 stops, on a connection of its own or on
+	// one that lives.
+	stop := keepAsking(t, lb)
+	began := time.Now()
+	one.stop()
+	if got := whose(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
+		t.Errorf("answers from %s once backend 1 has stopped, want 2 alone", got)
+	}
+	lb.awaitHealthy(interval+fastInterval+margin-time.Since(began), two.addr)
+	if got := whose(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
+		t.Errorf("answers from %s once backend 1 is out, want 2 alone", got)
+	}
+
+	// Nor while it comes back.
+	one.start(t)
+	lb.awaitHealthy(interval+margin, one.addr, two.addr)
+	if n := stop(); n < 20 {
+		t.Errorf("only %d requests were made meanwhile", n)
+	}
+	if got := whose(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
+		t.Errorf("answers from %s once backend 1 is back, want the two in turn", got)
+	}
+
+	began = time.Now()
+	one.stop()
+	two.stop()
+	wantResetAtOnce(t, lb.l4) // before as well as after it is noticed
+	wantUnavailable(t, lb.l7, fmt.Sprintf(`{"error":"Backend server http://%s is not healthy"}`, two.addr),
+		fmt.Sprintf(`{"error":"Backend server http://%s is not healthy"}`, one.addr), `{"error":"No healthy backends"}`)
+	lb.awaitHealthy(interval + fastInterval + margin - time.Since(began))
+	for range 4 {
+		wantUnavailable(t, lb.l7, `{"error":"No healthy backends"}`)
+		wantResetAtOnce(t, lb.l4)
+	}
+
+	two.start(t)
+	lb.awaitHealthy(fastInterval+margin, two.addr)
+	if got := whose(t, repeat(2, lb.l7, lb.l4)...); got != "2222" {
+		t.Errorf("answers from %s once backend 2 is back, want 2 alone", got)
+	}
+	one.start(t)
+	lb.awaitHealthy(fastInterval+margin, one.addr, two.addr)
+	if got := whose(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
+		t.Errorf("answers from %s once both are back, want the two in turn", got)
+	}
+}
+
+// TestSilentStop pins that the probes alone take a backend out: no request tells.
+func TestSilentStop(t *testing.T) {
+	t.Parallel()
+	both := startBackends(t, 2)
+	lb := serve(t, backendsOf(both))
+	both[0].kill()
+	lb.awaitHealthy(interval+fastInterval+margin, both[1].addr)
+	wantTexts(t, "standard output", lb.stdout.String(), []string{`msg="backend down" backend=` + both[0].addr, "connection refused"})
+}
+
+// TestSharedTurn pins that L4 and L7 share the turn.
+func TestSharedTurn(t *testing.T) {
+	t.Parallel()
+	lb := serve(t, backendsOf(startBackends(t, 3)))
+	mixed := []string{lb.l4, lb.l7, lb.l4, lb.l7, lb.l7, lb.l7, lb.l4, lb.l4, lb.l7, lb.l4, lb.l7, lb.l4}
+	if got := whose(t, mixed...); got != "123123123123" {
+		t.Errorf("answers from %s, want strict rotation", got)
+	}
+}
+
+// TestSharedTurnOfTwo is the walk-through's: one L4 connection, one L7 request,
+// alternating, so that each frontend meets one of the two.
+func TestSharedTurnOfTwo(t *testing.T) {
+	t.Parallel()
+	lb := serve(t, backendsOf(startBackends(t, 2)))
+	if got := whose(t, repeat(5, lb.l4, lb.l7)...); got != "1212121212" {
+		t.Errorf("answers from %s, want strict rotation", got)
+	}
+}
+
+// wantUnavailable wants a 503 with one of these JSON bodies.
+func wantUnavailable(t *testing.T, addr string, bodies ...string) {
+	t.Helper()
+	a, err := ask(addr, "/")
+	if err != nil || a.status != http.StatusServiceUnavailable || a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("status %d, %s, %v, want 503 and JSON", a.status, a.header.Get("Content-Type"), err)
+	}
+	for _, body := range bodies {
+		if a.body == body {
+			return
+		}
+	}
+	t.Errorf("body %s, want %s", a.body, strings.Join(bodies, " or "))
+}
+
+// keepAsking asks over L7 on one connection that lives and on new ones, until the
+// function that it returns is called, which returns how often. Any failure fails
+// the test.
+func keepAsking(t *testing.T, lb *balancer) (stop func() int64) {
+	t.Helper()
+	var asked atomic.Int64
+	stopc := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, keep := range []bool{true, false} {
+		client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: !keep}}
+		wg.Go(func() {
+			defer client.CloseIdleConnections()
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-stopc:
+					return
+				case <-tick.C:
+				}
+				asked.Add(1)
+				if a, err := askOn(client, "http://"+lb.l7+"/"); err != nil || a.status != http.StatusOK {
+					t.Errorf("connection kept: %v: status %d %q, %v", keep, a.status, a.body, err)
+					return
+				}
+			}
+		})
+	}
+	var once sync.Once
+	end := func() { once.Do(func() { close(stopc); wg.Wait() }) }
+	t.Cleanup(end)
+	return func() int64 { end(); return asked.Load() }
+}

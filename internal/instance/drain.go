@@ -1,0 +1,82 @@
+package instance
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// shutdown drains as DESIGN 7 says. A signal while it does ends it at once. The cause
+// is for the log: a key and a value.
+func (in *Instance) shutdown(again <-chan os.Signal, cause ...any) {
+	in.draining.Store(true)
+	in.tell(daemon.SdNotifyStopping)
+	delay := in.stepBack()
+	in.logger.Info("draining", append(cause, "delay", delay, "timeout", in.cfg.DrainTimeout)...)
+	select {
+	case <-time.After(delay):
+	case <-again:
+		in.closeAll()
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if in.cfg.DrainTimeout > 0 {
+		ctx, cancel = context.WithTimeout(context.Background(), in.cfg.DrainTimeout)
+	}
+	defer cancel()
+	in.leave()
+	donec := make(chan struct{})
+	go func() {
+		in.drain(ctx)
+		close(donec)
+	}()
+	in.watchDrain(donec, cancel, again)
+	_ = in.admin.Close()
+}
+
+// drain ends both frontends; what lives when ctx is done is cut. Tunnels are cut
+// before L7 closes their connections: a relay that is parked would not notice, and
+// one that notices would not know why.
+func (in *Instance) drain(ctx context.Context) {
+	l7ctx, cut := context.WithCancel(context.Background())
+	defer cut()
+	stop := context.AfterFunc(ctx, func() {
+		in.tunnels.CutAll()
+		cut()
+	})
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = in.l4.Shutdown(ctx) })
+	wg.Go(func() { _ = in.l7.Shutdown(l7ctx) })
+	wg.Wait()
+}
+
+// watchDrain logs each second what is left, until donec closes.
+func (in *Instance) watchDrain(donec <-chan struct{}, cut func(), again <-chan os.Signal) {
+	began := time.Now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-donec:
+			in.logger.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
+			return
+		case <-tick.C:
+			in.logger.Info("still draining", "l4", in.l4.Active(), "l7", in.l7.Active())
+		case sig := <-again:
+			in.logger.Info("cut", "signal", sig.String(), "l4", in.l4.Active(), "l7", in.l7.Active())
+			cut()
+		}
+	}
+}
+
+// closeAll ends everything at once.
+func (in *Instance) closeAll() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	in.drain(ctx)
+	_ = in.admin.Close()
+}

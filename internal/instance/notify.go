@@ -1,0 +1,12 @@
+package instance
+
+import "github.com/coreos/go-systemd/v22/daemon"
+
+// tell tells the service manager that started this process how far it is, if there is
+// one that wants to know: in a unit of Type=notify, "systemctl start" returns when the
+// process listens. See sd_notify(3).
+func (in *Instance) tell(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		in.logger.Warn("tell the service manager", "state", state, "err", err)
+	}
+}

@@ -1,0 +1,127 @@
+package instance
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"fourseven/health"
+	"fourseven/internal/config"
+	"fourseven/l4"
+	"fourseven/l7"
+)
+
+func (in *Instance) newL4() *l4.Server {
+	cfg := in.cfg
+	return &l4.Server{
+		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
+		Dialer:    &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
+		SendProxy: sendProxy(cfg),
+		Relays:    l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
+		Gate:      in.gate,
+		Slots:     in.slots,
+		Ended:     in.ended,
+	}
+}
+
+func (in *Instance) newL7() *l7.Server {
+	cfg := in.cfg
+	return &l7.Server{
+		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
+		Dialer:        &health.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled},
+		Ended:         in.counters.L7Ended,
+		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
+		LastRequest: lastRequest(cfg),
+		MaxHeader:   int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
+		TrustedProxies: cfg.L7TrustedProxies,
+		Admit:          admitTo(in.gate),
+		Slots:          in.slots,
+		Tunnel:         in.tunnel,
+		Served:         in.served,
+	}
+}
+
+// ended is told of each connection over L4 when it has ended.
+func (in *Instance) ended(r l4.Record) {
+	in.counters.L4Ended(r)
+	if in.access != nil {
+		in.access.Connection(r)
+	}
+}
+
+// served is told of each request over L7 when it has been served.
+func (in *Instance) served(r *l7.Record) {
+	in.counters.Served(r)
+	if in.access != nil {
+		in.access.Request(r)
+	}
+}
+
+// admitTo lets L7's clients through the gate that L4's go through.
+func admitTo(gate *l4.Gate) func(net.Conn) (netip.AddrPort, func(), string) {
+	return func(conn net.Conn) (netip.AddrPort, func(), string) {
+		visitor, refused := gate.Enter(conn)
+		return visitor.Client, visitor.Leave, string(refused)
+	}
+}
+
+// tunnel relays an upgraded connection as L4 relays.
+func (in *Instance) tunnel(client, backend net.Conn, b *health.Backend) (received, sent int64, why string) {
+	received, sent, ending := in.tunnels.Run(client, backend, b)
+	return received, sent, string(ending)
+}
+
+// cutBackend ends the live connections and requests of a backend that went down.
+func (in *Instance) cutBackend(b *health.Backend) {
+	relays, requests, tunnels := in.l4.Relays.CutBackend(b), in.l7.CutBackend(b), in.tunnels.CutBackend(b)
+	if relays+requests+tunnels > 0 {
+		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", relays, "l7", requests+tunnels)
+	}
+}
+
+// maxConns returns how many client connections there may be at once, and says
+// what it is derived from.
+func maxConns(cfg *config.Config, logger *slog.Logger) int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		logger.Warn("connection limit", "limit", cfg.MaxConns, "err", err)
+		return cfg.MaxConns
+	}
+	fits := l4.ConnsFor(limit.Cur, len(cfg.Backends))
+	switch {
+	case cfg.MaxConns == 0:
+		logger.Info("connection limit", "limit", fits, "derived_from", "descriptors", "descriptors", limit.Cur)
+		return fits
+	case cfg.MaxConns > fits:
+		logger.Warn("connection limit is above what the descriptors allow", "limit", cfg.MaxConns, "allowed", fits, "descriptors", limit.Cur)
+	default:
+		logger.Info("connection limit", "limit", cfg.MaxConns, "derived_from", "LB_MAX_CONNS", "descriptors", limit.Cur)
+	}
+	return cfg.MaxConns
+}
+
+// probe returns what asks a backend whether it works, or nil for off.
+func probe(c *config.Config) health.Probe {
+	via := health.Via{Port: c.HealthPort, TLS: bool(c.HealthTLS)}
+	switch kind := c.ProbeKind(); {
+	case kind == "http":
+		return health.HTTPProbe(string(c.HealthPath), c.HealthStatus.Contains, via)
+	case kind == "tcp" && (c.HealthSend != "" || c.HealthExpect != ""):
+		return health.ExchangeProbe([]byte(c.HealthSend), []byte(c.HealthExpect), via)
+	case kind == "tcp":
+		return health.TCPProbe(via)
+	}
+	return nil
+}
+
+// sendProxy returns the version of the PROXY header that backends get, or 0.
+func sendProxy(c *config.Config) byte {
+	switch c.ProxyProtocolSend {
+	case "v1":
+		return 1
+	case "v2":
+		return 2
+	}
+	return 0
+}

@@ -1,0 +1,64 @@
+package instance
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"fourseven/health"
+	"fourseven/internal/admin"
+	"fourseven/internal/config"
+)
+
+// source is what the admin pages tell of. Closing of connections that they ask for
+// ends with the context.
+func (in *Instance) source(ctx context.Context, on Addrs) admin.Source {
+	src := admin.Source{
+		Pool: in.pool, Counters: in.counters, Registry: prometheus.NewRegistry(),
+		Draining: in.draining.Load,
+		Close:    func(b *health.Backend, rate int) int { return in.closeBackend(ctx, b, rate) },
+		Lookups:  in.finder.Lookups,
+		Dropped:  in.dropped,
+		Version:  in.version, Started: in.began, Limit: in.limit,
+		Token: string(in.cfg.AdminToken), Settings: in.settings,
+	}
+	if on.L4 != nil {
+		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l4", Addr: on.L4.String(), Stats: in.l4Stats})
+	}
+	if on.L7 != nil {
+		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l7", Addr: on.L7.String(), Stats: in.l7Stats})
+		src.InFlight = in.l7.Active
+	}
+	return src
+}
+
+// settings returns the effective settings: the list of backends may have been taken
+// again since the start.
+func (in *Instance) settings() []config.Setting {
+	now := *in.cfg
+	now.Backends = in.finder.Entries()
+	return now.Effective()
+}
+
+func (in *Instance) l4Stats() admin.Stats { return admin.Stats(in.l4.Stats()) }
+
+// l7Stats has what upgraded connections moved in it.
+func (in *Instance) l7Stats() admin.Stats {
+	s := admin.Stats(in.l7.Stats())
+	received, sent := in.tunnels.Bytes()
+	s.Received += received
+	s.Sent += sent
+	return s
+}
+
+// closeBackend resets the connections to a backend that are relayed, rate of them
+// a second, and returns how many there are.
+func (in *Instance) closeBackend(ctx context.Context, b *health.Backend, rate int) int {
+	n, tunnels := in.l4.Relays.Live(b), in.tunnels.Live(b)
+	in.logger.Info("closing connections", "backend", b.Addr, "l4", n, "l7", tunnels, "rate", rate)
+	in.wg.Go(func() { // one after the other: the rate is for both
+		in.l4.Relays.Close(ctx, b, rate)
+		in.tunnels.Close(ctx, b, rate)
+	})
+	return n + tunnels
+}

@@ -1,0 +1,100 @@
+package logging
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"fourseven/l4"
+	"fourseven/l7"
+)
+
+// AccessLog writes one line for each connection over L4 and each request over L7,
+// when it has ended. Its lines are of level info, and come whatever the level of
+// the log is. They have the same fields in the same order; reason alone is left out
+// of a request that ended whole. It is safe for concurrent use.
+type AccessLog struct{ handler slog.Handler }
+
+// NewAccessLog returns an access log that writes lines in a format, text or json, to w,
+// which must take every line (a Sink).
+func NewAccessLog(w io.Writer, format string) *AccessLog {
+	return &AccessLog{NewHandler(w, format, slog.LevelInfo)}
+}
+
+// Connection writes the line of a connection over L4 that has ended.
+func (a *AccessLog) Connection(r l4.Record) {
+	attrs := [...]slog.Attr{
+		slog.String("client", clientName(r.Client)),
+		slog.String("backend", r.Backend),
+		slog.String("reason", string(r.Reason)),
+		slog.Int("retries", r.Retries),
+		slog.Int64("received", r.Received),
+		slog.Int64("sent", r.Sent),
+		slog.Duration("dial", r.Dial.Round(time.Microsecond)),
+		slog.Duration("duration", r.Whole.Round(time.Microsecond)),
+	}
+	a.write("connection", r.Began.Add(r.Whole), attrs[:])
+}
+
+// Request writes the line of a request over L7 that has ended.
+func (a *AccessLog) Request(r *l7.Record) {
+	attrs := [...]slog.Attr{
+		slog.String("client", clientName(r.Client)),
+		slog.String("method", printable(r.Method)),
+		slog.String("path", printable(r.Target)),
+		slog.Int("status", r.Status),
+		slog.String("backend", r.Backend),
+		slog.Int("retries", r.Retries),
+		slog.Int64("received", r.Received),
+		slog.Int64("sent", r.Sent),
+		slog.Duration("dial", r.Dial.Round(time.Microsecond)),
+		slog.Duration("duration", r.Whole.Round(time.Microsecond)),
+		slog.String("reason", r.Reason),
+	}
+	n := len(attrs)
+	if r.Reason == "" {
+		n--
+	}
+	a.write("request", r.Began.Add(r.Whole), attrs[:n])
+}
+
+// write goes to the handler itself: a Logger looks up who called it, which would
+// be most of the cost.
+func (a *AccessLog) write(message string, ended time.Time, attrs []slog.Attr) {
+	record := slog.NewRecord(ended, slog.LevelInfo, message, 0)
+	record.AddAttrs(attrs...)
+	_ = a.handler.Handle(context.Background(), record) // the Sink takes everything
+}
+
+// clientName is the client's address; those of a Unix socket have none.
+func clientName(client netip.AddrPort) string {
+	if !client.IsValid() {
+		return "unix"
+	}
+	return client.String()
+}
+
+// printable returns what a client sent, with each byte that is not of a UTF-8
+// character as %XX: JSON could not tell those apart. What breaks lines or fields is
+// the handler's to quote.
+func printable(sent []byte) string {
+	if utf8.Valid(sent) {
+		return string(sent)
+	}
+	var b strings.Builder
+	for len(sent) > 0 {
+		r, n := utf8.DecodeRune(sent)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, "%%%02X", sent[0])
+		} else {
+			b.Write(sent[:n])
+		}
+		sent = sent[n:]
+	}
+	return b.String()
+}
