@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 )
 
 // Reason says why a dial failed.
@@ -49,58 +48,24 @@ func (e *DialError) Error() string {
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Dialer opens connections to backends. It is safe for concurrent use.
-type Dialer struct {
-	// Timeout bounds one dial, the lookup of a name included. If zero, only the
-	// context bounds it.
-	Timeout time.Duration
-	// Bare leaves out TuneSocket: the caller calls it on connections that last,
-	// and short ones are spared its system calls.
-	Bare bool
-	// Dialled is called with the time that each dial took which succeeded. If nil,
-	// nobody is told.
-	Dialled func(time.Duration)
+// DialAddr returns what to dial for traffic: the address that the last good probe
+// reached, which spares a lookup, or else the backend's own.
+func (b *Backend) DialAddr() (network, addr string) {
+	if known := b.resolved.Load(); known != nil {
+		return "tcp", known.String()
+	}
+	return SplitAddr(b.Addr)
 }
 
-// Dial connects to the backend. A failed dial is counted, and unless it is this
-// machine's own failure it starts a probe of the backend. The error is a
-// *DialError, or the context's if that was cancelled. The caller owns the
-// connection. Its socket is as TuneSocket leaves it,
-// unless the dialer is Bare.
-func (d *Dialer) Dial(ctx context.Context, b *Backend) (net.Conn, error) {
-	began := time.Now()
-	conn, err := d.dialAddr(ctx, b)
-	if err == nil {
-		if d.Dialled != nil {
-			d.Dialled(time.Since(began))
-		}
-		return conn, nil
-	}
-	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return nil, fmt.Errorf("dial %s: %w", b.Addr, ctx.Err())
-	}
+// DialFailed counts a failed dial of the backend and returns it as a DialError.
+// Unless the failure is this machine's own, the backend is probed without waiting.
+func (b *Backend) DialFailed(err error) *DialError {
 	reason := reasonOf(err)
 	b.failures[reason].Add(1)
 	if !reason.Local() {
 		b.Suspect()
 	}
-	return nil, &DialError{Addr: b.Addr, Reason: reason, Err: cause(err)}
-}
-
-// dialAddr dials the address that the last good probe reached, which spares a
-// lookup, or else the backend's own.
-func (d *Dialer) dialAddr(ctx context.Context, b *Backend) (net.Conn, error) {
-	addr := b.Addr
-	if known := b.resolved.Load(); known != nil {
-		addr = known.String()
-	}
-	network, addr := SplitAddr(addr)
-	nd := net.Dialer{Timeout: d.Timeout, KeepAlive: -1} // TuneSocket sets keepalive
-	if !d.Bare {
-		nd.Control = TuneSocket
-	}
-	// No local address: an explicit one, even zero, binds a port before each dial.
-	return nd.DialContext(ctx, network, addr)
+	return &DialError{Addr: b.Addr, Reason: reason, Err: cause(err)}
 }
 
 func reasonOf(err error) Reason {

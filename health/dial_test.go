@@ -8,7 +8,6 @@ import (
 	"os"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func TestReasonOf(t *testing.T) {
@@ -37,30 +36,24 @@ func TestReasonOf(t *testing.T) {
 	}
 }
 
-func TestFailedDialIsCountedAndSuspected(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := NewBackend(ln.Addr().String())
-	_ = ln.Close()
-	_, err = (&Dialer{Timeout: time.Second}).Dial(t.Context(), b)
-	var dial *DialError
-	if !errors.As(err, &dial) || dial.Reason != Refused {
-		t.Fatalf("error %v, want refused", err)
-	}
-	if b.Failures(Refused) != 1 || len(b.suspectc) != 1 {
-		t.Errorf("failures %d, suspected %d, want 1 and 1", b.Failures(Refused), len(b.suspectc))
-	}
-}
-
-// Pins that a caller that went away says nothing about the backend.
-func TestCancelledDialIsNotTheBackends(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	b := NewBackend("127.0.0.1:1")
-	_, err := (&Dialer{Timeout: time.Second}).Dial(ctx, b)
-	if !errors.Is(err, context.Canceled) || len(b.suspectc) != 0 {
-		t.Errorf("error %v, suspected %d", err, len(b.suspectc))
+// Pins what a failed dial does to its backend: it is counted, and the backend is
+// probed, unless this machine is to blame.
+func TestDialFailed(t *testing.T) {
+	for _, tt := range []struct {
+		errno  syscall.Errno
+		want   Reason
+		probes int
+	}{
+		{syscall.ECONNREFUSED, Refused, 1},
+		{syscall.EMFILE, NoFD, 0},
+	} {
+		b := NewBackend("127.0.0.1:1")
+		err := b.DialFailed(os.NewSyscallError("connect", tt.errno))
+		if err.Addr != b.Addr || err.Reason != tt.want || !errors.Is(err, tt.errno) {
+			t.Errorf("error %v, want %s", err, tt.want)
+		}
+		if b.Failures(tt.want) != 1 || len(b.suspectc) != tt.probes {
+			t.Errorf("%s: failures %d, probes %d, want 1 and %d", tt.want, b.Failures(tt.want), len(b.suspectc), tt.probes)
+		}
 	}
 }

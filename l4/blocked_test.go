@@ -62,7 +62,7 @@ func TestBothWritesFail(t *testing.T) {
 			_, _ = io.ReadFull(conn, make([]byte, 2))
 			_ = conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 			_, _ = conn.Write(make([]byte, 16<<20))
-			reset(conn)
+			Reset(conn)
 		}))
 		conn := p.dial(t)
 		_ = conn.SetReadBuffer(4 << 10)
@@ -72,7 +72,7 @@ func TestBothWritesFail(t *testing.T) {
 			received, _ := p.Relays.Bytes()
 			return err != nil || received > 400
 		})
-		reset(conn)
+		Reset(conn)
 		select {
 		case rec := <-p.endc:
 			if rec.Reason != ClientReset && rec.Reason != BackendReset {

@@ -49,14 +49,14 @@ func (s *Server) dialOne(b *health.Backend, v Visitor) (net.Conn, error) {
 		return nil, err
 	}
 	if s.Relays.CutOnDown && b.Down() {
-		reset(conn)
+		Reset(conn)
 		return nil, fmt.Errorf("dial %s: it went down meanwhile", b.Addr)
 	}
 	if s.SendProxy == 0 {
 		return conn, nil
 	}
 	if err := writeProxyHeader(conn, s.SendProxy, v); err != nil {
-		reset(conn)
+		Reset(conn)
 		b.Suspect() // it broke before it said anything
 		return nil, fmt.Errorf("write PROXY header to %s: %w", b.Addr, err)
 	}

@@ -87,7 +87,7 @@ func TestResetBeforeTheFirstByteIsSuspicious(t *testing.T) {
 			b := backend(t, func(conn *net.TCPConn) {
 				_, _ = conn.Write([]byte(tt.says))
 				_, _ = conn.Read(make([]byte, 1))
-				reset(conn)
+				Reset(conn)
 			})
 			p := start(t, &Server{}, b)
 			probed := watchProbes(t, p.Pool)

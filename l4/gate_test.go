@@ -102,7 +102,7 @@ func TestMaxConnsPerIP(t *testing.T) {
 	if !comesIn(t, p, "127.0.0.3") {
 		t.Error("another client is kept out")
 	}
-	reset(first)
+	Reset(first)
 	eventually(t, "a place is free", func() bool { return comesIn(t, p, "127.0.0.2") })
 	_ = second.Close()
 	eventually(t, "only the one that comesIn left open is counted", func() bool {

@@ -128,7 +128,7 @@ func (h *half) move(fd uintptr) bool {
 			h.wasOn = false
 		}
 		buf := buffers.Get().(*[bufferSize]byte)
-		n, err := read(fd, buf[:])
+		n, err := Recv(fd, buf[:])
 		if n > 0 {
 			err = h.write(buf[:n])
 			h.wasOn = h.splices && n == bufferSize
@@ -170,7 +170,7 @@ func (h *half) write(b []byte) error {
 // for room.
 func (h *half) push(fd uintptr) bool {
 	for len(h.out) > 0 {
-		n, err := write(fd, h.out)
+		n, err := Send(fd, h.out)
 		h.moved.Add(int64(n))
 		h.out = h.out[n:]
 		if err == syscall.EAGAIN {

@@ -92,7 +92,7 @@ func startOn(t testing.TB, ln net.Listener, srv *Server, backends ...*health.Bac
 	srv.Pool = health.NewPool(backends...)
 	srv.Pool.MarkAllUp()
 	if srv.Dialer == nil {
-		srv.Dialer = &health.Dialer{Timeout: 2 * time.Second, Bare: true}
+		srv.Dialer = &Dialer{Timeout: 2 * time.Second, Bare: true}
 	}
 	if srv.Logger == nil {
 		srv.Logger = slog.New(slog.DiscardHandler)

@@ -146,7 +146,7 @@ func BenchmarkConnection(b *testing.B) {
 			}
 			_, _ = conn.Write(buf)
 			_, _ = io.ReadFull(conn, buf)
-			reset(conn)
+			Reset(conn)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Listen listens on host:port or unix:/path. The accepted TCP sockets have
-// keepalive and the other options of health.TuneSocket from the listener. A Unix
+// keepalive and the other options of TuneSocket from the listener. A Unix
 // socket that nobody listens on any more is replaced.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	network, addr := health.SplitAddr(addr)
@@ -28,7 +28,7 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 func listenConfig() net.ListenConfig {
 	lc := net.ListenConfig{
 		KeepAlive: -1, // TuneSocket sets it, once
-		Control:   health.TuneSocket,
+		Control:   TuneSocket,
 	}
 	// An MPTCP listener would hand out sockets that cannot splice.
 	lc.SetMultipathTCP(false)

@@ -18,7 +18,7 @@ func (h *half) askToPark() int {
 	if h.parked.Load() {
 		return 0
 	}
-	_ = h.src.SetReadDeadline(longAgo)
+	_ = h.src.SetReadDeadline(LongAgo)
 	return 1
 }
 

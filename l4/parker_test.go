@@ -83,11 +83,11 @@ func TestParkedConnectionWakes(t *testing.T) {
 			}
 		}, EOF},
 		{"client reset", func(t *testing.T, _ *proxy, client, backend *net.TCPConn) {
-			reset(client)
+			Reset(client)
 			wantReset(t, backend, "")
 		}, ClientReset},
 		{"backend reset", func(t *testing.T, _ *proxy, client, backend *net.TCPConn) {
-			reset(backend)
+			Reset(backend)
 			wantReset(t, client, "")
 		}, BackendReset},
 		{"cut", func(t *testing.T, p *proxy, client, backend *net.TCPConn) {

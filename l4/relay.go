@@ -4,7 +4,6 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"fourseven/health"
 )
@@ -87,19 +86,16 @@ func (r *relay) halfClosed() bool {
 func (r *relay) received() int64 { return r.up.moved.Load() }
 func (r *relay) sent() int64     { return r.down.moved.Load() }
 
-// longAgo as a deadline ends what waits.
-var longAgo = time.Unix(1, 0)
-
 // cut ends both directions at once; the peers see a reset. The ending stands
 // unless there was one before.
 func (r *relay) cut(why Ending) {
 	r.ending.CompareAndSwap(nil, &why)
 	// Closing a connection waits for whoever uses it, and a half that writes to one
 	// uses the other: the writes have to end first.
-	_ = r.client.SetWriteDeadline(longAgo)
-	_ = r.backend.SetWriteDeadline(longAgo)
-	reset(r.client.stream)
-	reset(r.backend.stream)
+	_ = r.client.SetWriteDeadline(LongAgo)
+	_ = r.backend.SetWriteDeadline(LongAgo)
+	Reset(r.client.stream)
+	Reset(r.backend.stream)
 	r.up.wake()
 	r.down.wake()
 }
@@ -154,13 +150,4 @@ func (r *relay) blocked(h *half) {
 	if h.other().done.Load() || h.src.broken.Load() {
 		r.cut(h.dst.reset)
 	}
-}
-
-// reset closes a connection with a reset. What its kernel has not delivered yet
-// is lost.
-func reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
 }

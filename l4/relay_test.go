@@ -85,7 +85,7 @@ func TestBackendResetReachesTheClient(t *testing.T) {
 				_, _ = io.ReadFull(conn, make([]byte, 1))
 				_, _ = io.WriteString(conn, text)
 				awaitAcked(t, conn)
-				reset(conn)
+				Reset(conn)
 			}))
 			conn := p.dial(t)
 			_, _ = io.WriteString(conn, "?")
@@ -109,7 +109,7 @@ func TestClientResetReachesTheBackend(t *testing.T) {
 	text := strings.Repeat("y", 100<<10)
 	_, _ = io.WriteString(conn, text)
 	awaitAcked(t, conn)
-	reset(conn)
+	Reset(conn)
 	if got := <-seenc; got.err == nil || got.text != text {
 		t.Errorf("the backend got %d bytes and %v, want %d and a reset", len(got.text), got.err, len(text))
 	}
@@ -152,7 +152,7 @@ func TestResetAfterHalfClose(t *testing.T) {
 	conn := p.dial(t)
 	_ = conn.CloseWrite()
 	<-endc
-	reset(conn)
+	Reset(conn)
 	p.wantEnding(t, ClientReset)
 	for err := range brokec {
 		if err != nil {

@@ -28,7 +28,7 @@ type Relays struct {
 	// called for.
 	CutOnDown bool
 
-	userTimeout time.Duration // health.UserTimeout but in tests
+	userTimeout time.Duration // userTimeout but in tests
 	parkAfter   time.Duration // the same constant but in tests
 
 	parker atomic.Pointer[parker] // while Sweep runs
@@ -57,8 +57,8 @@ const (
 func (rs *Relays) Run(client, backend net.Conn, b *health.Backend) (received, sent int64, why Ending) {
 	r, err := newRelay(client.(stream), backend.(stream))
 	if err != nil {
-		reset(client)
-		reset(backend)
+		Reset(client)
+		Reset(backend)
 		return 0, 0, ConnectFailed
 	}
 	r.of = b
@@ -147,7 +147,7 @@ func (rs *Relays) CutBackend(b *health.Backend) int {
 // the context is done. That must not be before all relays have ended.
 func (rs *Relays) Sweep(ctx context.Context) error {
 	if rs.userTimeout == 0 {
-		rs.userTimeout = health.UserTimeout
+		rs.userTimeout = userTimeout
 	}
 	if rs.parkAfter == 0 {
 		rs.parkAfter = parkAfter

@@ -89,7 +89,7 @@ func TestNobodyAnswersIsAReset(t *testing.T) {
 // Pins that a backend which does not answer costs its clients one dial's timeout.
 func TestHangingDialGoesToAnother(t *testing.T) {
 	const timeout = 300 * time.Millisecond
-	p := start(t, &Server{Retries: 1, Dialer: &health.Dialer{Timeout: timeout}}, blackhole(t), backend(t, named("2")))
+	p := start(t, &Server{Retries: 1, Dialer: &Dialer{Timeout: timeout}}, blackhole(t), backend(t, named("2")))
 	for range 2 {
 		began := time.Now()
 		if got := ask(t, p); got != "2" {
@@ -152,7 +152,7 @@ func TestShutdownDuringBackOff(t *testing.T) {
 	srv := &Server{Pool: p.Pool, Dialer: p.Dialer, Logger: p.Logger}
 	servec := make(chan error, 1)
 	go func() { servec <- srv.Serve(&flaky{Listener: ln, fails: 1 << 30}) }()
-	eventually(t, "serving", func() bool { srv.mu.Lock(); defer srv.mu.Unlock(); return srv.ln != nil })
+	eventually(t, "serving", func() bool { srv.mu.Lock(); defer srv.mu.Unlock(); return len(srv.listeners) == 1 })
 	_ = srv.Shutdown(t.Context())
 	select {
 	case <-servec:
@@ -218,7 +218,7 @@ func TestShutdownResetsWhatRemains(t *testing.T) {
 // Pins that a shutdown does not wait for the dial of a backend that is silent.
 func TestShutdownCutsDials(t *testing.T) {
 	hole := blackhole(t)
-	p := start(t, &Server{Dialer: &health.Dialer{Timeout: time.Minute}}, hole)
+	p := start(t, &Server{Dialer: &Dialer{Timeout: time.Minute}}, hole)
 	conn := p.dial(t)
 	eventually(t, "the dial has begun", func() bool { return p.Active() == 1 })
 	ctx, cancel := context.WithCancel(t.Context())

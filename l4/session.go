@@ -36,7 +36,7 @@ type session struct {
 func (ses *session) enter() (why Ending) {
 	s := ses.server
 	if s.Gate != nil && len(s.Gate.ProxyFrom) > 0 {
-		stop := context.AfterFunc(s.dials, func() { reset(ses.client) })
+		stop := context.AfterFunc(s.dials, func() { Reset(ses.client) })
 		defer stop()
 	}
 	ses.visitor, why = s.Gate.Enter(ses.client)
@@ -48,7 +48,7 @@ func (ses *session) enter() (why Ending) {
 
 // refuse ends a session that has no relay.
 func (ses *session) refuse(why Ending) {
-	reset(ses.client)
+	Reset(ses.client)
 	ses.finish(why)
 }
 
@@ -65,7 +65,7 @@ func (ses *session) finish(why Ending) {
 	ses.visitor.Leave()
 	s.active.Add(-1)
 	s.Slots.Release()
-	s.wg.Done()
+	s.open.Done()
 }
 
 func (ses *session) report(why Ending) {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"fourseven/health"
 )
 
 // Shared is a TCP listener on an address that a second process may listen on, too,
@@ -34,7 +32,7 @@ type Shared struct {
 func ListenShared(ctx context.Context, addr string) (*Shared, error) {
 	lc := listenConfig()
 	lc.Control = func(network, addr string, c syscall.RawConn) error {
-		return errors.Join(health.TuneSocket(network, addr, c), setReusePort(c))
+		return errors.Join(TuneSocket(network, addr, c), setReusePort(c))
 	}
 	ln, err := lc.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -86,7 +84,7 @@ func (l *Shared) StepBack() error {
 // listener and return net.ErrClosed. Close still ends it at once.
 func (l *Shared) CloseWhenEmpty() {
 	l.ending.Store(true)
-	_ = l.SetDeadline(time.Unix(1, 0)) // an Accept that waits returns
+	_ = l.SetDeadline(LongAgo) // an Accept that waits returns
 }
 
 // Accept returns the next connection.
@@ -104,16 +102,15 @@ func (l *Shared) Accept() (net.Conn, error) {
 	}
 }
 
-// empty reports whether nobody waits to be accepted.
+// empty reports whether no connection waits to be accepted.
 func (l *Shared) empty() bool {
 	empty := true
 	err := l.control(func(fd uintptr) error {
-		fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds[:], 0)
-		empty = n == 0 && err == nil
+		events, err := Poll(fd, unix.POLLIN)
+		empty = events == 0 && err == nil
 		return nil
 	})
-	return empty || err != nil // a closed listener has nobody
+	return empty || err != nil // a closed listener is empty
 }
 
 // control calls a function with the socket.

@@ -1,23 +1,23 @@
 package l4
 
-// Slots bounds how many client connections there are at once, over all
-// frontends. The zero value bounds nothing. It is safe for concurrent use.
+// Slots limits the client connections that are open at once, over all frontends
+// that share it. A nil Slots is no limit. It is safe for concurrent use.
 type Slots struct {
-	c chan struct{}
+	taken chan struct{}
 }
 
-// NewSlots returns n free slots. With n under 1 it bounds nothing.
-func NewSlots(n int) Slots {
+// NewSlots returns n free slots, or nil, which is no limit, if n is less than 1.
+func NewSlots(n int) *Slots {
 	if n < 1 {
-		return Slots{}
+		return nil
 	}
-	return Slots{c: make(chan struct{}, n)}
+	return &Slots{taken: make(chan struct{}, n)}
 }
 
 // Wait waits until a slot is free, without taking it: a frontend that waits for a
-// client must not hold a place that another's could have. It reports false if
-// done was closed first.
-func (s Slots) Wait(done <-chan struct{}) bool {
+// client must not hold a slot that another frontend could use. It returns false
+// if done is closed first.
+func (s *Slots) Wait(done <-chan struct{}) bool {
 	if !s.Acquire(done) {
 		return false
 	}
@@ -25,36 +25,41 @@ func (s Slots) Wait(done <-chan struct{}) bool {
 	return true
 }
 
-// Acquire waits for a free slot and takes it. It reports false if done was closed
+// Acquire waits for a free slot and takes it. It returns false if done is closed
 // first.
-func (s Slots) Acquire(done <-chan struct{}) bool {
-	if s.c == nil {
+func (s *Slots) Acquire(done <-chan struct{}) bool {
+	if s == nil {
 		return true
 	}
 	select {
-	case s.c <- struct{}{}:
+	case s.taken <- struct{}{}:
 		return true
 	case <-done:
 		return false
 	}
 }
 
-// Release frees a slot that Acquire gave.
-func (s Slots) Release() {
-	if s.c != nil {
-		<-s.c
+// Release frees a slot that Acquire has taken.
+func (s *Slots) Release() {
+	if s != nil {
+		<-s.taken
 	}
 }
 
-// Taken returns how many slots are taken, 0 without a bound.
-func (s Slots) Taken() int { return len(s.c) }
+// Taken returns how many slots are taken, or 0 without a limit.
+func (s *Slots) Taken() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.taken)
+}
 
-// What is kept back of the descriptor limit: for listeners, logs and admin, for
-// probes, and for the pipes of bulk transfers, two descriptors each.
+// What is kept back of the descriptor limit: for listeners, logs and the admin
+// address, for probes, and for the pipes of bulk transfers, two descriptors each.
 const (
 	keptBack   = 32
-	keptProbes = 32 // at most; else one a backend
-	pipeShare  = 8  // one part in
+	keptProbes = 32 // at most; with fewer backends one for each
+	pipeShare  = 8  // an eighth of all descriptors
 )
 
 // ConnsFor returns how many client connections a process with that many

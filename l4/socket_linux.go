@@ -5,15 +5,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"fourseven/health"
 )
-
-// read reads what is there, or returns syscall.EAGAIN.
-func read(fd uintptr, buf []byte) (int, error) { return health.Recv(fd, buf) }
-
-// write writes what the socket takes, or returns syscall.EAGAIN.
-func write(fd uintptr, buf []byte) (int, error) { return health.Send(fd, buf) }
 
 // waiting returns how many bytes can be read without waiting.
 func waiting(fd uintptr) int {
@@ -93,7 +85,7 @@ func setUserTimeout(fd uintptr, d time.Duration) bool {
 
 // boundSendQueue bounds what waits for the peer's window.
 func boundSendQueue(fd uintptr) {
-	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, health.UnsentMax)
+	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMax)
 }
 
 // receiveMax is how large a socket's receive buffer may grow: Linux's own default

@@ -13,7 +13,9 @@ import (
 // On systems other than Linux the program runs for trying it out: without
 // splice, parking, and what needs Linux's view of a socket.
 
-func read(fd uintptr, buf []byte) (int, error) {
+// Recv reads what has arrived, without waiting. It returns syscall.EAGAIN if
+// nothing has, and 0 and nil at the end of the stream.
+func Recv(fd uintptr, buf []byte) (int, error) {
 	for {
 		n, err := unix.Read(int(fd), buf)
 		if err != syscall.EINTR {
@@ -22,7 +24,9 @@ func read(fd uintptr, buf []byte) (int, error) {
 	}
 }
 
-func write(fd uintptr, buf []byte) (int, error) {
+// Send writes as much as the socket takes now, without waiting, and returns how
+// much that was. It returns syscall.EAGAIN if there is no room.
+func Send(fd uintptr, buf []byte) (int, error) {
 	for {
 		n, err := unix.Write(int(fd), buf)
 		if err != syscall.EINTR {

@@ -1,17 +1,18 @@
 package l4
 
-// Stats are counts since the server was made, and what lives now.
+// Stats are a frontend's counts since its server was made, and how many
+// connections are open now.
 type Stats struct {
-	Active       int    // connections that live
+	Active       int    // open connections
 	Connections  uint64 // accepted
 	Retries      uint64 // further backends tried after a failed dial
 	AcceptErrors uint64
-	// Received and Sent are bytes from and to clients, those of live connections
+	// Received and Sent are bytes from and to clients, those of open connections
 	// included.
 	Received, Sent int64
 }
 
-// Active returns how many connections live.
+// Active returns how many connections are open.
 func (s *Server) Active() int { return int(s.active.Load()) }
 
 // Stats returns a snapshot.

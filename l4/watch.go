@@ -3,8 +3,6 @@ package l4
 import (
 	"net"
 	"time"
-
-	"fourseven/health"
 )
 
 // watch is what the sweeper knows of a relay. It belongs to Relays.mu.
@@ -56,7 +54,7 @@ func (r *relay) queued() int { return r.up.unacked() + r.down.unacked() }
 // connections that last. The client's has them from the listener.
 func (r *relay) tune() {
 	if _, ok := r.backend.stream.(*net.TCPConn); ok {
-		_ = health.TuneSocket("tcp", "", r.backend.raw)
+		_ = TuneSocket("tcp", "", r.backend.raw)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"io"
 	"syscall"
 
-	"fourseven/health"
+	"fourseven/l4"
 )
 
 // errStale is a kept connection that the backend has closed, or on which it has
@@ -47,7 +47,7 @@ func (a *ask) send(bc *backendConn, request *writer) error {
 // something to read.
 func (a *ask) step(fd uintptr) bool {
 	rd := &a.bc.rd
-	n, err := health.Recv(fd, rd.buf[rd.w:])
+	n, err := l4.Recv(fd, rd.buf[rd.w:])
 	waits := err == syscall.EAGAIN
 	switch {
 	case waits && a.request != nil:

@@ -71,9 +71,7 @@ func (s *Server) serveConn(nc net.Conn) {
 	c.flushOut = c.flushResponse
 	c.respBody.padded = true
 	c.sock.init(nc)
-	if s.Slots != nil {
-		defer s.Slots.Release()
-	}
+	defer s.Slots.Release()
 	if !s.add(c) {
 		_ = nc.Close()
 		return

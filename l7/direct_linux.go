@@ -5,10 +5,10 @@ import (
 	"net"
 	"syscall"
 
-	"fourseven/health"
+	"fourseven/l4"
 )
 
-// direct reads and writes a connection by health.Recv and health.Send. One goroutine
+// direct reads and writes a connection by l4.Recv and l4.Send. One goroutine
 // may read while another writes.
 type direct struct {
 	raw     syscall.RawConn
@@ -67,7 +67,7 @@ func (d *direct) Write(p []byte) (int, error) {
 
 // read reports whether it need not be called again when there is something to read.
 func (t *transfer) read(fd uintptr) bool {
-	t.n, t.err = health.Recv(fd, t.p)
+	t.n, t.err = l4.Recv(fd, t.p)
 	return t.err != syscall.EAGAIN
 }
 
@@ -75,7 +75,7 @@ func (t *transfer) read(fd uintptr) bool {
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.p) && t.err == nil {
 		var n int
-		if n, t.err = health.Send(fd, t.p[t.n:]); t.err == syscall.EAGAIN {
+		if n, t.err = l4.Send(fd, t.p[t.n:]); t.err == syscall.EAGAIN {
 			t.err = nil
 			return false
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/l4"
 	"fourseven/l7"
 )
 
@@ -23,7 +24,7 @@ func ExampleServer() {
 
 	s := &l7.Server{
 		Pool:          pool,
-		Dialer:        &health.Dialer{Timeout: 2 * time.Second},
+		Dialer:        &l4.Dialer{Timeout: 2 * time.Second},
 		Retries:       2,
 		HeaderTimeout: 10 * time.Second,
 	}

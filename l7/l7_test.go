@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"fourseven/health"
+	"fourseven/l4"
 	"fourseven/l7"
 )
 
@@ -78,7 +79,7 @@ func newServer(backends ...*health.Backend) *l7.Server {
 	pool.MarkAllUp()
 	return &l7.Server{
 		Pool:           pool,
-		Dialer:         &health.Dialer{Timeout: 2 * time.Second},
+		Dialer:         &l4.Dialer{Timeout: 2 * time.Second},
 		Retries:        2,
 		HeaderTimeout:  patience,
 		IdleTimeout:    patience,

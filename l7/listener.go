@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/l4"
 )
 
 // The pause after a failed accept: it doubles while accepts go on failing.
@@ -23,7 +24,7 @@ const (
 type listener struct {
 	net.Listener
 	log   *slog.Logger
-	slots Slots // nil for no limit
+	slots *l4.Slots // nil for no limit
 	// arriving counts the connections that Accept returns.
 	arriving *atomic.Int64
 	// failures counts those of Accept.
@@ -36,7 +37,7 @@ type listener struct {
 
 func (l *listener) Accept() (net.Conn, error) {
 	for pause := minAcceptPause; ; pause = min(2*pause, maxAcceptPause) {
-		if l.slots != nil && !l.slots.Wait(l.closed) {
+		if !l.slots.Wait(l.closed) {
 			return nil, net.ErrClosed
 		}
 		nc, err := l.Listener.Accept()
@@ -58,7 +59,7 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // admit takes a slot for the connection.
 func (l *listener) admit(nc net.Conn) (net.Conn, error) {
-	if l.slots != nil && !l.slots.Acquire(l.closed) {
+	if !l.slots.Acquire(l.closed) {
 		_ = nc.Close()
 		return nil, net.ErrClosed
 	}

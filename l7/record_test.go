@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"fourseven/health"
+	"fourseven/l4"
 	"fourseven/l7"
 )
 
@@ -281,7 +281,7 @@ func TestRecordEndsWithTheAnswer(t *testing.T) {
 // its client got.
 func TestRecordOfPanic(t *testing.T) {
 	var r records
-	dialer := &health.Dialer{Timeout: patience, Dialled: func(time.Duration) { panic("boom") }}
+	dialer := &l4.Dialer{Timeout: patience, Dialled: func(time.Duration) { panic("boom") }}
 	p := startProxy(t, recorded(&r, func(s *l7.Server) { s.Dialer = dialer }), keptBackend(t))
 	nc := p.dial(t)
 	_, _ = io.WriteString(nc, get)

@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fourseven/health"
+	"fourseven/l4"
 )
 
 // ErrServerClosed is what Serve returns after Shutdown.
@@ -29,7 +30,7 @@ type Server struct {
 	Pool *health.Pool
 	// Dialer opens the connections to backends. If nil, a dial takes two seconds
 	// at most.
-	Dialer *health.Dialer
+	Dialer *l4.Dialer
 	// Retries is how many further backends are tried after a failed dial.
 	Retries int
 
@@ -59,7 +60,7 @@ type Server struct {
 	TrustedProxies []netip.Prefix
 	// Slots bounds how many connections there are at once, those of other frontends
 	// included. If nil, nothing does.
-	Slots Slots
+	Slots *l4.Slots
 	// Admit is asked in the goroutine of each new connection who the client is, and
 	// whether it may come in: refused says why not, in a word, or is empty. It may
 	// read a PROXY header, and nothing more. Unless it refuses, leave is called once
@@ -111,16 +112,6 @@ type Server struct {
 	empty chan struct{}
 }
 
-// Slots are places for connections.
-type Slots interface {
-	// Wait waits until one is free, Acquire takes it; both report false if done was
-	// closed first.
-	Wait(done <-chan struct{}) bool
-	Acquire(done <-chan struct{}) bool
-	// Release frees one that was taken.
-	Release()
-}
-
 // limits are the time-outs in pulses.
 type limits struct{ header, idle, backend, lastRequest uint32 }
 
@@ -156,7 +147,7 @@ func (s *Server) init() {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
 	if s.Dialer == nil {
-		s.Dialer = &health.Dialer{Timeout: 2 * time.Second}
+		s.Dialer = &l4.Dialer{Timeout: 2 * time.Second}
 	}
 	if s.MaxHeader <= 0 {
 		s.MaxHeader = defaultMaxHeader

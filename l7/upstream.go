@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/l4"
 )
 
 const (
@@ -25,12 +26,12 @@ var errCap = errors.New("all connections to the backend are taken")
 
 // upstreams holds a connection pool for each backend.
 type upstreams struct {
-	dialer *health.Dialer
+	dialer *l4.Dialer
 	max    int
 	pools  sync.Map // *health.Backend to *upstream
 }
 
-func (u *upstreams) init(dialer *health.Dialer, max int) {
+func (u *upstreams) init(dialer *l4.Dialer, max int) {
 	if max <= 0 {
 		max = defaultMaxBackendConns
 	}
@@ -69,7 +70,7 @@ func (u *upstreams) close() {
 // first, so that the rest can grow old and go.
 type upstream struct {
 	backend *health.Backend
-	dialer  *health.Dialer
+	dialer  *l4.Dialer
 	max     int
 
 	mu      sync.Mutex

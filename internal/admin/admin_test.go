@@ -37,8 +37,8 @@ func source(t *testing.T) Source {
 		Dropped:  func() uint64 { return 3 },
 		InFlight: func() int { return 2 },
 		Version:  "v1", Limit: 10,
-		Frontends: []Frontend{{Name: "l4", Addr: "127.0.0.1:9000", Stats: func() Stats {
-			return Stats{Active: 1, Connections: 4, Retries: 5, AcceptErrors: 6, Received: 7, Sent: 8}
+		Frontends: []Frontend{{Name: "l4", Addr: "127.0.0.1:9000", Stats: func() l4.Stats {
+			return l4.Stats{Active: 1, Connections: 4, Retries: 5, AcceptErrors: 6, Received: 7, Sent: 8}
 		}}},
 		Settings: func() []config.Setting {
 			return []config.Setting{{Name: "LB_ADMIN_TOKEN", Value: "(secret)", Source: "environment"}}

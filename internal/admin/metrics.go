@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"fourseven/health"
+	"fourseven/l4"
 )
 
 // The metrics that are read from the parts when they are asked for, so that
@@ -90,7 +91,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-func (c collector) collectFrontend(e exposition, name string, stats Stats) {
+func (c collector) collectFrontend(e exposition, name string, stats l4.Stats) {
 	e.counter(accepted, stats.Connections, name)
 	e.gauge(active, float64(stats.Active), name)
 	e.counter(received, uint64(stats.Received), name)

@@ -7,6 +7,7 @@ import (
 
 	"fourseven/health"
 	"fourseven/internal/config"
+	"fourseven/l4"
 )
 
 // Source is what the pages tell of, and what they steer. Fields are required
@@ -45,13 +46,5 @@ type Source struct {
 type Frontend struct {
 	Name  string // l4 or l7
 	Addr  string
-	Stats func() Stats
-}
-
-// Stats are a frontend's counts since the start, and what lives now. Received and
-// Sent are bytes from and to clients, those of live connections included.
-type Stats struct {
-	Active                             int
-	Connections, Retries, AcceptErrors uint64
-	Received, Sent                     int64
+	Stats func() l4.Stats
 }

@@ -3,6 +3,8 @@ package admin
 import (
 	"net/http"
 	"time"
+
+	"fourseven/l4"
 )
 
 // status is what /api/status says.
@@ -55,7 +57,7 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 	show(w, http.StatusOK, s)
 }
 
-func (src *Source) describe(f Frontend, stats Stats) frontendStatus {
+func (src *Source) describe(f Frontend, stats l4.Stats) frontendStatus {
 	d := frontendStatus{
 		Name: f.Name, Addr: f.Addr, Active: stats.Active, Connections: stats.Connections,
 		Received: stats.Received, Sent: stats.Sent, Retries: stats.Retries,

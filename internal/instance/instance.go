@@ -38,7 +38,7 @@ type Instance struct {
 	l7       *l7.Server
 	tunnels  l4.Relays // upgraded L7 connections
 	gate     *l4.Gate  // who may come in, to either frontend
-	slots    l4.Slots  // how many may
+	slots    *l4.Slots // how many may
 	admin    *http.Server
 	counters *admin.Counters
 	access   *logging.AccessLog // nil for none

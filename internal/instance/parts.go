@@ -16,7 +16,7 @@ func (in *Instance) newL4() *l4.Server {
 	cfg := in.cfg
 	return &l4.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:    &health.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
+		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
 		SendProxy: sendProxy(cfg),
 		Relays:    l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
 		Gate:      in.gate,
@@ -29,7 +29,7 @@ func (in *Instance) newL7() *l7.Server {
 	cfg := in.cfg
 	return &l7.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:        &health.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled},
+		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled},
 		Ended:         in.counters.L7Ended,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
 		LastRequest: lastRequest(cfg),

@@ -8,6 +8,7 @@ import (
 	"fourseven/health"
 	"fourseven/internal/admin"
 	"fourseven/internal/config"
+	"fourseven/l4"
 )
 
 // source is what the admin pages tell of. Closing of connections that they ask for
@@ -23,7 +24,7 @@ func (in *Instance) source(ctx context.Context, on Addrs) admin.Source {
 		Token: string(in.cfg.AdminToken), Settings: in.settings,
 	}
 	if on.L4 != nil {
-		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l4", Addr: on.L4.String(), Stats: in.l4Stats})
+		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l4", Addr: on.L4.String(), Stats: in.l4.Stats})
 	}
 	if on.L7 != nil {
 		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l7", Addr: on.L7.String(), Stats: in.l7Stats})
@@ -40,11 +41,9 @@ func (in *Instance) settings() []config.Setting {
 	return now.Effective()
 }
 
-func (in *Instance) l4Stats() admin.Stats { return admin.Stats(in.l4.Stats()) }
-
 // l7Stats has what upgraded connections moved in it.
-func (in *Instance) l7Stats() admin.Stats {
-	s := admin.Stats(in.l7.Stats())
+func (in *Instance) l7Stats() l4.Stats {
+	s := in.l7.Stats()
 	received, sent := in.tunnels.Bytes()
 	s.Received += received
 	s.Sent += sent

@@ -1,4 +1,4 @@
-package health
+package l4
 
 import (
 	"fmt"
@@ -8,20 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a socket is set to. A peer that vanished is noticed within about a minute:
-// by keepalive while the connection is silent, by the user timeout while data is
-// in flight.
+// The options of a socket. A peer that vanished is noticed within about a minute:
+// by keepalive while the connection is idle, by the user timeout while data is in
+// flight.
 const (
 	keepAliveIdle     = 30 * time.Second
 	keepAliveInterval = 10 * time.Second
 	keepAliveCount    = 3
-	// UserTimeout is how long sent data may stay unacknowledged (RFC 5482).
-	UserTimeout = time.Minute
 )
 
-// UnsentMax bounds what waits in a socket's send queue for the peer's window, so
-// that a reader that stalls stalls its sender instead of filling our memory.
-const UnsentMax = 512 << 10
+// unsentMax bounds the unsent bytes in a socket's send queue, so that a reader
+// that stalls stalls its sender instead of filling our memory.
+const unsentMax = 512 << 10
 
 var socketOptions = [...]struct {
 	name              string
@@ -31,14 +29,14 @@ var socketOptions = [...]struct {
 	{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAliveIdle.Seconds())},
 	{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAliveInterval.Seconds())},
 	{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount},
-	{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(UserTimeout.Milliseconds())},
-	{"TCP_NOTSENT_LOWAT", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, UnsentMax},
+	{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds())},
+	{"TCP_NOTSENT_LOWAT", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMax},
 }
 
-// TuneSocket sets what every TCP socket of the program has in common: keepalive,
-// user timeout and a bounded send queue. It is made for the Control field of
-// net.Dialer and of net.ListenConfig: accepted sockets inherit it from the
-// listener without a system call of their own.
+// TuneSocket sets the options that all TCP sockets of the program share:
+// keepalive, user timeout and a bounded send queue. It fits the Control field of
+// net.Dialer and net.ListenConfig: accepted sockets inherit the options from
+// their listener without a system call of their own.
 func TuneSocket(network, _ string, c syscall.RawConn) error {
 	if network == "unix" {
 		return nil

@@ -1,0 +1,52 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"fourseven/health"
+)
+
+// dialTimeout bounds a dial of the dialer that a Server without one uses.
+const dialTimeout = 2 * time.Second
+
+// Dialer opens connections to backends. It is safe for concurrent use.
+type Dialer struct {
+	// Timeout bounds one dial, including the lookup of a name. If zero, only the
+	// context bounds it.
+	Timeout time.Duration
+	// Bare leaves out TuneSocket. The caller calls it for connections that last;
+	// short ones are spared its system calls.
+	Bare bool
+	// Dialled is called with the duration of each dial that succeeded. If nil,
+	// durations are not reported.
+	Dialled func(time.Duration)
+}
+
+// Dial connects to the backend. A failed dial is counted and, unless it is this
+// machine's own failure, starts a probe of the backend. The error is a
+// *health.DialError, or the context's if that was cancelled. The caller owns the
+// connection, whose socket is tuned unless the dialer is Bare.
+func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) {
+	began := time.Now()
+	network, addr := b.DialAddr()
+	nd := net.Dialer{Timeout: d.Timeout, KeepAlive: -1} // TuneSocket sets keepalive
+	if !d.Bare {
+		nd.Control = TuneSocket
+	}
+	// No local address: an explicit one, even zero, binds a port before each dial.
+	conn, err := nd.DialContext(ctx, network, addr)
+	switch {
+	case err == nil:
+		if d.Dialled != nil {
+			d.Dialled(time.Since(began))
+		}
+		return conn, nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, fmt.Errorf("dial %s: %w", b.Addr, ctx.Err())
+	}
+	return nil, b.DialFailed(err)
+}
