@@ -20,12 +20,12 @@ func (c *conn) answer(status int, text string) {
 	c.rec.own = status
 	// The connection may have been stopped: its deadline is over then.
 	_ = c.nc.SetWriteDeadline(time.Now().Add(answerTime))
-	c.out.start()
-	c.out.buf = c.appendAnswer(c.out.buf, status, text)
-	if c.out.flush() != nil {
+	c.out.Start()
+	c.out.Buf = c.appendAnswer(c.out.Buf, status, text)
+	if c.out.Flush() != nil {
 		c.close = true
 	}
-	c.out.release()
+	c.out.Release()
 	_ = c.nc.SetWriteDeadline(time.Time{})
 }
 
@@ -43,11 +43,11 @@ func (c *conn) appendAnswer(dst []byte, status int, text string) []byte {
 	switch {
 	case c.close:
 		dst = append(dst, "Connection: close\r\n"...)
-	case c.req.http10:
+	case c.req.HTTP10:
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
 	dst = append(dst, "\r\n"...)
-	if c.req.isHead {
+	if c.req.IsHead {
 		return dst
 	}
 	return append(dst, text...)

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"fourseven/l4"
+	"fourseven/l7/http1"
 )
 
 // errStale is a kept connection that the backend has closed, or on which it has
@@ -18,7 +19,7 @@ var errStale = errors.New("stale connection")
 // which must find nothing, costs no system call of its own.
 type ask struct {
 	bc      *backendConn
-	request *writer // nil once sent
+	request *http1.Writer // nil once sent
 	err     error
 	// read is a.step, kept so that a request allocates nothing.
 	read func(fd uintptr) bool
@@ -29,11 +30,11 @@ func (bc *backendConn) canAsk() bool { return bc.reused && bc.sock.raw != nil }
 
 // send sends the request and waits for the first bytes of the answer, which it
 // leaves in the connection's reader.
-func (a *ask) send(bc *backendConn, request *writer) error {
+func (a *ask) send(bc *backendConn, request *http1.Writer) error {
 	if a.read == nil {
 		a.bc, a.read = bc, a.step
 	}
-	if err := bc.rd.makeRoom(smallBuffer); err != nil {
+	if err := bc.rd.MakeRoom(http1.SmallBuffer); err != nil {
 		return err
 	}
 	a.request, a.err = request, nil
@@ -47,13 +48,13 @@ func (a *ask) send(bc *backendConn, request *writer) error {
 // something to read.
 func (a *ask) step(fd uintptr) bool {
 	rd := &a.bc.rd
-	n, err := l4.Recv(fd, rd.buf[rd.w:])
+	n, err := l4.Recv(fd, rd.Free())
 	waits := err == syscall.EAGAIN
 	switch {
 	case waits && a.request != nil:
 		// A backend may have answered before it closed: its answer is read even if
 		// the request does not get through.
-		_ = a.request.send(a.request.buf)
+		_ = a.request.Send(a.request.Buf)
 		a.request = nil
 	case waits:
 	case a.request != nil:
@@ -63,7 +64,7 @@ func (a *ask) step(fd uintptr) bool {
 	case n == 0:
 		a.err = io.EOF
 	default:
-		rd.took(n)
+		rd.Took(n)
 	}
 	return !waits
 }

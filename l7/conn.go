@@ -1,7 +1,6 @@
 package l7
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/l7/http1"
 )
 
 // conn is a client's connection. It is served by one goroutine; while a request's
@@ -24,19 +24,19 @@ type conn struct {
 	leave   func()         // called at the end, unless nil
 	state   state
 
-	rd  reader
-	out writer // to the client
-	req request
+	rd  http1.Reader
+	out http1.Writer // to the client
+	req http1.Request
 	// body is the present request's.
-	body     body
+	body     http1.Body
 	bodySize int64 // of it, so far
 
 	// toBackend holds the request's head, and its body if that is short, until
 	// the backend answers: it may have to be sent again.
-	toBackend writer
+	toBackend http1.Writer
 	up        upload
-	resp      response
-	respBody  body
+	resp      http1.Response
+	respBody  http1.Body
 	answered  bool // a byte of the final response may have left
 	close     bool // no further request is read
 	// flushOut is c.flushResponse, kept so that a request allocates nothing for it.
@@ -63,13 +63,13 @@ type conn struct {
 func (s *Server) serveConn(nc net.Conn) {
 	c := &conn{srv: s, nc: nc, began: time.Now()}
 	rw := directly(nc)
-	c.rd.conn, c.out.conn = rw, rw
-	c.rd.count, c.out.count, c.early.count = &c.received, &c.sent, &c.sent
-	c.out.moved, c.out.early = c.progress, &c.early
-	c.toBackend.moved = c.progress
+	c.rd.Conn, c.out.Conn = rw, rw
+	c.rd.Count, c.out.Count, c.early.count = &c.received, &c.sent, &c.sent
+	c.out.Moved, c.out.Ahead = c.progress, c.early.cut
+	c.toBackend.Moved = c.progress
 	c.state.since.Store(s.now.Load())
 	c.flushOut = c.flushResponse
-	c.respBody.padded = true
+	c.respBody.Padded = true
 	c.sock.init(nc)
 	defer s.Slots.Release()
 	if !s.add(c) {
@@ -121,8 +121,8 @@ func (c *conn) end() {
 		c.afterPanic()
 	}
 	_ = c.nc.Close()
-	c.rd.release()
-	c.out.release()
+	c.rd.Release()
+	c.out.Release()
 	c.recordEnd()
 	c.srv.remove(c)
 	if c.leave != nil {
@@ -137,7 +137,7 @@ func (c *conn) enter(p phase) bool { return c.state.enter(p, c.srv.now.Load()) }
 
 // next serves one request. It reports whether the connection is good for another.
 func (c *conn) next() bool {
-	if c.rd.buffered() == 0 && !c.await() {
+	if c.rd.Buffered() == 0 && !c.await() {
 		return false
 	}
 	if !c.enter(reading) {
@@ -151,17 +151,17 @@ func (c *conn) next() bool {
 
 // serve reads one request and answers it.
 func (c *conn) serve() bool {
-	head, err := c.head()
+	head, err := c.rd.RequestHead(c.srv.MaxHeader)
 	if err != nil {
-		c.req.reset() // it is the one before
+		c.req.Reset() // it is the one before
 		return c.refuse(err)
 	}
-	err = c.req.parse(head)
+	err = c.req.Parse(head)
 	c.recordLine(head)
 	if err != nil {
 		return c.refuse(err)
 	}
-	c.rd.skip(len(head))
+	c.rd.Skip(len(head))
 	return c.exchange()
 }
 
@@ -170,74 +170,32 @@ func (c *conn) await() bool {
 	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.state.stopped() != running {
 		return false
 	}
-	if len(c.rd.buf) > smallBuffer {
-		c.rd.release() // an idle connection holds no more than it needs
-	}
-	err := c.rd.fill(smallBuffer)
+	c.rd.Shrink() // an idle connection holds no more than it needs
+	err := c.rd.Fill(http1.SmallBuffer)
 	if err != nil && err != io.EOF && c.state.stopped() == running {
 		c.reason = whyClient
 	}
 	return err == nil
 }
 
-// head reads on until a whole head is there, and returns it. Empty lines before
-// it are passed over (RFC 9112 section 2.2). The error is a *refusal, or the
-// connection's.
-func (c *conn) head() ([]byte, error) {
-	line, limit := 0, c.srv.MaxHeader
-	for {
-		checked := line
-		for line == 0 && startsEmpty(c.rd.unread()) {
-			c.rd.skip(2)
-		}
-		p := c.rd.unread()
-		n, err := headEnd(p, &line, false)
-		switch {
-		case err != nil:
-			return nil, err
-		case n > limit || n == 0 && len(p) >= limit:
-			return nil, tooLong(p, limit)
-		case n > 0:
-			return p[:n], nil
-		}
-		if err := checkStart(p, checked, line); err != nil {
-			return nil, err
-		}
-		if err := c.rd.fill(limit); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func startsEmpty(p []byte) bool { return len(p) >= 2 && p[0] == '\r' && p[1] == '\n' }
-
-// tooLong is 414 if the first line alone fills the limit (RFC 9110 section
-// 15.5.15), else 431.
-func tooLong(p []byte, limit int) error {
-	if bytes.IndexByte(p[:limit], '\n') < 0 {
-		return &refusal{414, "request line too long"}
-	}
-	return &refusal{431, "head too long"}
-}
-
 // refuse answers a request that is not forwarded, and ends the connection. Who
 // closed the connection gets no answer.
 func (c *conn) refuse(err error) bool {
-	var r *refusal
+	var r *http1.Error
 	switch {
 	case errors.As(err, &r):
 	case c.state.stopped() == timedOut:
-		r = &refusal{408, "slow head"}
+		r = &http1.Error{Status: 408, Reason: "slow head"}
 	default:
 		return false
 	}
-	c.rec.Reason = r.why
+	c.rec.Reason = r.Reason
 	if c.rec.received == 0 { // not a whole head
-		c.rec.received = int64(c.rd.buffered())
+		c.rec.received = int64(c.rd.Buffered())
 	}
-	c.srv.Logger.Debug("request refused", "client", c.peer, "status", r.status, "reason", r.why)
+	c.srv.Logger.Debug("request refused", "client", c.peer, "status", r.Status, "reason", r.Reason)
 	c.close = true
-	c.answer(r.status, "")
+	c.answer(r.Status, "")
 	c.linger()
 	return false
 }
@@ -258,11 +216,11 @@ func (c *conn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.rd.release()
-	c.rd.before = nil
-	for end := time.Now().Add(lingerTime); time.Now().Before(end) && !c.srv.draining.Load(); c.rd.skip(c.rd.buffered()) {
+	c.rd.Release()
+	c.rd.Before = nil
+	for end := time.Now().Add(lingerTime); time.Now().Before(end) && !c.srv.draining.Load(); c.rd.Skip(c.rd.Buffered()) {
 		_ = c.nc.SetReadDeadline(time.Now().Add(lingerGap))
-		if c.rd.fill(bulkBuffer) != nil {
+		if c.rd.Fill(http1.BulkBuffer) != nil {
 			return
 		}
 	}

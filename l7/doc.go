@@ -21,8 +21,8 @@
 // owes its peers what fasthttp's messages do not keep: the order of the fields
 // and Set-Cookie twice, 1xx responses passed on, bytes of a body before 8 KiB of
 // them are there, a transfer that ends broken where its source did. It also spares
-// each request a second parse. So a head is checked once, in one place (head.go,
-// headers.go, target.go), and its lines are copied from one side to the other.
+// each request a second parse. So a head is checked once, in one place (package
+// http1), and its lines are copied from one side to the other.
 //
 // # Limits
 //

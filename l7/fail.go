@@ -3,6 +3,8 @@ package l7
 import (
 	"errors"
 	"fmt"
+
+	"fourseven/l7/http1"
 )
 
 // errGone ends an exchange in which nothing more can be said to the client.
@@ -28,11 +30,11 @@ func (c *conn) failure(err error) error {
 	case clientLeft, closing:
 		return errGone
 	case badBody:
-		return bad("malformed body")
+		return &http1.Error{Status: 400, Reason: "malformed body"}
 	case largeBody:
-		return &refusal{413, "body over the limit"}
+		return &http1.Error{Status: 413, Reason: "body over the limit"}
 	case slowBody:
-		return &refusal{408, "slow body"}
+		return &http1.Error{Status: 408, Reason: "slow body"}
 	case backendDown:
 		return &failed{502, "", errDown}
 	case timedOut:
@@ -52,9 +54,9 @@ func (c *conn) fail(err error) bool {
 		return c.refuse(err)
 	}
 	c.srv.Logger.Debug("request failed", "client", c.peer, "status", f.status, "err", f.err)
-	c.close = c.close || !c.body.ended() || c.state.stopped() != running || c.srv.draining.Load()
+	c.close = c.close || !c.body.Ended() || c.state.stopped() != running || c.srv.draining.Load()
 	c.answer(f.status, f.text)
-	if !c.body.ended() {
+	if !c.body.Ended() {
 		c.linger()
 	}
 	return !c.close
@@ -68,7 +70,7 @@ func (c *conn) breakOff(err error) bool {
 		c.reason = c.rec.Reason
 	}
 	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
-	if !c.answered || c.resp.status == 101 || c.resp.bodyLength(false) < 0 && c.req.http10 || c.state.stopped() == closing {
+	if !c.answered || c.resp.Status == 101 || c.resp.BodyLength(false) < 0 && c.req.HTTP10 || c.state.stopped() == closing {
 		reset(c.nc)
 	}
 	return false

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/l7/http1"
 )
 
 const (
@@ -25,17 +26,17 @@ const (
 func (c *conn) exchange() bool {
 	c.srv.active.Add(1)
 	defer c.srv.active.Add(-1)
-	c.answered, c.close, c.up.err = false, !c.req.keepAlive(), nil
-	c.toBackend.start()
+	c.answered, c.close, c.up.err = false, !c.req.KeepAlive(), nil
+	c.toBackend.Start()
 	err := c.forward()
 	c.stopUpload()
 	c.letGo()
-	c.toBackend.release()
+	c.toBackend.Release()
 	if err != nil {
 		c.recordFailure(err)
 		return c.fail(err)
 	}
-	if c.close && (c.up.err != nil || c.rd.buffered() > 0) {
+	if c.close && (c.up.err != nil || c.rd.Buffered() > 0) {
 		c.linger()
 	}
 	return !c.close
@@ -53,9 +54,9 @@ func (c *conn) letGo() {
 }
 
 func (c *conn) forward() error {
-	c.body.start(&c.rd, c.req.length)
-	if limit := c.srv.MaxBody; limit > 0 && c.req.length > limit {
-		return &refusal{413, "Content-Length over the limit"}
+	c.body.Start(&c.rd, c.req.Length)
+	if limit := c.srv.MaxBody; limit > 0 && c.req.Length > limit {
+		return &http1.Error{Status: 413, Reason: "Content-Length over the limit"}
 	}
 	if err := c.appendRequest(); err != nil {
 		return err
@@ -71,7 +72,7 @@ func (c *conn) forward() error {
 	if err := c.ask(&turn); err != nil {
 		return err
 	}
-	if c.resp.status == 101 {
+	if c.resp.Status == 101 {
 		return c.switchProtocols()
 	}
 	return c.relay()
@@ -109,7 +110,7 @@ func (c *conn) connect(turn *health.Turn) error {
 // connectTo takes a kept connection to the backend, or dials.
 func (c *conn) connectTo(b *health.Backend) (*backendConn, error) {
 	up := c.srv.upstreams.of(b)
-	if bc := up.reuse(c.body.ended()); bc != nil {
+	if bc := up.reuse(c.body.Ended()); bc != nil {
 		return bc, nil
 	}
 	began := time.Now()
@@ -150,14 +151,14 @@ func (c *conn) ask(turn *health.Turn) error {
 	for repeated := false; ; {
 		bc := c.backend.Load()
 		begun, err := c.attempt(bc)
-		sent := c.up.done != nil || c.toBackend.sent // an upload owns toBackend
+		sent := c.up.done != nil || c.toBackend.Sent // an upload owns toBackend
 		if sent {
 			c.holds.Count()
 		}
 		if err == nil {
 			return nil
 		}
-		if !bc.reused || begun || c.up.done != nil || sent && (repeated || !c.req.repeatable) ||
+		if !bc.reused || begun || c.up.done != nil || sent && (repeated || !c.req.Repeatable) ||
 			c.state.stopped() != running {
 			if !begun && c.state.stopped() == running {
 				bc.up.backend.Suspect() // it broke before it said anything
@@ -175,7 +176,7 @@ func (c *conn) ask(turn *health.Turn) error {
 func (c *conn) replace(bc *backendConn, turn *health.Turn) error {
 	c.backend.Store(nil)
 	bc.close()
-	c.toBackend.sent = false
+	c.toBackend.Sent = false
 	fresh, err := c.dial(bc.up)
 	if err == nil && c.take(fresh) == nil {
 		return nil
@@ -199,32 +200,32 @@ func (c *conn) attempt(bc *backendConn) (begun bool, err error) {
 		if err != nil {
 			return begun, err
 		}
-		if err := c.resp.parse(head); err != nil {
+		if err := c.resp.Parse(head); err != nil {
 			return true, err
 		}
-		if c.resp.status >= 200 {
+		if c.resp.Status >= 200 {
 			return true, nil
 		}
-		if c.resp.status == 101 {
+		if c.resp.Status == 101 {
 			return true, c.checkUpgrade()
 		}
 		if err := c.relayInterim(); err != nil {
 			return true, err
 		}
 	}
-	return true, errResponse
+	return true, http1.ErrResponse
 }
 
 // send sends the request, or begins to.
 func (c *conn) send(bc *backendConn) error {
-	c.toBackend.conn, c.toBackend.count = bc.io, &bc.up.backend.Traffic().Received
+	c.toBackend.Conn, c.toBackend.Count = bc.io, &bc.up.backend.Traffic().Received
 	switch {
-	case !c.body.ended():
+	case !c.body.Ended():
 		c.startUpload()
 	case bc.canAsk():
 		return bc.ask.send(bc, &c.toBackend)
 	default:
-		_ = c.toBackend.send(c.toBackend.buf) // see ask.step
+		_ = c.toBackend.Send(c.toBackend.Buf) // see ask.step
 	}
 	return nil
 }
@@ -232,14 +233,14 @@ func (c *conn) send(bc *backendConn) error {
 // readHead reads a response's head. While the client waits for 100-continue it
 // does not let it wait for too long.
 func (c *conn) readHead(bc *backendConn) ([]byte, bool, error) {
-	if !c.req.expects || c.up.done == nil {
-		return bc.head()
+	if !c.req.Expects || c.up.done == nil {
+		return bc.rd.ResponseHead(maxResponseHead)
 	}
 	_ = bc.nc.SetReadDeadline(time.Now().Add(continueAfter))
 	if c.state.stopped() != running {
 		return nil, false, errGone // the deadline may have replaced the stop's
 	}
-	head, begun, err := bc.head()
+	head, begun, err := bc.rd.ResponseHead(maxResponseHead)
 	if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || c.state.stopped() != running) {
 		return nil, begun, err
 	}
@@ -250,36 +251,36 @@ func (c *conn) readHead(bc *backendConn) ([]byte, bool, error) {
 	if err == nil {
 		return head, true, nil
 	}
-	c.req.expects = false
+	c.req.Expects = false
 	if err := c.sendContinue(); err != nil {
 		return nil, begun, err
 	}
-	return bc.head()
+	return bc.rd.ResponseHead(maxResponseHead)
 }
 
 func (c *conn) sendContinue() error {
-	c.out.start()
-	c.out.buf = append(c.out.buf, "HTTP/1.1 100 Continue\r\n\r\n"...)
+	c.out.Start()
+	c.out.Buf = append(c.out.Buf, "HTTP/1.1 100 Continue\r\n\r\n"...)
 	return c.flushInterim()
 }
 
 // relayInterim passes a 1xx response on: 100 if the client waits for it, others to
 // HTTP/1.1 clients (RFC 9110 section 15.2).
 func (c *conn) relayInterim() error {
-	if c.req.http10 || c.resp.status == 100 && !c.req.expects {
+	if c.req.HTTP10 || c.resp.Status == 100 && !c.req.Expects {
 		return nil
 	}
-	if c.resp.status == 100 {
-		c.req.expects = false
+	if c.resp.Status == 100 {
+		c.req.Expects = false
 	}
-	c.out.start()
-	c.out.buf = c.appendResponse(c.out.buf, 0)
+	c.out.Start()
+	c.out.Buf = c.appendResponse(c.out.Buf, 0)
 	return c.flushInterim()
 }
 
 // flushInterim sends a 1xx response: another response follows.
 func (c *conn) flushInterim() error {
-	err := c.out.flush()
+	err := c.out.Flush()
 	c.early.at(atOpening)
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"fourseven/l7/http1"
 )
 
 // Record says what became of one request that was answered or forwarded.
@@ -73,8 +75,8 @@ func (c *conn) beginRecord() {
 // recordLine keeps the request line of a head that has been read.
 func (c *conn) recordLine(head []byte) {
 	r := &c.rec
-	method := c.req.method[:min(len(c.req.method), MaxRecorded)]
-	target := c.req.target[:min(len(c.req.target), MaxRecorded)]
+	method := c.req.Method[:min(len(c.req.Method), MaxRecorded)]
+	target := c.req.Target[:min(len(c.req.Target), MaxRecorded)]
 	r.line = append(append(r.line, method...), target...)
 	r.Method, r.Target = r.line[:len(method)], r.line[len(method):]
 	r.received = int64(len(head))
@@ -92,7 +94,7 @@ func (c *conn) endRecord() {
 	case r.own != 0:
 		r.Status = r.own
 	case c.answered:
-		r.Status = c.resp.status
+		r.Status = c.resp.Status
 	default:
 		r.Status = StatusNone
 	}
@@ -104,14 +106,14 @@ func (c *conn) endRecord() {
 
 // recordFailure notes why an exchange was not whole, unless that is known.
 func (c *conn) recordFailure(err error) {
-	var r *refusal
+	var r *http1.Error
 	switch {
 	case c.rec.Reason != "":
 	case errors.As(err, &r):
-		c.rec.Reason = r.why
+		c.rec.Reason = r.Reason
 	case c.state.stopped() != running:
 		c.rec.Reason = c.stopReason()
-	case c.out.err != nil || c.up.err != nil && c.up.err != errCut && c.toBackend.err == nil:
+	case c.out.Err != nil || c.up.err != nil && c.up.err != errCut && c.toBackend.Err == nil:
 		c.rec.Reason = whyClient
 	default:
 		c.rec.Reason = whyBackend

@@ -1,26 +1,30 @@
 package l7
 
-import "io"
+import (
+	"io"
+
+	"fourseven/l7/http1"
+)
 
 // relay passes the final response to the client, as its bytes come.
 func (c *conn) relay() error {
 	bc := c.backend.Load()
-	length := c.resp.bodyLength(c.req.isHead)
+	length := c.resp.BodyLength(c.req.IsHead)
 	c.close = c.close || c.mustClose(length)
-	c.out.start()
-	defer c.out.release()
-	c.out.buf = c.appendResponse(c.out.buf, length)
+	c.out.Start()
+	defer c.out.Release()
+	c.out.Buf = c.appendResponse(c.out.Buf, length)
 	if !c.enter(relaying) {
 		return c.failure(errGone)
 	}
-	c.respBody.start(&bc.rd, length)
-	bc.rd.before = c.flushOut
+	c.respBody.Start(&bc.rd, length)
+	bc.rd.Before = c.flushOut
 	err := c.relayBody(length)
-	bc.rd.before = nil
+	bc.rd.Before = nil
 	if err == nil {
 		err = c.finish(bc)
 	}
-	c.answered = c.out.sent
+	c.answered = c.out.Sent
 	return c.failure(err)
 }
 
@@ -28,54 +32,54 @@ func (c *conn) relay() error {
 // this response: the server is going, the end of the connection ends the body, or
 // the backend answered without waiting for a body that is still to come.
 func (c *conn) mustClose(length int64) bool {
-	if c.srv.draining.Load() || length < 0 && c.req.http10 {
+	if c.srv.draining.Load() || length < 0 && c.req.HTTP10 {
 		return true
 	}
-	return !c.bodySent() && (!c.resp.keepAlive() || c.req.expects)
+	return !c.bodySent() && (!c.resp.KeepAlive() || c.req.Expects)
 }
 
 // appendResponse writes a response's head for the client.
 func (c *conn) appendResponse(b []byte, length int64) []byte {
 	r := &c.resp
-	b = append(append(b, "HTTP/1.1"...), r.line...)
+	b = append(append(b, "HTTP/1.1"...), r.Line...)
 	b = append(b, "\r\n"...)
-	for i := range r.fields {
-		if f := &r.fields[i]; c.passes(f, length) {
-			b = append(append(b, f.line...), "\r\n"...)
+	for i := range r.Fields {
+		if f := &r.Fields[i]; c.passes(f, length) {
+			b = append(append(b, f.Line...), "\r\n"...)
 		}
 	}
-	if r.status >= 200 {
+	if r.Status >= 200 {
 		b = c.appendResponseHop(b, length)
 	}
 	return append(b, "\r\n"...)
 }
 
 // passes reports whether a field of the response is passed on as it is.
-func (c *conn) passes(f *field, length int64) bool {
-	switch f.kind {
-	case contentLength:
-		return c.resp.status >= 200 && c.resp.status != 204 // RFC 9110 section 8.6
-	case transferEncoding, connection, hopByHop, te:
+func (c *conn) passes(f *http1.Field, length int64) bool {
+	switch f.Kind {
+	case http1.ContentLength:
+		return c.resp.Status >= 200 && c.resp.Status != 204 // RFC 9110 section 8.6
+	case http1.TransferEncoding, http1.Connection, http1.HopByHop, http1.TE:
 		return false
-	case upgrade:
-		return c.resp.status == 101 || c.resp.status == 426 // RFC 9110 section 15.5.22
-	case trailer:
-		return length == chunked && !c.req.http10
+	case http1.Upgrade:
+		return c.resp.Status == 101 || c.resp.Status == 426 // RFC 9110 section 15.5.22
+	case http1.Trailer:
+		return length == http1.Chunked && !c.req.HTTP10
 	}
-	return len(c.resp.opts.named) == 0 || !c.resp.opts.names(f.name)
+	return !c.resp.Options.Names(f.Name)
 }
 
 // appendResponseHop adds what is of the client's hop.
 func (c *conn) appendResponseHop(b []byte, length int64) []byte {
-	if length < 0 && !c.req.http10 {
+	if length < 0 && !c.req.HTTP10 {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
 	switch {
 	case c.close:
 		b = append(b, "Connection: close\r\n"...)
-	case c.req.http10:
+	case c.req.HTTP10:
 		b = append(b, "Connection: keep-alive\r\n"...)
-	case c.resp.status == 426 && c.resp.upgrades:
+	case c.resp.Status == 426 && c.resp.Upgrade:
 		b = append(b, "Connection: Upgrade\r\n"...)
 	}
 	return b
@@ -84,12 +88,12 @@ func (c *conn) appendResponseHop(b []byte, length int64) []byte {
 // relayBody passes the body on. A body without a length goes in chunks of our
 // own, or to an HTTP/1.0 client until the end of the connection.
 func (c *conn) relayBody(length int64) error {
-	write := c.out.write
-	if length < 0 && !c.req.http10 {
-		write = c.out.chunk
+	write := c.out.Write
+	if length < 0 && !c.req.HTTP10 {
+		write = c.out.Chunk
 	}
 	for {
-		piece, err := c.respBody.next()
+		piece, err := c.respBody.Next()
 		if err == io.EOF {
 			break
 		}
@@ -100,8 +104,8 @@ func (c *conn) relayBody(length int64) error {
 			return err
 		}
 	}
-	if length < 0 && !c.req.http10 {
-		c.out.buf = appendLastChunk(c.out.buf, c.respBody.trailers)
+	if length < 0 && !c.req.HTTP10 {
+		c.out.Buf = http1.AppendLastChunk(c.out.Buf, c.respBody.Trailers)
 	}
 	return nil
 }
@@ -109,8 +113,8 @@ func (c *conn) relayBody(length int64) error {
 // flushResponse sends what there is of a response that goes on. A chunked body
 // stands before another chunk then, since chunks are gathered whole.
 func (c *conn) flushResponse() error {
-	err := c.out.flush()
-	if c.respBody.length < 0 && !c.req.http10 {
+	err := c.out.Flush()
+	if c.respBody.Length < 0 && !c.req.HTTP10 {
 		c.early.at(atChunk)
 	}
 	return err
@@ -124,19 +128,19 @@ func (c *conn) finish(bc *backendConn) error {
 		if err := c.giveBack(bc); err != nil {
 			return err
 		}
-		return c.out.flush()
+		return c.out.Flush()
 	}
-	if err := c.out.flush(); err != nil {
+	if err := c.out.Flush(); err != nil {
 		return err
 	}
 	// Who still waits for 100-continue need not send its body after this.
-	c.awaitUpload(c.resp.keepAlive() && !c.req.expects)
+	c.awaitUpload(c.resp.KeepAlive() && !c.req.Expects)
 	return c.giveBack(bc)
 }
 
 // giveBack returns a connection to its pool, or closes it if it is of no use.
 func (c *conn) giveBack(bc *backendConn) error {
-	reusable := c.resp.keepAlive() && c.respBody.length != untilClose && bc.rd.buffered() == 0 && c.bodySent()
+	reusable := c.resp.KeepAlive() && c.respBody.Length != http1.UntilClose && bc.rd.Buffered() == 0 && c.bodySent()
 	// In this order: who stops us from now on finds no backend to interrupt.
 	c.backend.Store(nil)
 	if !c.enter(relaying) {

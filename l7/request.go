@@ -3,6 +3,8 @@ package l7
 import (
 	"errors"
 	"io"
+
+	"fourseven/l7/http1"
 )
 
 // appendRequest writes the request's head for the backend, and its body if all of
@@ -10,25 +12,25 @@ import (
 // and fields their order; what is of this hop is left out (RFC 9110 section 7.6.1).
 func (c *conn) appendRequest() error {
 	r, w := &c.req, &c.toBackend
-	b := append(w.buf, r.method...)
+	b := append(w.Buf, r.Method...)
 	b = append(b, ' ')
-	b = append(b, r.target...)
+	b = append(b, r.Target...)
 	b = append(b, " HTTP/1.1\r\n"...)
-	if !r.hostField {
+	if !r.HasHost {
 		b = c.appendHost(b)
 	}
-	for i := range r.fields {
-		if f := &r.fields[i]; c.keeps(f) {
-			b = append(b, f.line...)
+	for i := range r.Fields {
+		if f := &r.Fields[i]; c.keeps(f) {
+			b = append(b, f.Line...)
 			b = append(b, "\r\n"...)
-		} else if f.kind == host {
-			b = appendField(b, string(f.name), r.authority)
+		} else if f.Kind == http1.Host {
+			b = appendField(b, string(f.Name), r.Authority)
 		}
 	}
 	b = c.appendHop(b)
 	b = c.appendForwarded(b)
-	w.buf = append(b, "\r\n"...)
-	if c.req.length == chunked || c.body.whole() {
+	w.Buf = append(b, "\r\n"...)
+	if c.req.Length == http1.Chunked || c.body.Whole() {
 		return c.appendBody()
 	}
 	return nil
@@ -37,42 +39,42 @@ func (c *conn) appendRequest() error {
 // appendHost gives an HTTP/1.0 request without Host one, which HTTP/1.1 demands: the
 // authority of its target, or the address that it came to (RFC 9112 section 3.3).
 func (c *conn) appendHost(b []byte) []byte {
-	if c.req.host != nil {
-		return appendField(b, "Host", c.req.host)
+	if c.req.Host != nil {
+		return appendField(b, "Host", c.req.Host)
 	}
 	return appendField(b, "Host", []byte(c.nc.LocalAddr().String()))
 }
 
 // keeps reports whether a field of the request is passed on as it is.
-func (c *conn) keeps(f *field) bool {
-	switch f.kind {
-	case plain:
-		return len(c.req.opts.named) == 0 || !c.req.opts.names(f.name)
-	case host:
-		return c.req.authority == nil
-	case contentLength:
+func (c *conn) keeps(f *http1.Field) bool {
+	switch f.Kind {
+	case http1.Plain:
+		return !c.req.Options.Names(f.Name)
+	case http1.Host:
+		return c.req.Authority == nil
+	case http1.ContentLength:
 		return true
-	case trailer:
-		return c.req.length == chunked
-	case expect:
-		return c.req.expects
-	case upgrade:
+	case http1.Trailer:
+		return c.req.Length == http1.Chunked
+	case http1.Expect:
+		return c.req.Expects
+	case http1.Upgrade:
 		return c.upgrading()
 	}
 	return false
 }
 
-func (c *conn) upgrading() bool { return c.req.wantUpgrade && c.srv.Tunnel != nil }
+func (c *conn) upgrading() bool { return c.req.Upgrade && c.srv.Tunnel != nil }
 
 // appendHop adds what is of the next hop: the framing is always our own.
 func (c *conn) appendHop(b []byte) []byte {
-	if c.req.length == chunked {
+	if c.req.Length == http1.Chunked {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
 	switch {
 	case c.upgrading():
 		b = append(b, "Connection: Upgrade\r\n"...)
-	case c.req.trailersOK && !c.req.http10:
+	case c.req.TakesTrailers && !c.req.HTTP10:
 		b = append(b, "TE: trailers\r\nConnection: TE\r\n"...)
 	}
 	return b
@@ -85,29 +87,29 @@ func (c *conn) appendForwarded(b []byte) []byte {
 	if c.peer.IsValid() { // it is not where the client has no address
 		b = c.appendForwardedFor(b)
 	}
-	for i := range c.req.fields {
-		f := &c.req.fields[i]
-		if !c.trusted || f.kind != forwardedProto && f.kind != forwardedHost {
+	for i := range c.req.Fields {
+		f := &c.req.Fields[i]
+		if !c.trusted || f.Kind != http1.ForwardedProto && f.Kind != http1.ForwardedHost {
 			continue
 		}
-		b = append(append(b, f.line...), "\r\n"...)
-		proto, hosted = proto || f.kind == forwardedProto, hosted || f.kind == forwardedHost
+		b = append(append(b, f.Line...), "\r\n"...)
+		proto, hosted = proto || f.Kind == http1.ForwardedProto, hosted || f.Kind == http1.ForwardedHost
 	}
 	if !proto {
 		b = append(b, "X-Forwarded-Proto: http\r\n"...)
 	}
-	if !hosted && c.req.host != nil {
-		b = appendField(b, "X-Forwarded-Host", c.req.host)
+	if !hosted && c.req.Host != nil {
+		b = appendField(b, "X-Forwarded-Host", c.req.Host)
 	}
 	return b
 }
 
 func (c *conn) appendForwardedFor(b []byte) []byte {
 	b = append(b, "X-Forwarded-For: "...)
-	for i := range c.req.fields {
-		f := &c.req.fields[i]
-		if f.kind == forwardedFor && c.trusted && len(f.value) > 0 {
-			b = append(append(b, f.value...), ", "...)
+	for i := range c.req.Fields {
+		f := &c.req.Fields[i]
+		if f.Kind == http1.ForwardedFor && c.trusted && len(f.Value) > 0 {
+			b = append(append(b, f.Value...), ", "...)
 		}
 	}
 	return append(c.peer.AppendTo(b), "\r\n"...)
@@ -121,26 +123,26 @@ func appendField(b []byte, name string, value []byte) []byte {
 // appendBody puts what has come of the body behind its head, if that is all of it
 // or it is chunked: chunks that are malformed are found before anything is sent.
 func (c *conn) appendBody() error {
-	c.rd.before = func() error { return errNotHere }
-	defer func() { c.rd.before = nil }()
+	c.rd.Before = func() error { return errNotHere }
+	defer func() { c.rd.Before = nil }()
 	w := &c.toBackend
 	for {
-		piece, err := c.body.next()
+		piece, err := c.body.Next()
 		if err == nil {
 			err = c.countBody(piece)
 		}
 		switch {
 		case err == io.EOF:
-			w.buf = c.appendBodyEnd(w.buf)
+			w.Buf = c.appendBodyEnd(w.Buf)
 			return nil
 		case err == errNotHere:
 			return nil
 		case err != nil:
 			return c.bodyFailure(err)
-		case c.req.length == chunked:
-			w.buf = appendChunk(w.buf, piece)
+		case c.req.Length == http1.Chunked:
+			w.Buf = http1.AppendChunk(w.Buf, piece)
 		default:
-			w.buf = append(w.buf, piece...)
+			w.Buf = append(w.Buf, piece...)
 		}
 	}
 }
@@ -150,8 +152,8 @@ var errNotHere = errors.New("not here yet")
 
 // appendBodyEnd ends a chunked body, with the trailers that came.
 func (c *conn) appendBodyEnd(b []byte) []byte {
-	if c.req.length == chunked {
-		return appendLastChunk(b, c.body.trailers)
+	if c.req.Length == http1.Chunked {
+		return http1.AppendLastChunk(b, c.body.Trailers)
 	}
 	return b
 }

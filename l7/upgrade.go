@@ -1,10 +1,12 @@
 package l7
 
+import "fourseven/l7/http1"
+
 // checkUpgrade reports whether the backend may switch protocols: it was asked to,
 // and says to what (RFC 9110 section 15.2.2).
 func (c *conn) checkUpgrade() error {
-	if !c.upgrading() || !c.resp.upgrades || !c.resp.opts.upgrade {
-		return errResponse
+	if !c.upgrading() || !c.resp.Upgrade || !c.resp.Options.Upgrade {
+		return http1.ErrResponse
 	}
 	return nil
 }
@@ -14,22 +16,22 @@ func (c *conn) checkUpgrade() error {
 func (c *conn) switchProtocols() error {
 	bc := c.backend.Load()
 	c.close = true
-	c.out.start()
-	defer c.out.release()
-	c.out.buf = c.appendSwitch(c.out.buf)
-	c.out.buf = append(c.out.buf, bc.rd.unread()...)
-	if err := c.out.flush(); err != nil {
+	c.out.Start()
+	defer c.out.Release()
+	c.out.Buf = c.appendSwitch(c.out.Buf)
+	c.out.Buf = append(c.out.Buf, bc.rd.Unread()...)
+	if err := c.out.Flush(); err != nil {
 		return errGone
 	}
 	c.answered = true
-	c.rec.Received = int64(c.rd.buffered())
-	if err := c.toBackend.send(c.rd.unread()); err != nil {
+	c.rec.Received = int64(c.rd.Buffered())
+	if err := c.toBackend.Send(c.rd.Unread()); err != nil {
 		return errGone
 	}
-	bc.rd.release()
-	c.rd.release()
-	c.out.release()
-	c.toBackend.release()
+	bc.rd.Release()
+	c.rd.Release()
+	c.out.Release()
+	c.toBackend.Release()
 	if !c.enter(tunnelling) {
 		return errGone
 	}

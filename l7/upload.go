@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+
+	"fourseven/l7/http1"
 )
 
 // errLarge ends a chunked body that grew over the limit.
@@ -37,7 +39,7 @@ func (c *conn) runUpload() {
 	defer close(c.up.done)
 	defer c.up.active.Store(false)
 	c.up.err = c.upload()
-	if c.up.err == nil || c.toBackend.err != nil || c.up.cut.Load() {
+	if c.up.err == nil || c.toBackend.Err != nil || c.up.cut.Load() {
 		// A backend that no longer reads may have answered already. The reader of
 		// its answer finds out.
 		return
@@ -59,15 +61,15 @@ func (c *conn) countBody(piece []byte) error {
 // bodyFailure is the answer to a body that fails before anything was sent.
 func (c *conn) bodyFailure(err error) error {
 	if errors.Is(err, errLarge) {
-		return &refusal{413, "body over the limit"}
+		return &http1.Error{Status: 413, Reason: "body over the limit"}
 	}
-	return bad(err.Error())
+	return &http1.Error{Status: 400, Reason: err.Error()}
 }
 
 // uploadCause says what an error of the client's body means.
 func uploadCause(err error) cause {
 	switch {
-	case errors.Is(err, errChunk):
+	case errors.Is(err, http1.ErrChunk):
 		return badBody
 	case errors.Is(err, errLarge):
 		return largeBody
@@ -78,7 +80,7 @@ func uploadCause(err error) cause {
 func (c *conn) flushUpload() error {
 	c.up.blocked.Store(true)
 	defer c.up.blocked.Store(false)
-	return c.toBackend.flush()
+	return c.toBackend.Flush()
 }
 
 // upload forwards the body. A panic in it ends this exchange alone.
@@ -88,14 +90,14 @@ func (c *conn) upload() (err error) {
 			err = fmt.Errorf("upload panicked: %v", v)
 		}
 	}()
-	c.rd.before = c.flushUpload
-	defer func() { c.rd.before = nil }()
-	w, write := &c.toBackend, c.toBackend.write
-	if c.req.length == chunked {
-		write = c.toBackend.chunk
+	c.rd.Before = c.flushUpload
+	defer func() { c.rd.Before = nil }()
+	w, write := &c.toBackend, c.toBackend.Write
+	if c.req.Length == http1.Chunked {
+		write = c.toBackend.Chunk
 	}
 	for {
-		piece, err := c.body.next()
+		piece, err := c.body.Next()
 		if err == io.EOF {
 			break
 		}
@@ -112,7 +114,7 @@ func (c *conn) upload() (err error) {
 			return err
 		}
 	}
-	w.buf = c.appendBodyEnd(w.buf)
+	w.Buf = c.appendBodyEnd(w.Buf)
 	return c.flushUpload()
 }
 

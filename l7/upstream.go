@@ -10,6 +10,7 @@ import (
 
 	"fourseven/health"
 	"fourseven/l4"
+	"fourseven/l7/http1"
 )
 
 const (
@@ -84,7 +85,7 @@ type upstream struct {
 type backendConn struct {
 	nc   net.Conn
 	io   io.ReadWriter // of nc
-	rd   reader
+	rd   http1.Reader
 	sock socket
 	ask  ask
 	up   *upstream
@@ -130,7 +131,7 @@ func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
 		return nil, err
 	}
 	bc := &backendConn{nc: nc, io: directly(nc), up: u}
-	bc.rd.conn, bc.rd.count = bc.io, &u.backend.Traffic().Sent
+	bc.rd.Conn, bc.rd.Count = bc.io, &u.backend.Traffic().Sent
 	bc.sock.init(nc)
 	return bc, nil
 }
@@ -192,8 +193,8 @@ func (u *upstream) leave() {
 
 // put gives back a connection whose exchange is complete, with nothing unread.
 func (u *upstream) put(bc *backendConn, now uint32) {
-	bc.rd.release()
-	bc.rd.before = nil
+	bc.rd.Release()
+	bc.rd.Before = nil
 	bc.reused, bc.idleSince = true, now
 	u.mu.Lock()
 	if u.closed {
@@ -238,7 +239,7 @@ func (u *upstream) close() {
 
 // close closes the connection for good.
 func (bc *backendConn) close() {
-	bc.rd.release()
+	bc.rd.Release()
 	_ = bc.nc.Close()
 	bc.up.leave()
 }
@@ -250,34 +251,4 @@ func (bc *backendConn) abort() {
 		_ = tcp.SetLinger(0)
 	}
 	bc.close()
-}
-
-// head reads on until a whole response head is there, and returns it. It is valid
-// until the next read. begun says whether the backend has sent anything.
-func (bc *backendConn) head() (head []byte, begun bool, err error) {
-	line := 0
-	for {
-		p := bc.rd.unread()
-		n, err := headEnd(p, &line, true)
-		if n > 0 {
-			bc.rd.skip(n)
-			return p[:n], true, nil
-		}
-		if err == nil && len(p) > 0 && !startsResponse(p) {
-			err = errResponse
-		}
-		if err == nil {
-			err = bc.rd.fill(maxResponseHead)
-		}
-		if err != nil {
-			return nil, bc.rd.buffered() > 0, err
-		}
-	}
-}
-
-// startsResponse reports whether p may be the start of a response.
-func startsResponse(p []byte) bool {
-	const start = "HTTP/1."
-	n := min(len(p), len(start))
-	return string(p[:n]) == start[:n]
 }

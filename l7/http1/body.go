@@ -1,13 +1,10 @@
-package l7
+package http1
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"math"
 )
-
-var errChunk = errors.New("malformed chunk")
 
 // maxChunkLine bounds the size line of a chunk with its extensions, and maxTrailer
 // the trailer section.
@@ -16,20 +13,19 @@ const (
 	maxTrailer   = 16 << 10
 )
 
-// body reads one message's body from a reader, without its framing.
-type body struct {
-	rd *reader
-	// left is what remains of the body or of the present chunk.
-	left int64
-	// length is the whole body's, or chunked, or untilClose.
-	length int64
-	state  bodyState
-	// padded says that spaces may stand behind a chunk's size, as some servers
-	// write them. They are not passed on. In requests they are refused.
-	padded bool
-	// trailers are the checked fields behind a chunked body. They are valid until
-	// the reader is used again.
-	trailers []field
+// Body reads one message's body from a Reader, without its framing.
+type Body struct {
+	// Padded accepts spaces behind a chunk's size, as some servers write them.
+	Padded bool
+	// Length is that of the whole body, or Chunked, or UntilClose.
+	Length int64
+	// Trailers are the checked fields behind a chunked body. They are valid until
+	// the Reader is used again.
+	Trailers []Field
+
+	rd    *Reader
+	left  int64 // of the body or of the present chunk
+	state bodyState
 }
 
 type bodyState uint8
@@ -42,28 +38,30 @@ const (
 	atEnd
 )
 
-// start begins a body of that length.
-func (b *body) start(rd *reader, length int64) {
-	*b = body{rd: rd, length: length, left: length, padded: b.padded, trailers: b.trailers[:0]}
+// Start begins a body of that length, which may be Chunked or UntilClose. Padded
+// and the memory of Trailers stay.
+func (b *Body) Start(rd *Reader, length int64) {
+	*b = Body{rd: rd, Length: length, left: length, Padded: b.Padded, Trailers: b.Trailers[:0]}
 	switch {
-	case length == chunked:
+	case length == Chunked:
 		b.state, b.left = atSize, 0
-	case length == untilClose:
+	case length == UntilClose:
 		b.left = math.MaxInt64
 	case length == 0:
 		b.state = atEnd
 	}
 }
 
-// whole reports whether a body of known length is in the reader's buffer.
-func (b *body) whole() bool { return b.length >= 0 && b.left <= int64(b.rd.buffered()) }
+// Whole reports whether a body of known length is in the reader's buffer.
+func (b *Body) Whole() bool { return b.Length >= 0 && b.left <= int64(b.rd.Buffered()) }
 
-func (b *body) ended() bool { return b.state == atEnd }
+// Ended reports whether all of the body has been read.
+func (b *Body) Ended() bool { return b.state == atEnd }
 
-// next returns the next piece of the body, which is valid until the next call.
+// Next returns the next piece of the body, which is valid until the next call.
 // At the body's end it returns io.EOF; where the connection ends before that,
 // io.ErrUnexpectedEOF.
-func (b *body) next() ([]byte, error) {
+func (b *Body) Next() ([]byte, error) {
 	for {
 		switch b.state {
 		case atEnd:
@@ -77,35 +75,35 @@ func (b *body) next() ([]byte, error) {
 	}
 }
 
-func (b *body) data() ([]byte, error) {
-	if b.rd.buffered() == 0 {
-		if err := b.rd.fill(bulkBuffer); err != nil {
+func (b *Body) data() ([]byte, error) {
+	if b.rd.Buffered() == 0 {
+		if err := b.rd.Fill(BulkBuffer); err != nil {
 			return nil, b.ending(err)
 		}
 	}
-	piece := b.rd.unread()
+	piece := b.rd.Unread()
 	if int64(len(piece)) > b.left {
 		piece = piece[:b.left]
 	}
-	b.rd.skip(len(piece))
-	if b.length == untilClose {
+	b.rd.Skip(len(piece))
+	if b.Length == UntilClose {
 		return piece, nil
 	}
 	if b.left -= int64(len(piece)); b.left == 0 {
 		b.state = atEnd
-		if b.length == chunked {
+		if b.Length == Chunked {
 			b.state = afterChunk
 		}
 	}
 	return piece, nil
 }
 
-// ending says what an error of the connection means for the body.
-func (b *body) ending(err error) error {
+// ending returns what an error of the connection means for the body.
+func (b *Body) ending(err error) error {
 	if err != io.EOF {
 		return err
 	}
-	if b.length == untilClose {
+	if b.Length == UntilClose {
 		b.state = atEnd
 		return io.EOF
 	}
@@ -114,7 +112,7 @@ func (b *body) ending(err error) error {
 
 // step reads a piece of the chunked framing (RFC 9112 section 7.1). After an error
 // of the reader it can be called again.
-func (b *body) step() error {
+func (b *Body) step() error {
 	if b.state == atTrailers {
 		return b.readTrailers()
 	}
@@ -124,17 +122,17 @@ func (b *body) step() error {
 	}
 	if b.state == afterChunk {
 		if len(line) != 0 {
-			return errChunk
+			return ErrChunk
 		}
 		b.state = atSize
 		return nil
 	}
-	if b.padded {
+	if b.Padded {
 		line = bytes.TrimRight(line, " ")
 	}
 	n, ok := parseChunkSize(line)
 	if !ok {
-		return errChunk
+		return ErrChunk
 	}
 	if b.left, b.state = n, inData; n == 0 {
 		b.state = atTrailers
@@ -144,22 +142,22 @@ func (b *body) step() error {
 
 // line reads one line of the framing, without its end. It must end with CR and
 // LF, and hold neither elsewhere.
-func (b *body) line() ([]byte, error) {
+func (b *Body) line() ([]byte, error) {
 	seen := 0
 	for {
-		p := b.rd.unread()
+		p := b.rd.Unread()
 		n, err := lineEnd(p, seen, b.state == afterChunk)
 		if err != nil {
 			return nil, err
 		}
 		if n > 0 {
-			b.rd.skip(n)
+			b.rd.Skip(n)
 			return p[:n-2], nil
 		}
 		if seen = len(p); seen >= maxChunkLine {
-			return nil, errChunk
+			return nil, ErrChunk
 		}
-		if err := b.rd.fill(2 * maxChunkLine); err != nil {
+		if err := b.rd.Fill(2 * maxChunkLine); err != nil {
 			return nil, b.ending(err)
 		}
 	}
@@ -176,36 +174,36 @@ func lineEnd(p []byte, from int, empty bool) (int, error) {
 		case c == '\r' && p[i+1] == '\n':
 			return i + 2, nil
 		case empty || !isValue[c]:
-			return 0, errChunk
+			return 0, ErrChunk
 		}
 	}
 	return 0, nil
 }
 
 // readTrailers reads the trailer section and the empty line that ends it.
-func (b *body) readTrailers() error {
+func (b *Body) readTrailers() error {
 	line := 0
 	for {
-		p, checked := b.rd.unread(), line
+		p, checked := b.rd.Unread(), line
 		n, err := headEnd(p, &line, false)
 		if err != nil || checkFields(p[checked:line]) != nil {
-			return errChunk
+			return ErrChunk
 		}
 		if n > 0 {
-			b.rd.skip(n)
+			b.rd.Skip(n)
 			b.state = atEnd
 			return b.parseTrailers(p[:n])
 		}
 		if len(p) >= maxTrailer {
-			return errChunk
+			return ErrChunk
 		}
-		if err := b.rd.fill(2 * maxTrailer); err != nil {
+		if err := b.rd.Fill(2 * maxTrailer); err != nil {
 			return b.ending(err)
 		}
 	}
 }
 
-func (b *body) parseTrailers(p []byte) error {
+func (b *Body) parseTrailers(p []byte) error {
 	for {
 		var line []byte
 		if line, p = cutLine(p); len(line) == 0 {
@@ -213,10 +211,10 @@ func (b *body) parseTrailers(p []byte) error {
 		}
 		f, ok := cutField(line)
 		if !ok {
-			return errChunk
+			return ErrChunk
 		}
-		if trailerAllowed(f.name) {
-			b.trailers = append(b.trailers, f)
+		if trailerAllowed(f.Name) {
+			b.Trailers = append(b.Trailers, f)
 		}
 	}
 }
@@ -225,7 +223,7 @@ func (b *body) parseTrailers(p []byte) error {
 // trailer it comes too late, and a recipient that merges it into the head is
 // fooled (RFC 9110 section 6.5.1).
 func trailerAllowed(name []byte) bool {
-	if k, _ := kindOf(name); k != plain {
+	if k, _ := kindOf(name); k != Plain {
 		return false
 	}
 	for _, forbidden := range [...]string{"authorization", "cookie", "set-cookie", "content-encoding", "content-range"} {

@@ -1,4 +1,4 @@
-package l7
+package http1
 
 // parseChunkSize reads a chunk's size line, without its end: hexadecimal digits
 // and well-formed extensions (RFC 9112 section 7.1.1), which are not passed on.

@@ -1,0 +1,143 @@
+package http1
+
+import "bytes"
+
+// RequestHead reads on until a whole request head is there, and returns it. It is
+// still unread then, and valid until the next Fill. Empty lines before it are
+// skipped (RFC 9112 section 2.2). The error is an *Error if the head is longer than
+// limit or cannot become valid, else the connection's.
+func (rd *Reader) RequestHead(limit int) ([]byte, error) {
+	line := 0
+	for {
+		checked := line
+		for line == 0 && startsEmpty(rd.Unread()) {
+			rd.Skip(2)
+		}
+		p := rd.Unread()
+		n, err := headEnd(p, &line, false)
+		switch {
+		case err != nil:
+			return nil, err
+		case n > limit || n == 0 && len(p) >= limit:
+			return nil, tooLong(p, limit)
+		case n > 0:
+			return p[:n], nil
+		}
+		if err := checkStart(p, checked, line); err != nil {
+			return nil, err
+		}
+		if err := rd.Fill(limit); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func startsEmpty(p []byte) bool { return len(p) >= 2 && p[0] == '\r' && p[1] == '\n' }
+
+// tooLong is 414 if the first line alone fills the limit (RFC 9110 section
+// 15.5.15), else 431.
+func tooLong(p []byte, limit int) error {
+	if bytes.IndexByte(p[:limit], '\n') < 0 {
+		return &Error{414, "request line too long"}
+	}
+	return &Error{431, "head too long"}
+}
+
+// ResponseHead reads on until a whole response head is there, skips it and returns
+// it. It is valid until the next Fill. begun reports whether any of it has come,
+// also if there is an error.
+func (rd *Reader) ResponseHead(limit int) (head []byte, begun bool, err error) {
+	line := 0
+	for {
+		p := rd.Unread()
+		n, err := headEnd(p, &line, true)
+		if n > 0 {
+			rd.Skip(n)
+			return p[:n], true, nil
+		}
+		if err == nil && len(p) > 0 && !startsResponse(p) {
+			err = ErrResponse
+		}
+		if err == nil {
+			err = rd.Fill(limit)
+		}
+		if err != nil {
+			return nil, rd.Buffered() > 0, err
+		}
+	}
+}
+
+// startsResponse reports whether p may be the start of a response.
+func startsResponse(p []byte) bool {
+	const start = "HTTP/1."
+	n := min(len(p), len(start))
+	return string(p[:n]) == start[:n]
+}
+
+// headEnd looks for the empty line that ends a head, and returns the length of
+// the head with it, or 0. It looks from *line on, the start of a line, and leaves
+// there where to go on. A line must end with CR and LF unless lenient: RFC 9112
+// section 2.2 lets a recipient take a bare LF for a line's end, which is what
+// makes two parsers read a message differently.
+func headEnd(p []byte, line *int, lenient bool) (int, error) {
+	for {
+		i := bytes.IndexByte(p[*line:], '\n')
+		if i < 0 {
+			return 0, nil
+		}
+		end := *line + i
+		crlf := i > 0 && p[end-1] == '\r'
+		if !crlf && !lenient {
+			return 0, bad("bare LF")
+		}
+		if i == 0 || i == 1 && crlf {
+			return end + 1, nil
+		}
+		*line = end + 1
+	}
+}
+
+// cutLine cuts the first line off, without its end.
+func cutLine(p []byte) (line, rest []byte) {
+	i := bytes.IndexByte(p, '\n')
+	line, rest = p[:i], p[i+1:]
+	return bytes.TrimSuffix(line, []byte("\r")), rest
+}
+
+// checkStart refuses an incomplete head that cannot become a valid one, so that a
+// client of another protocol is told at once and not at the header timeout. The
+// lines in p[:from] were checked before; p[line:] is not complete.
+func checkStart(p []byte, from, line int) error {
+	if line == 0 {
+		return checkFirstLine(bytes.TrimSuffix(p, []byte("\r")))
+	}
+	if from == 0 {
+		first, rest := cutLine(p)
+		if err := new(Request).parseRequestLine(first); err != nil {
+			return err
+		}
+		from = len(p) - len(rest)
+	}
+	return checkFields(p[from:line])
+}
+
+// checkFirstLine checks the part of a request line that has come.
+func checkFirstLine(p []byte) error {
+	method, rest, _ := bytes.Cut(p, []byte(" "))
+	if !all(&isToken, method) || !all(&isValue, rest) {
+		return bad("not a request line")
+	}
+	return nil
+}
+
+// checkFields checks whole lines.
+func checkFields(p []byte) error {
+	for len(p) > 0 {
+		var line []byte
+		line, p = cutLine(p)
+		if _, ok := cutField(line); !ok {
+			return bad("malformed header line")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package http1
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// The two sizes of pooled buffers: a small one holds nearly every head and small
+// body; a connection whose reads fill it up changes to a bulk one.
+const (
+	SmallBuffer = 4 << 10
+	BulkBuffer  = 32 << 10
+)
+
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([SmallBuffer]byte) }}
+	bulkBuffers  = sync.Pool{New: func() any { return new([BulkBuffer]byte) }}
+)
+
+// newBuffer returns a buffer of at least n bytes, from a pool if one fits.
+func newBuffer(n int) []byte {
+	switch {
+	case n <= SmallBuffer:
+		return smallBuffers.Get().(*[SmallBuffer]byte)[:]
+	case n <= BulkBuffer:
+		return bulkBuffers.Get().(*[BulkBuffer]byte)[:]
+	}
+	return make([]byte, n)
+}
+
+// freeBuffer returns a buffer to its pool. No slice of it may be in use.
+func freeBuffer(b []byte) {
+	switch cap(b) {
+	case SmallBuffer:
+		smallBuffers.Put((*[SmallBuffer]byte)(b[:SmallBuffer]))
+	case BulkBuffer:
+		bulkBuffers.Put((*[BulkBuffer]byte)(b[:BulkBuffer]))
+	}
+}
+
+// Reader buffers what a connection receives. It belongs to one goroutine at a time.
+// It holds no buffer before the first read and after Release.
+type Reader struct {
+	Conn io.Reader
+	// Before is called before each read of the connection, which may block: it
+	// sends what was gathered for the other side. Its error ends the read. If nil,
+	// nothing is called.
+	Before func() error
+	Count  *atomic.Int64 // of the bytes read; nil to count nothing
+
+	buf  []byte
+	r, w int  // what is unread is buf[r:w]
+	full bool // the last read filled the buffer: more is under way
+}
+
+// Unread returns what has been read from the connection and not been used. The
+// slice is valid until the next call of Fill.
+func (rd *Reader) Unread() []byte { return rd.buf[rd.r:rd.w] }
+
+// Buffered returns the number of unread bytes.
+func (rd *Reader) Buffered() int { return rd.w - rd.r }
+
+// Skip marks n unread bytes as read.
+func (rd *Reader) Skip(n int) { rd.r += n }
+
+// Fill reads at least one byte more, behind what is unread. A buffer that is
+// full of unread bytes grows up to max, then it is an error.
+func (rd *Reader) Fill(max int) error {
+	if err := rd.MakeRoom(max); err != nil {
+		return err
+	}
+	if rd.Before != nil {
+		if err := rd.Before(); err != nil {
+			return err
+		}
+	}
+	n, err := rd.Conn.Read(rd.buf[rd.w:])
+	rd.Took(n)
+	if n > 0 {
+		return nil // an error comes back at the next read
+	}
+	return err
+}
+
+// Took notes that n bytes were read into Free by other means than Fill.
+func (rd *Reader) Took(n int) {
+	rd.w += n
+	rd.full = rd.w == len(rd.buf)
+	if rd.Count != nil {
+		rd.Count.Add(int64(n))
+	}
+}
+
+// MakeRoom makes sure that Free is not empty, as Fill does before it reads.
+func (rd *Reader) MakeRoom(max int) error {
+	if rd.r == rd.w {
+		rd.r, rd.w = 0, 0
+		if rd.full && len(rd.buf) < BulkBuffer {
+			rd.Release()
+			rd.buf = newBuffer(BulkBuffer)
+		}
+	}
+	switch {
+	case rd.buf == nil:
+		rd.buf = newBuffer(SmallBuffer)
+	case rd.w < len(rd.buf):
+	case rd.r > 0:
+		rd.w = copy(rd.buf, rd.Unread())
+		rd.r = 0
+	case len(rd.buf) >= max:
+		return errNoRoom
+	default:
+		rd.grow()
+	}
+	return nil
+}
+
+// Free returns the part of the buffer behind what is unread. It is valid until the
+// next call of MakeRoom or Fill.
+func (rd *Reader) Free() []byte { return rd.buf[rd.w:] }
+
+func (rd *Reader) grow() {
+	bigger := newBuffer(2 * len(rd.buf))
+	n := copy(bigger, rd.Unread())
+	rd.Release()
+	rd.buf, rd.w = bigger, n
+}
+
+// Shrink releases a bulk buffer. Nothing may be unread.
+func (rd *Reader) Shrink() {
+	if len(rd.buf) > SmallBuffer {
+		rd.Release()
+	}
+}
+
+// Release gives up the buffer, with all that is unread in it.
+func (rd *Reader) Release() {
+	freeBuffer(rd.buf)
+	rd.buf, rd.r, rd.w, rd.full = nil, 0, 0, false
+}

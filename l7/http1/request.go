@@ -1,0 +1,233 @@
+package http1
+
+import "bytes"
+
+// Chunked is the length of a body in chunks, which mark its end themselves
+// (RFC 9112 section 7.1).
+const Chunked = -1
+
+// Request is a checked request head. Its slices point into the bytes it was
+// parsed from, and are not to be used any more once the body is being read.
+type Request struct {
+	Method    []byte
+	Target    []byte // in the form for an origin server (RFC 9112 section 3.2.1)
+	Authority []byte // of an absolute-form target: it replaces Host; else nil
+	Host      []byte // Authority, or the Host field's value; nil if an HTTP/1.0 request has none
+	HasHost   bool   // there is a Host field
+	Fields    []Field
+	Options   Options
+
+	HTTP10        bool
+	IsHead        bool
+	Repeatable    bool  // it may be sent twice (RFC 9110 section 9.2.2)
+	Length        int64 // of the body, or Chunked; 0 without a body
+	Expects       bool  // Expect: 100-continue, with a body to wait for
+	Upgrade       bool  // it asks for another protocol, other than HTTP/2
+	TakesTrailers bool  // TE: trailers
+
+	hasLength bool // there is a Content-Length
+	http2     bool // Upgrade asks for HTTP/2
+}
+
+// KeepAlive reports whether the client wants to send more on its connection
+// (RFC 9112 section 9.3).
+func (r *Request) KeepAlive() bool {
+	return !r.Options.Close && (!r.HTTP10 || r.Options.KeepAlive)
+}
+
+// Parse checks a whole head, the empty line included, and fills the request. It
+// may have been used before. The error is an *Error. Every parser reads what it
+// accepts in the same way.
+func (r *Request) Parse(head []byte) error {
+	r.Reset()
+	line, rest := cutLine(head)
+	if err := r.parseRequestLine(line); err != nil {
+		return err
+	}
+	for {
+		line, rest = cutLine(rest)
+		if len(line) == 0 {
+			break
+		}
+		if err := r.addField(line); err != nil {
+			return err
+		}
+	}
+	return r.checkWhole()
+}
+
+// Reset empties the request, and keeps its memory.
+func (r *Request) Reset() {
+	*r = Request{Fields: r.Fields[:0], Options: r.Options}
+	r.Options.reset()
+}
+
+// parseRequestLine reads method, target and version, with exactly one space
+// between them (RFC 9112 section 3).
+func (r *Request) parseRequestLine(line []byte) error {
+	method, rest, _ := bytes.Cut(line, []byte(" "))
+	target, version, found := bytes.Cut(rest, []byte(" "))
+	if len(method) == 0 || !all(&isToken, method) || len(target) == 0 || !found {
+		return bad("malformed request line")
+	}
+	switch string(version) {
+	case "HTTP/1.1":
+	case "HTTP/1.0":
+		r.HTTP10 = true
+	default:
+		return badVersion(version)
+	}
+	if string(method) == "CONNECT" {
+		return &Error{501, "CONNECT"}
+	}
+	var ok bool
+	r.noteMethod(method)
+	if r.Target, r.Authority, ok = splitTarget(method, target); !ok {
+		return bad("invalid target")
+	}
+	return nil
+}
+
+func (r *Request) noteMethod(method []byte) {
+	r.Method = method
+	switch string(method) {
+	case "HEAD":
+		r.IsHead, r.Repeatable = true, true
+	case "GET", "OPTIONS", "PUT", "DELETE", "TRACE":
+		r.Repeatable = true
+	}
+}
+
+// badVersion answers 505 to a major version that is not served (RFC 9110
+// section 15.6.6), and 400 to what is no version, to HTTP/0.9, which has none in
+// its request line, and to HTTP/1.2 and up, which do not exist.
+func badVersion(version []byte) error {
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	if len(version) == 8 && string(version[:5]) == "HTTP/" && version[6] == '.' &&
+		digit(version[5]) && digit(version[7]) && version[5] > '1' {
+		return &Error{505, "major version"}
+	}
+	return bad("invalid version")
+}
+
+// addField checks one line and notes what it says.
+func (r *Request) addField(line []byte) error {
+	f, ok := cutField(line)
+	if !ok {
+		return bad("malformed header line") // obs-fold included: RFC 9112 section 5.2
+	}
+	var exact bool
+	if f.Kind, exact = kindOf(f.Name); f.Kind != Plain {
+		if err := r.note(&f, exact); err != nil {
+			return err
+		}
+	}
+	r.Fields = append(r.Fields, f)
+	return nil
+}
+
+// note takes in a field that means something to the proxy.
+func (r *Request) note(f *Field, exact bool) error {
+	if !exact {
+		if f.Kind == ContentLength || f.Kind == TransferEncoding {
+			return bad("lookalike of a framing field")
+		}
+		if f.Kind < ForwardedFor {
+			f.Kind = Plain
+		}
+		return nil
+	}
+	switch f.Kind {
+	case Host:
+		return r.noteHost(f.Value)
+	case ContentLength:
+		return r.noteLength(f.Value)
+	case TransferEncoding:
+		return r.noteCoding(f.Value)
+	case Connection:
+		if !r.Options.add(f.Value) {
+			return bad("too many connection options")
+		}
+	case TE:
+		r.TakesTrailers = r.TakesTrailers || contains(f.Value, "trailers")
+	case Upgrade:
+		r.Upgrade = r.Upgrade || len(f.Value) > 0
+		r.http2 = r.http2 || contains(f.Value, "h2c") || contains(f.Value, "h2")
+	case Expect:
+		return r.noteExpect(f.Value)
+	}
+	return nil
+}
+
+// noteHost: there is exactly one, and it is valid (RFC 9112 section 3.2).
+func (r *Request) noteHost(value []byte) error {
+	if r.Host != nil {
+		return bad("two Host fields")
+	}
+	if !validHost(value) {
+		return bad("invalid Host")
+	}
+	r.Host, r.HasHost = value, true
+	return nil
+}
+
+// noteLength: one number in one field (RFC 9112 section 6.3, item 5). The list
+// of equal numbers that the section would let pass is refused as well.
+func (r *Request) noteLength(value []byte) error {
+	n, ok := parseLength(value)
+	if !ok || r.hasLength {
+		return bad("malformed Content-Length")
+	}
+	if r.Length == Chunked {
+		return bad("Content-Length and Transfer-Encoding")
+	}
+	r.Length, r.hasLength = n, true
+	return nil
+}
+
+// noteCoding: "chunked" alone, once, in HTTP/1.1, without Content-Length
+// (RFC 9112 section 6.1).
+func (r *Request) noteCoding(value []byte) error {
+	if r.hasLength {
+		return bad("Content-Length and Transfer-Encoding")
+	}
+	if r.Length == Chunked || !equalFold(value, "chunked") {
+		return bad("unknown transfer coding")
+	}
+	if r.HTTP10 {
+		return bad("Transfer-Encoding in HTTP/1.0")
+	}
+	r.Length = Chunked
+	return nil
+}
+
+// noteExpect: 100-continue is the only expectation there is, and an HTTP/1.0
+// request has none (RFC 9110 section 10.1.1).
+func (r *Request) noteExpect(value []byte) error {
+	if r.HTTP10 {
+		return nil
+	}
+	if !equalFold(value, "100-continue") {
+		return &Error{417, "unknown expectation"}
+	}
+	r.Expects = true
+	return nil
+}
+
+// checkWhole checks what is known at the end of the head only.
+func (r *Request) checkWhole() error {
+	if r.Host == nil && !r.HTTP10 {
+		return bad("no Host")
+	}
+	if r.Authority != nil {
+		r.Host = r.Authority // RFC 9112 section 3.2.2
+	}
+	if r.Length != 0 && string(r.Method) == "TRACE" {
+		return bad("TRACE with a body") // RFC 9110 section 9.3.8
+	}
+	r.Expects = r.Expects && r.Length != 0
+	// h2c would tunnel requests that nobody checks; HTTP/1.0 has no upgrade
+	// (RFC 9110 section 7.8); and one with a body is not worth its ambiguity.
+	r.Upgrade = r.Upgrade && r.Options.Upgrade && !r.http2 && !r.HTTP10 && r.Length == 0
+	return nil
+}

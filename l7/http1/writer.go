@@ -1,0 +1,135 @@
+package http1
+
+import (
+	"io"
+	"strconv"
+	"sync/atomic"
+)
+
+// chunkRoom is the most that a chunk's size line and line end take in a buffer.
+const chunkRoom = 16
+
+// Writer gathers what goes to one side, so that a head and a small body leave in
+// one write. It belongs to one goroutine at a time. It holds no buffer before Start
+// and after Release.
+type Writer struct {
+	Conn io.Writer
+	// Moved is called after each write that sent something. If nil, nothing is
+	// called.
+	Moved func()
+	// Ahead is called before each write with what is to be written, and returns
+	// the part of it that has not been sent yet by other means. The rest counts
+	// as sent. If nil, all of it is written.
+	Ahead func(p []byte) []byte
+	Count *atomic.Int64 // of the bytes sent; nil to count nothing
+
+	Buf  []byte // gathered so far; append to it
+	Sent bool   // at least one byte was sent since the last Start
+	Err  error  // of the last write since the last Start
+}
+
+// Start empties the writer, and gives it a buffer if it has none.
+func (w *Writer) Start() {
+	if w.Buf == nil {
+		w.Buf = newBuffer(SmallBuffer)
+	}
+	w.Buf, w.Sent, w.Err = w.Buf[:0], false, nil
+}
+
+// Release gives up the buffer, with what is gathered in it.
+func (w *Writer) Release() {
+	freeBuffer(w.Buf)
+	w.Buf = nil
+}
+
+// Flush sends what has been gathered.
+func (w *Writer) Flush() error {
+	err := w.Send(w.Buf)
+	w.Buf = w.Buf[:0]
+	return err
+}
+
+// Send sends p at once. What is gathered stays.
+func (w *Writer) Send(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	ahead := len(p)
+	if w.Ahead != nil {
+		p = w.Ahead(p)
+	}
+	ahead -= len(p)
+	n, err := w.Conn.Write(p)
+	w.Err = err
+	if w.Count != nil {
+		w.Count.Add(int64(ahead + n))
+	}
+	if n > 0 {
+		w.Sent = true
+		if w.Moved != nil {
+			w.Moved()
+		}
+	}
+	return err
+}
+
+// Write adds p, and sends when there is much to send.
+func (w *Writer) Write(p []byte) error {
+	if len(w.Buf)+len(p) <= cap(w.Buf) {
+		w.Buf = append(w.Buf, p...)
+		return nil
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(p) < cap(w.Buf) {
+		w.Buf = append(w.Buf, p...)
+		return nil
+	}
+	return w.Send(p)
+}
+
+// Chunk adds p as chunks of a chunked body (RFC 9112 section 7.1). An empty p
+// adds nothing, as an empty chunk would end the body.
+func (w *Writer) Chunk(p []byte) error {
+	for len(p) > 0 {
+		room := cap(w.Buf) - len(w.Buf) - chunkRoom
+		if room < len(p) && room < SmallBuffer/2 {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			w.widen(len(p))
+			room = cap(w.Buf) - chunkRoom
+		}
+		n := min(len(p), room)
+		w.Buf = AppendChunk(w.Buf, p[:n])
+		p = p[n:]
+	}
+	return nil
+}
+
+// AppendChunk appends one chunk. p must not be empty.
+func AppendChunk(b, p []byte) []byte {
+	b = strconv.AppendInt(b, int64(len(p)), 16)
+	b = append(b, "\r\n"...)
+	b = append(b, p...)
+	return append(b, "\r\n"...)
+}
+
+// widen changes the empty buffer for a bulk one if n bytes do not fit it.
+func (w *Writer) widen(n int) {
+	if n+chunkRoom <= cap(w.Buf) || cap(w.Buf) >= BulkBuffer {
+		return
+	}
+	w.Release()
+	w.Buf = newBuffer(BulkBuffer)[:0]
+}
+
+// AppendLastChunk ends a chunked body.
+func AppendLastChunk(b []byte, trailers []Field) []byte {
+	b = append(b, "0\r\n"...)
+	for i := range trailers {
+		b = append(append(b, trailers[i].Line...), "\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
