@@ -10,9 +10,10 @@ import (
 	"fourseven/health"
 )
 
-// address is where a listener binds, or "off".
+// Address is where a listener binds, or "off".
 type Address string
 
+// Off reports whether there is to be no listener.
 func (a Address) Off() bool { return a == "off" }
 
 // collides reports whether two listeners cannot have both addresses. Names are not

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// payload is bytes that a setting spells with escapes.
+// Payload is bytes that a setting spells with escapes.
 type Payload string
 
 // UnmarshalText reads text in which \r, \n, \t, \0, \\ and \xNN stand for bytes.

@@ -7,10 +7,10 @@ import (
 	"fourseven/health"
 )
 
-// envPrefix stands before the name in every env tag of config.
+// envPrefix stands before the name in every env tag of Config.
 const envPrefix = "LB_"
 
-// config holds every setting. A field is all that a new setting needs:
+// Config holds every setting. A field is all that a new setting needs:
 //
 //	env         the variable's name without LB_, and whether it is required
 //	envDefault  its default; without one it is empty, and may be set empty
@@ -77,7 +77,7 @@ type Config struct {
 	sources map[string]Source // by variable
 }
 
-// probeKind returns the kind of probe, http, tcp or off: what auto stands for.
+// ProbeKind returns the kind of probe, http, tcp or off: what auto stands for.
 func (c *Config) ProbeKind() string {
 	switch {
 	case c.HealthCheck != "auto":

@@ -16,7 +16,7 @@ type Setting struct {
 	Source string `json:"source"`
 }
 
-// effective returns every setting's effective value and where it is from.
+// Effective returns every setting's effective value and where it is from.
 func (c *Config) Effective() []Setting {
 	var all []Setting
 	for _, s := range settings() {

@@ -22,8 +22,8 @@ import (
 // type is errUnexpected, because setting.kind says what was expected.
 var errUnexpected = errors.New("not what the setting takes")
 
-// backends is a list of backends, each with its own address, and of names that
-// they are found by.
+// Backends is a list of backends, each with an address of its own, and of DNS names
+// that backends are found by.
 type Backends []health.Entry
 
 // UnmarshalText reads backends set off by commas.
@@ -55,7 +55,7 @@ func (b Backends) String() string {
 	return strings.Join(entries, ",")
 }
 
-// fixed returns the backends that need not be found.
+// Fixed returns the backends that are not found by DNS.
 func (b Backends) Fixed() []*health.Backend {
 	var all []*health.Backend
 	for _, one := range b {
@@ -66,7 +66,7 @@ func (b Backends) Fixed() []*health.Backend {
 	return all
 }
 
-// dnsServer is the server to ask, as host:port; empty for the system's.
+// DNSServer is the server to ask, as host:port; empty for the system's.
 type DNSServer string
 
 // UnmarshalText reads a host, with a port or without.
@@ -83,7 +83,7 @@ func (s *DNSServer) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// requestPath is what an HTTP request asks for: a path, perhaps with a query.
+// RequestPath is what an HTTP request asks for: a path, perhaps with a query.
 type RequestPath string
 
 // UnmarshalText accepts what may stand in a request line as it is.
@@ -96,7 +96,7 @@ func (p *RequestPath) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// statusSet is a set of HTTP statuses, as ranges.
+// StatusSet is a set of HTTP statuses, as ranges.
 type StatusSet []statusRange
 
 type statusRange struct{ low, high int }
@@ -144,7 +144,7 @@ func (s StatusSet) String() string {
 	return strings.Join(entries, ",")
 }
 
-// prefixes is a list of networks.
+// Prefixes is a list of networks.
 type Prefixes []netip.Prefix
 
 // UnmarshalText reads CIDRs and bare addresses set off by commas.
@@ -179,7 +179,7 @@ func (p Prefixes) String() string {
 	return strings.Join(entries, ",")
 }
 
-// size is a number of bytes.
+// Size is a number of bytes.
 type Size int64
 
 // units from the largest, so that a size prints in the largest that divides it.
@@ -233,7 +233,7 @@ func parseList[T any](text []byte, parse func(string) (T, error)) ([]T, error) {
 	return list, errs.ErrorOrNil()
 }
 
-// token is a secret that never prints itself.
+// Token is a secret that never prints itself.
 type Token string
 
 // UnmarshalText reads what can stand behind "Bearer" (RFC 6750, section 2.1).
