@@ -1,9 +1,9 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -16,29 +16,30 @@ import (
 // Config, then those of several settings together, then unknown variables.
 func Load(environ []string) (Config, error) {
 	l := newLoader(environ)
-	errs := l.load(settings())
+	errs := l.load(context.Background(), settings())
 	errs = multierror.Append(errs, l.config.conflicts()...)
 	errs = multierror.Append(errs, l.strangers()...)
 	return l.config, errs.ErrorOrNil()
 }
 
-// ReadBackends reads a list of backends from a file, as LB_BACKENDS_FILE=path does.
-func ReadBackends(path string) (Backends, error) {
-	c, err := loadOne("LB_BACKENDS", []string{"LB_BACKENDS_FILE=" + path})
+// ReadBackends reads a list of backends from a file, as LB_BACKENDS_FILE=path does. It
+// returns early with an error when the context is done.
+func ReadBackends(ctx context.Context, path string) (Backends, error) {
+	c, err := loadOne(ctx, "LB_BACKENDS", []string{"LB_BACKENDS_FILE=" + path})
 	return c.Backends, err
 }
 
 // LoadAdminListen reads LB_ADMIN_LISTEN alone: other settings may be missing or wrong.
 func LoadAdminListen(environ []string) (Address, error) {
-	c, err := loadOne("LB_ADMIN_LISTEN", environ)
+	c, err := loadOne(context.Background(), "LB_ADMIN_LISTEN", environ)
 	return c.AdminListen, err
 }
 
 // loadOne reads one setting; the others have their defaults.
-func loadOne(name string, environ []string) (Config, error) {
+func loadOne(ctx context.Context, name string, environ []string) (Config, error) {
 	its := slices.DeleteFunc(settings(), func(s setting) bool { return s.name != name })
 	l := newLoader(environ)
-	errs := l.load(its)
+	errs := l.load(ctx, its)
 	return l.config, errs.ErrorOrNil()
 }
 
@@ -70,10 +71,10 @@ func newLoader(environ []string) *loader {
 }
 
 // load reads these settings into the config, and returns their faults.
-func (l *loader) load(all []setting) *multierror.Error {
+func (l *loader) load(ctx context.Context, all []setting) *multierror.Error {
 	errs := &multierror.Error{ErrorFormat: onePerLine}
 	for _, s := range all {
-		l.read(s)
+		l.read(ctx, s)
 	}
 	l.parse()
 	for _, s := range all {
@@ -89,7 +90,7 @@ func (l *loader) fault(name string, err error) { l.faults[name] = append(l.fault
 
 // read takes the text of one setting from its variable, or from the file that
 // its _FILE variable names. A text that is sure not to parse is not taken.
-func (l *loader) read(s setting) {
+func (l *loader) read(ctx context.Context, s setting) {
 	text, set := l.environ[s.name]
 	path, filed := l.environ[s.name+"_FILE"]
 	switch {
@@ -97,17 +98,22 @@ func (l *loader) read(s setting) {
 		l.fault(s.name, fmt.Errorf("%s_FILE=%q: %s is set as well, expected one of the two", s.name, path, s.name))
 		return
 	case filed:
-		content, err := os.ReadFile(path)
+		content, err := readFile(ctx, path)
 		if err != nil {
-			l.fault(s.name, fmt.Errorf("%s_FILE=%q: expected a file to read: %w", s.name, path, pathCause(err)))
+			l.fault(s.name, fmt.Errorf("%s_FILE=%q: expected a file to read: %w", s.name, path, err))
 			return
 		}
-		text = strings.TrimRight(string(content), "\r\n")
+		if text = strings.TrimRight(content, "\r\n"); s.isList() && text != "" {
+			text = joinLines(text)
+		}
 		l.config.sources[s.name] = Source{fromFile, path}
 	case set:
 		l.config.sources[s.name] = Source{kind: fromEnvironment}
 	default:
 		return
+	}
+	if s.choices() != nil {
+		text = strings.ToLower(text)
 	}
 	if text == "off" && s.mayBeOff() {
 		text = "0"
@@ -117,14 +123,6 @@ func (l *loader) read(s setting) {
 		l.fault(s.name, l.unexpected(s))
 		delete(l.values, s.name)
 	}
-}
-
-// pathCause strips the path that a message gives already.
-func pathCause(err error) error {
-	if pe := (*os.PathError)(nil); errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }
 
 // parse sets the fields of the config. A setting without a text gets its default.
@@ -172,12 +170,10 @@ func (l *loader) rejected(s setting, err error) {
 
 // unexpected returns the fault of a setting whose text is not what it takes.
 func (l *loader) unexpected(s setting) error {
-	text, hint := l.values[s.name], ""
-	if text == "" {
+	text := l.values[s.name]
+	hint := s.meant(text)
+	if text == "" && !s.required() {
 		hint = "; unset it for the default " + s.fallback()
-	}
-	if s.required() {
-		hint = ""
 	}
 	if s.hidden(&l.config) {
 		return fmt.Errorf("%s%s: expected %s", s.name, l.origin(s), s.expected())

@@ -110,7 +110,7 @@ func TestLoadFaults(t *testing.T) {
 			`LB_HEALTH_PORT="-1": expected a whole number from 0 to 65535`,
 			`LB_HEALTH_RISE="0": expected a whole number from 1 to 1000`}},
 		{"duration without unit", []string{good, "LB_CONNECT_TIMEOUT=2"}, []string{
-			`LB_CONNECT_TIMEOUT="2": expected a duration of at least 1ms, such as 500ms or 1m30s`}},
+			`LB_CONNECT_TIMEOUT="2": expected a duration of at least 1ms, such as 500ms or 1m30s; did you mean 2s?`}},
 		{"off where nothing can be", []string{good, "LB_CONNECT_TIMEOUT=off", "LB_L7_MAX_HEADER=off", "LB_RETRIES=off"}, []string{
 			`LB_RETRIES="off": expected a whole number from 0 to 16`,
 			`LB_CONNECT_TIMEOUT="off": expected a duration of at least 1ms, such as 500ms or 1m30s`,
@@ -119,16 +119,18 @@ func TestLoadFaults(t *testing.T) {
 			`LB_CONNECT_TIMEOUT="0": expected a duration of at least 1ms, such as 500ms or 1m30s`,
 			`LB_DRAIN_TIMEOUT="-1s": expected a duration of at least 0s, such as 500ms or 1m30s, or off`}},
 		{"size", []string{good, "LB_L7_MAX_HEADER=64k", "LB_L7_MAX_BODY=-1"}, []string{
-			`LB_L7_MAX_HEADER="64k": expected a size from 1KiB to 16MiB, in bytes or with KiB, MiB or GiB`,
+			`LB_L7_MAX_HEADER="64k": expected a size from 1KiB to 16MiB, in bytes or with KiB, MiB or GiB; did you mean 64KiB?`,
 			`LB_L7_MAX_BODY="-1": expected a size of at least 0, in bytes or with KiB, MiB or GiB, or off`}},
 		{"size out of range", []string{good, "LB_L7_MAX_HEADER=0"}, []string{
 			`LB_L7_MAX_HEADER="0": expected a size from 1KiB to 16MiB, in bytes or with KiB, MiB or GiB`}},
-		{"word", []string{good, "LB_HEALTH_CHECK=https", "LB_LOG_LEVEL=INFO", "LB_LOG_FORMAT=xml"}, []string{
+		{"word", []string{good, "LB_HEALTH_CHECK=https", "LB_LOG_LEVEL=information", "LB_LOG_FORMAT=xml"}, []string{
 			`LB_HEALTH_CHECK="https": expected auto, http, tcp or off`,
-			`LB_LOG_LEVEL="INFO": expected debug, info, warn or error`,
+			`LB_LOG_LEVEL="information": expected debug, info, warn or error`,
 			`LB_LOG_FORMAT="xml": expected text or json`}},
 		{"address", []string{good, "LB_L4_LISTEN=9000"}, []string{
-			`LB_L4_LISTEN="9000": expected host:port, :port or unix:/path, or off`}},
+			`LB_L4_LISTEN="9000": expected host:port, :port or unix:/path, or off; did you mean :9000?`}},
+		{"listener on bare IPv6", []string{good, "LB_L4_LISTEN=::1:9000"}, []string{
+			`LB_L4_LISTEN="::1:9000": expected host:port, :port or unix:/path, or off; did you mean [::1]:9000?`}},
 		{"path", []string{good, "LB_HEALTH_PATH=health"}, []string{
 			`LB_HEALTH_PATH="health": expected a path that begins with / and has no spaces, control characters or #`}},
 
@@ -210,6 +212,14 @@ func TestLoadUnknownSecrets(t *testing.T) {
 		"LB_ADMIN_PASSWORD": "see fourseven help",
 	} {
 		checkFaults(t, []string{"LB_BACKENDS=a:1", name + "=hush"}, []string{name + ": unknown setting; " + hint})
+	}
+}
+
+// TestLoadWordsInAnyCase pins that words are taken in capitals, as people write levels.
+func TestLoadWordsInAnyCase(t *testing.T) {
+	c := mustLoad(t, "LB_BACKENDS=a:1", "LB_LOG_LEVEL=WARN", "LB_BALANCE=Least_Conn", "LB_REUSE_PORT=ON")
+	if c.LogLevel != slog.LevelWarn || c.Balance.String() != "least_conn" || !bool(c.ReusePort) {
+		t.Errorf("got level %s, balance %s, reuse port %s", c.LogLevel, c.Balance, c.ReusePort)
 	}
 }
 

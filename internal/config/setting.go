@@ -3,8 +3,11 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,6 +70,59 @@ func (s setting) mayBeOff() bool {
 		return ok && low == 0
 	}
 	return false
+}
+
+// isList reports whether the setting is a list, whose entries may stand on lines of
+// their own in a file.
+func (s setting) isList() bool {
+	switch s.value(&Config{}).Interface().(type) {
+	case Backends, Prefixes, StatusSet:
+		return true
+	}
+	return false
+}
+
+// meant returns a hint at what a text that the setting does not take probably means, or
+// nothing.
+func (s setting) meant(text string) string {
+	var probably string
+	switch s.value(&Config{}).Interface().(type) {
+	case time.Duration:
+		if n, err := strconv.ParseUint(text, 10, 32); err == nil && n > 0 {
+			probably = text + "s"
+		}
+	case Size:
+		upper := strings.ToUpper(text)
+		unit := strings.TrimLeft(upper, "0123456789")
+		switch digits := upper[:len(upper)-len(unit)]; unit {
+		case "K", "KB", "KIB":
+			probably = digits + "KiB"
+		case "M", "MB", "MIB":
+			probably = digits + "MiB"
+		case "G", "GB", "GIB":
+			probably = digits + "GiB"
+		}
+	case Address:
+		if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+			probably = ":" + text
+		} else if addr, port, ok := bareIPv6(text); ok {
+			probably = net.JoinHostPort(addr, port)
+		}
+	}
+	if probably == "" {
+		return ""
+	}
+	return "; did you mean " + probably + "?"
+}
+
+// bareIPv6 splits an IPv6 address without brackets from the port behind it.
+func bareIPv6(text string) (addr, port string, ok bool) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 || strings.Count(text, ":") < 2 {
+		return "", "", false
+	}
+	ip, err := netip.ParseAddr(text[:i])
+	return text[:i], text[i+1:], err == nil && ip.Is6()
 }
 
 // expected says in words what the setting takes.

@@ -28,7 +28,7 @@ func (in *Instance) reload(ctx context.Context) {
 		in.logger.Warn("reload ignored", "signal", "SIGHUP", "err", "LB_BACKENDS_FILE is not set: there is nothing to read again")
 		return
 	}
-	list, err := config.ReadBackends(path)
+	list, err := config.ReadBackends(ctx, path)
 	if err != nil {
 		in.logger.Error("reload refused", "signal", "SIGHUP", "file", path, "err", err)
 		return

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// What a file that holds a setting may be and how long it may take to read. Whoever
+// writes the file may be slow, or gone: a FIFO without a writer, a hung mount.
+const (
+	maxFile     = 1 << 20
+	fileTimeout = 5 * time.Second
+)
+
+// readFile returns the content of a file. It returns when the context is done, and after
+// fileTimeout, whatever the file is.
+func readFile(ctx context.Context, path string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, fileTimeout, fmt.Errorf("not read within %s", fileTimeout))
+	defer cancel()
+	type result struct {
+		content string
+		err     error
+	}
+	resultc := make(chan result, 1)
+	go func() { // no context ends a read from a file that the kernel waits for
+		content, err := readBounded(path)
+		resultc <- result{content, err}
+	}()
+	select {
+	case r := <-resultc:
+		return r.content, r.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+func readBounded(path string) (string, error) {
+	// Without O_NONBLOCK, opening a FIFO waits for its writer, for ever if there is none.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", pathCause(err)
+	}
+	defer func() { _ = file.Close() }()
+	_ = file.SetReadDeadline(time.Now().Add(fileTimeout)) // takes effect on pipes, not on regular files
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "", fmt.Errorf("not read within %s", fileTimeout)
+	case err != nil:
+		return "", pathCause(err)
+	case len(content) > maxFile:
+		return "", errors.New("it is longer than 1 MiB")
+	}
+	return strings.TrimPrefix(string(content), "\ufeff"), nil
+}
+
+// pathCause strips the path that a message has already.
+func pathCause(err error) error {
+	if pe := (*os.PathError)(nil); errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// joinLines turns the lines of a list file into a list with commas. A # at the start of
+// a line or after a space begins a comment.
+func joinLines(content string) string {
+	var entries []string
+	for line := range strings.Lines(content) {
+		entries = append(entries, strings.TrimSpace(uncomment(line)))
+	}
+	if list := strings.Join(entries, ","); list != "" {
+		return list
+	}
+	return "," // not empty, which for LB_ALLOW would mean everybody
+}
+
+func uncomment(line string) string {
+	for i, c := range line {
+		if c == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
+}
