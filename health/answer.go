@@ -18,15 +18,15 @@ type answer struct {
 // addresses are a host's.
 type addresses struct{ v4, v6 []netip.Addr }
 
-// backends returns the backends that the answer stands for, in an order that is
+// backends returns the entry's backends as the answer has them, in an order that is
 // always the same.
-func (a answer) backends(e Entry) []*Backend {
+func (a answer) backends(e Entry) []Spec {
 	if e.kind == service {
 		return a.serviceBackends(e)
 	}
-	var found []*Backend
+	var found []Spec
 	for _, addr := range a.hosts[e.name].both() {
-		found = append(found, e.at(net.JoinHostPort(addr.String(), e.port), e.name, 1, false))
+		found = append(found, e.backend(net.JoinHostPort(addr.String(), e.port), e.name, 1, false))
 	}
 	return found
 }
@@ -35,7 +35,7 @@ func (a addresses) both() []netip.Addr { return slices.Concat(a.v4, a.v6) }
 
 // serviceBackends makes the hosts of the lowest priority that has addresses take
 // the traffic, and all others backups.
-func (a answer) serviceBackends(e Entry) []*Backend {
+func (a answer) serviceBackends(e Entry) []Spec {
 	records := slices.DeleteFunc(slices.Clone(a.records), func(r *net.SRV) bool {
 		return len(a.hosts[r.Target].both()) == 0
 	})
@@ -43,12 +43,12 @@ func (a answer) serviceBackends(e Entry) []*Backend {
 		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Target, y.Target), cmp.Compare(x.Port, y.Port))
 	})
 	weights := srvWeights(records)
-	var found []*Backend
+	var found []Spec
 	for i, r := range records {
 		for _, addr := range a.hosts[r.Target].both() {
 			at := net.JoinHostPort(addr.String(), fmt.Sprint(r.Port))
 			name := strings.TrimSuffix(r.Target, ".")
-			found = append(found, e.at(at, name, weights[i], r.Priority > records[0].Priority))
+			found = append(found, e.backend(at, name, weights[i], r.Priority > records[0].Priority))
 		}
 	}
 	return found

@@ -35,9 +35,8 @@ type Checker struct {
 }
 
 // CheckAll probes all backends and decides the state of each by that one result.
-// It returns after Timeout at the latest. Backends whose turn has not come by
-// then, or came so late that silence says nothing, stay unknown: Run begins with
-// them.
+// It returns after Timeout at the latest. Backends that were not probed by then, or
+// so late that silence means nothing, stay unknown: Run begins with them.
 func (c *Checker) CheckAll(ctx context.Context) {
 	backends := c.Pool.Backends()
 	results := make([]result, len(backends))
@@ -49,7 +48,7 @@ func (c *Checker) CheckAll(ctx context.Context) {
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
-		return // cut off: no outcome says anything
+		return // cut off: no outcome means anything
 	}
 	decided := results[:0]
 	for _, r := range results {
@@ -58,53 +57,20 @@ func (c *Checker) CheckAll(ctx context.Context) {
 		}
 	}
 	c.Pool.record(1, 1, decided...)
-	c.Pool.name() // also if nothing was decided, or there are no backends
+	c.Pool.started() // also if nothing was decided, or there are no backends
 }
 
 // Run probes until the context is done, and returns when the last probe has
 // ended. The backends' schedules start spread over the interval; those that are
 // unknown, as those that join the pool later, are probed at once.
 func (c *Checker) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	watched := map[*vitals]context.CancelFunc{}
-	for {
-		c.watchAll(ctx, watched, &wg)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-c.Pool.changedc:
-		}
-	}
+	return schedules[*Backend]{list: c.Pool.Backends, changedc: c.Pool.changedc, run: c.watch}.follow(ctx)
 }
 
-// watchAll starts a watch of each backend that has none, and ends those of
-// backends that left.
-func (c *Checker) watchAll(ctx context.Context, watched map[*vitals]context.CancelFunc, wg *sync.WaitGroup) {
-	present := map[*vitals]bool{}
-	backends := c.Pool.Backends()
-	phase := 1 + rand.N(c.Interval) // instances that start together do not begin in step
-	for i, b := range backends {
-		present[b.vitals] = true
-		if watched[b.vitals] != nil {
-			continue
-		}
-		mine, cancel := context.WithCancel(ctx)
-		watched[b.vitals] = cancel
-		first := (c.Interval*time.Duration(i) + phase) / time.Duration(len(backends))
-		wg.Go(func() { c.watch(mine, b, first) })
-	}
-	for v, cancel := range watched {
-		if !present[v] {
-			cancel()
-			delete(watched, v)
-		}
-	}
-}
-
-// watch probes one backend: first after that time, or sooner if its state asks
-// for it.
-func (c *Checker) watch(ctx context.Context, b *Backend, first time.Duration) {
+// watch probes one backend: first after that part of the interval, or sooner if its
+// state asks for it.
+func (c *Checker) watch(ctx context.Context, b *Backend, phase float64) {
+	first := time.Duration(phase * float64(c.Interval))
 	switch b.Status().State {
 	case Down:
 		first = min(first, c.FastInterval)
@@ -128,7 +94,7 @@ func (c *Checker) watch(ctx context.Context, b *Backend, first time.Duration) {
 		}
 		r := c.probeInLane(ctx, b)
 		if ctx.Err() != nil {
-			return // the probe was cut off: its outcome says nothing
+			return // the probe was cut off: its outcome means nothing
 		}
 		c.Pool.record(max(c.Rise, 1), max(c.Fall, 1), r)
 		warm.Reset(0)
@@ -176,16 +142,4 @@ func (c *Checker) probe(ctx context.Context, b *Backend) (r result) {
 		r.err = fmt.Errorf("no answer within %s: %w", c.Timeout, r.err)
 	}
 	return r
-}
-
-// sleep reports whether the time passed before the context was done.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

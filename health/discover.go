@@ -3,8 +3,10 @@ package health
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +19,9 @@ const lookupTimeout = 5 * time.Second
 // been answered, unless Discoverer.Interval is shorter.
 const unresolvedInterval = time.Second
 
-// Discoverer keeps a pool's backends as a list says, in which some stand for
-// themselves and some are found by a name. The last good answer for a name holds
-// until there is another. Its exported fields are set before use.
+// Discoverer keeps a pool's backends as a list has them, in which some entries are
+// backends and others names whose addresses are. The last good answer for a name
+// holds until there is another. Its exported fields are set before use.
 type Discoverer struct {
 	Pool *Pool
 	// Resolver looks names up. If nil, it is the system's.
@@ -27,19 +29,19 @@ type Discoverer struct {
 	// Interval is the time between two lookups of a name; each pause is up to a tenth
 	// shorter. It must be positive.
 	Interval time.Duration
-	// Logger takes failures, once until something else happens. It may be nil.
+	// Logger receives a failure once, until the result is another. It may be nil.
 	Logger *slog.Logger
 
 	lookups [numLookupResults]atomic.Uint64
 
 	once     sync.Once
-	changedc chan struct{} // tells Run that the list changed
+	changedc chan struct{} // wakes Run when the list changes
 
 	replacing sync.Mutex // held by Replace, so that lists come one after the other
 
 	mu      sync.Mutex
 	entries []Entry
-	names   map[string]*lookedUp // by the pattern's Addr
+	byName  map[string]*lookedUp // by the pattern's Addr
 }
 
 // lookedUp is a name that is looked up.
@@ -52,7 +54,7 @@ type lookedUp struct {
 	answered bool         // there was a good one
 }
 
-// Lookups returns how many lookups went that way.
+// Lookups returns the number of DNS lookups with this result.
 func (d *Discoverer) Lookups(r LookupResult) uint64 { return d.lookups[r].Load() }
 
 // Entries returns the list, which must not be changed.
@@ -75,13 +77,10 @@ func (d *Discoverer) Replace(ctx context.Context, entries []Entry) {
 	}
 	wg.Wait()
 	d.mu.Lock()
-	d.entries, d.names = entries, names
+	d.entries, d.byName = entries, names
 	d.publishLocked()
 	d.mu.Unlock()
-	select {
-	case d.changed() <- struct{}{}:
-	default: // Run has yet to look
-	}
+	wake(d.changed())
 }
 
 // namesOf returns the names in a list, and those of them that are new.
@@ -90,11 +89,11 @@ func (d *Discoverer) namesOf(entries []Entry) (names map[string]*lookedUp, fresh
 	defer d.mu.Unlock()
 	names = map[string]*lookedUp{}
 	for _, e := range entries {
-		key := e.Backend.Addr
-		if !e.Found() || names[key] != nil {
+		key := e.Spec.Addr
+		if !e.FromDNS() || names[key] != nil {
 			continue
 		}
-		n := d.names[key]
+		n := d.byName[key]
 		if n == nil {
 			n = &lookedUp{entry: e}
 			fresh = append(fresh, n)
@@ -112,42 +111,17 @@ func (d *Discoverer) changed() chan struct{} {
 // Run looks the names up until the context is done, each on a schedule of its
 // own, and returns when the last lookup has ended.
 func (d *Discoverer) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	watched := map[*lookedUp]context.CancelFunc{}
-	for {
-		d.watchAll(ctx, watched, &wg)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-d.changed():
-		}
-	}
+	return schedules[*lookedUp]{list: d.names, changedc: d.changed(), run: d.watch}.follow(ctx)
 }
 
-// watchAll starts a watch of each name that has none, and ends those of names
-// that left the list.
-func (d *Discoverer) watchAll(ctx context.Context, watched map[*lookedUp]context.CancelFunc, wg *sync.WaitGroup) {
+// names returns the names that are looked up.
+func (d *Discoverer) names() []*lookedUp {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	present := map[*lookedUp]bool{}
-	for _, n := range d.names {
-		present[n] = true
-		if watched[n] == nil {
-			mine, cancel := context.WithCancel(ctx)
-			watched[n] = cancel
-			wg.Go(func() { d.watch(mine, n) })
-		}
-	}
-	for n, cancel := range watched {
-		if !present[n] {
-			cancel()
-			delete(watched, n)
-		}
-	}
+	return slices.Collect(maps.Values(d.byName))
 }
 
-func (d *Discoverer) watch(ctx context.Context, n *lookedUp) {
+func (d *Discoverer) watch(ctx context.Context, n *lookedUp, _ float64) {
 	for sleep(ctx, d.pause(n)) {
 		if d.lookUp(ctx, n) {
 			d.mu.Lock()
@@ -181,7 +155,7 @@ func (d *Discoverer) lookUp(ctx context.Context, n *lookedUp) bool {
 	d.mu.Unlock()
 	answer, err := n.entry.ask(bounded, resolver, last)
 	if err != nil && context.Cause(ctx) == context.Canceled {
-		return false // cut off: the outcome says nothing
+		return false // cut off: the outcome means nothing
 	}
 	d.lookups[lookupResult(err)].Add(1)
 	d.mu.Lock()
@@ -192,13 +166,13 @@ func (d *Discoverer) lookUp(ctx context.Context, n *lookedUp) bool {
 	return err == nil
 }
 
-// logLocked says that lookups fail, or no longer do, or fail for another reason.
+// logLocked logs that lookups fail, or no longer do, or fail for another reason.
 func (d *Discoverer) logLocked(n *lookedUp, err error) {
 	result := lookupResult(err)
 	if d.Logger == nil || result == n.result {
 		return
 	}
-	name := n.entry.Backend.Addr
+	name := n.entry.Spec.Addr
 	if err == nil {
 		d.Logger.Info("lookup recovered", "name", name)
 		return
@@ -209,10 +183,10 @@ func (d *Discoverer) logLocked(n *lookedUp, err error) {
 	d.Logger.Warn("lookup", "name", name, "result", result.String(), "kept", len(n.answer.backends(n.entry)), "err", err)
 }
 
-// publishLocked gives the pool the backends of the list. The first entry that has
-// an address wins it.
+// publishLocked makes the backends of the list the pool's. The first entry with an
+// address takes precedence.
 func (d *Discoverer) publishLocked() {
-	var all []*Backend
+	var all []Spec
 	seen := map[string]bool{}
 	for _, e := range d.entries {
 		for _, b := range d.backendsLocked(e) {
@@ -225,9 +199,9 @@ func (d *Discoverer) publishLocked() {
 	d.Pool.Replace(all)
 }
 
-func (d *Discoverer) backendsLocked(e Entry) []*Backend {
-	if e.Found() {
-		return d.names[e.Backend.Addr].answer.backends(e)
+func (d *Discoverer) backendsLocked(e Entry) []Spec {
+	if e.FromDNS() {
+		return d.byName[e.Spec.Addr].answer.backends(e)
 	}
-	return []*Backend{e.Backend}
+	return []Spec{e.Spec}
 }

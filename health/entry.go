@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Entry is one entry of a backend list: a backend, or a name that backends are
-// found by.
+// Entry is one entry of a backend list: a backend, or a name whose addresses in DNS
+// are backends.
 type Entry struct {
-	// Backend is the entry's backend. Where backends are found it is their pattern:
-	// its Addr is the name with its scheme, and its options are theirs. A pattern's
-	// Weight is 0 if the entry does not say.
-	Backend *Backend
+	// Spec is the entry's backend. For a name it is the pattern of its backends: Addr
+	// is the name with its scheme, and the options are theirs. A pattern's Weight is
+	// 0 if the entry has none.
+	Spec Spec
 
 	kind entryKind
 	name string // the host or the service
@@ -27,16 +27,16 @@ const (
 	service           // srv://: hosts and ports of a service (RFC 2782)
 )
 
-// Found reports whether the entry stands for backends that are found.
-func (e Entry) Found() bool { return e.kind != static }
+// FromDNS reports whether the entry's backends come from DNS.
+func (e Entry) FromDNS() bool { return e.kind != static }
 
-// ParseEntry reads one entry of a backend list: what ParseBackend reads, or a name
-// with the options of those found by it:
+// ParseEntry reads one entry of a backend list: what ParseSpec reads, or a name with
+// the options of its backends:
 //
 //	dns://web:80;max_conns=10
 //	srv://_postgresql._tcp.db.example
 //
-// The error says what was expected, and does not repeat s.
+// The error states what was expected, and does not repeat s.
 func ParseEntry(s string) (Entry, error) {
 	addr, options, _ := strings.Cut(s, ";")
 	addr = strings.TrimSpace(addr)
@@ -53,15 +53,14 @@ func ParseEntry(s string) (Entry, error) {
 		e.kind, e.name = service, rest
 		err = checkService(rest)
 	default:
-		e.Backend, err = ParseBackend(s)
+		e.Spec, err = ParseSpec(s)
 		return e, err
 	}
 	if err != nil {
 		return Entry{}, err
 	}
-	e.Backend = NewBackend(scheme + "://" + rest)
-	e.Backend.Weight = 0
-	return e, e.Backend.setOptions(options)
+	e.Spec.Addr = scheme + "://" + rest
+	return e, e.Spec.setOptions(options)
 }
 
 func parseHost(s string) (name, port string, err error) {
@@ -81,19 +80,19 @@ func checkService(name string) error {
 
 // String returns the entry of a backend list that ParseEntry reads.
 func (e Entry) String() string {
-	if e.Found() && e.Backend.Weight == 1 {
-		return e.Backend.String() + ";weight=1" // it outweighs that of an SRV record
+	if e.FromDNS() && e.Spec.Weight == 1 {
+		return e.Spec.String() + ";weight=1" // it takes precedence over an SRV record's
 	}
-	return e.Backend.String()
+	return e.Spec.String()
 }
 
-// at returns a backend that was found at an address, by the name of a host.
-func (e Entry) at(addr, name string, weight int, backup bool) *Backend {
-	b := NewBackend(addr)
-	b.name = name
-	b.Weight, b.MaxConns, b.Backup = max(e.Backend.Weight, 1), e.Backend.MaxConns, e.Backend.Backup || backup
-	if e.Backend.Weight == 0 {
-		b.Weight = weight
+// backend returns the spec of a backend that DNS returned for a host: an address, and
+// what an SRV record has besides.
+func (e Entry) backend(addr, host string, weight int, backup bool) Spec {
+	s := e.Spec
+	s.Addr, s.Host, s.Backup = addr, host, s.Backup || backup
+	if s.Weight == 0 {
+		s.Weight = weight
 	}
-	return b
+	return s
 }

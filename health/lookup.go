@@ -138,7 +138,7 @@ func notFound(err error) bool {
 	return errors.As(err, &dns) && dns.IsNotFound
 }
 
-// LookupResult says how a lookup went.
+// LookupResult is the result of a lookup.
 type LookupResult uint8
 
 // The results of a lookup.
@@ -153,7 +153,7 @@ const (
 // LookupResults are all results of a lookup.
 var LookupResults = [numLookupResults]LookupResult{LookupOK, LookupNotFound, LookupTimeout, LookupError}
 
-// String returns the result's word as it stands in metrics.
+// String returns the result's word as metrics have it.
 func (r LookupResult) String() string {
 	return [...]string{"ok", "not_found", "timeout", "error"}[r]
 }

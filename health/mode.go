@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Mode says what the operator wants of a backend, beside what its probes say.
+// Mode is what the operator wants of a backend, whatever its probes find.
 type Mode uint8
 
 // The modes of a backend.
@@ -14,13 +14,13 @@ const (
 	ModeReady Mode = iota
 	// ModeDrain gives it no new turns; its connections go on.
 	ModeDrain
-	// ModeDown counts as down, whatever its probes say.
+	// ModeDown counts as down, whatever its probes find.
 	ModeDown
 )
 
 var modeNames = [...]string{"ready", "drain", "down"}
 
-// String returns the mode's word as it stands in logs.
+// String returns the mode's word as logs have it.
 func (m Mode) String() string { return modeNames[m] }
 
 // ParseMode reads a mode's word.
@@ -46,65 +46,42 @@ func (b *Backend) Down() bool { return b.Status().State == Down || b.Mode() == M
 // takesTraffic reports whether the backend may have new turns.
 func (b *Backend) takesTraffic() bool { return b.Status().State == Up && b.Mode() == ModeReady }
 
-// CurrentWeight returns the weight that the operator gave the backend, or else its
-// own.
+// CurrentWeight returns the weight that the operator gave the backend, or else that
+// of the list.
 func (b *Backend) CurrentWeight() int {
-	if w := b.given.Load(); w > 0 {
+	if w := b.override.Load(); w > 0 {
 		return int(w)
 	}
-	return b.Weight
+	return b.spec.Load().Weight
 }
 
-// steered reports whether the operator has said something of the backend that holds.
-func (b *Backend) steered() bool { return b.Mode() != ModeReady || b.given.Load() != 0 }
+// overridden reports whether the operator's mode or weight holds for the backend.
+func (b *Backend) overridden() bool { return b.Mode() != ModeReady || b.override.Load() != 0 }
 
-// Find returns the pool's backend at that address, or nil.
-func (p *Pool) Find(addr string) *Backend {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, b := range p.backends {
-		if b.Addr == addr {
-			return b
-		}
-	}
-	return nil
-}
-
-// SetMode makes the backend's mode this one. It holds for the address until it is
-// changed, also while the address is not in the list.
+// SetMode changes the backend's mode. It holds for the address until it is changed,
+// also while the address is not in the list.
 func (p *Pool) SetMode(b *Backend, m Mode) {
-	if p.setMode(b, m) && p.OnDown != nil {
-		p.OnDown(b)
-	}
+	p.change(func() []Transition {
+		was, wasDown := b.Mode(), b.Down()
+		if was == m {
+			return nil
+		}
+		b.mode.Store(uint32(m))
+		if was == ModeDown && p.SlowStart > 0 && !p.unprobed {
+			b.restart()
+		}
+		p.publishLocked()
+		return []Transition{{Kind: ModeChanged, Backend: b, Mode: m, WasMode: was, WentDown: b.Down() && !wasDown}}
+	})
 }
 
-// setMode reports whether a backend that was up is down now.
-func (p *Pool) setMode(b *Backend, m Mode) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old, up := b.Mode(), !b.Down()
-	if old == m {
-		return false
+// restart begins the growth of the weight of a backend that the operator has
+// brought back: it may have been started anew while it was down.
+func (b *Backend) restart() {
+	if b.Status().State == Up {
+		b.recovered = time.Now()
+		b.Suspect() // the checker lets weights grow after each probe
 	}
-	b.mode.Store(uint32(m))
-	if old == ModeDown {
-		p.recoverLocked(b)
-	}
-	if p.Logger != nil {
-		p.Logger.Info("backend mode", "backend", b.Addr, "mode", m.String(), "was", old.String())
-	}
-	p.publishLocked()
-	return up && b.Down()
-}
-
-// recoverLocked begins the growth of the weight of a backend that the operator has
-// brought back: it was as if down, and may have been started anew.
-func (p *Pool) recoverLocked(b *Backend) {
-	if p.SlowStart <= 0 || p.unprobed || b.Status().State != Up {
-		return
-	}
-	b.recovered = time.Now()
-	b.Suspect() // with each probe begins who takes care of the growth
 }
 
 // SetWeight gives the backend another weight, 1 to MaxWeight. It holds for the
@@ -113,12 +90,14 @@ func (p *Pool) SetWeight(b *Backend, weight int) error {
 	if weight < 1 || weight > MaxWeight {
 		return fmt.Errorf("weight %d: expected a whole number from 1 to %d", weight, MaxWeight)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if old := b.CurrentWeight(); old != weight && p.Logger != nil {
-		p.Logger.Info("backend weight", "backend", b.Addr, "weight", weight, "was", old)
-	}
-	b.given.Store(int32(weight))
-	p.layOutLocked()
+	p.change(func() []Transition {
+		was := b.CurrentWeight()
+		b.override.Store(int32(weight))
+		p.publishLocked()
+		if was == weight {
+			return nil
+		}
+		return []Transition{{Kind: WeightChanged, Backend: b, Weight: weight, WasWeight: was}}
+	})
 	return nil
 }

@@ -99,7 +99,7 @@ func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
 		b.remember(host, tcp.AddrPort().Addr(), trafficPort)
 	}
 	if v.TLS {
-		return handshake(ctx, conn, cmp.Or(b.name, host))
+		return handshake(ctx, conn, cmp.Or(b.Spec().Host, host))
 	}
 	return conn, nil
 }

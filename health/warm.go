@@ -10,14 +10,14 @@ const (
 	warmSlots = 1 << 16
 )
 
-// weighLocked returns these backends with the weights that they have now. While
-// one of them recovers all weights are multiplied, so that it can have a fraction.
-func (p *Pool) weighLocked(backends []*Backend) []member {
-	now := time.Now()
+// weigh returns these backends with the weights that they have now. While one of
+// them recovers all weights are multiplied, so that it can have a fraction. It is
+// called with Pool.mu held.
+func weigh(backends []*Backend, slowStart time.Duration, now time.Time) []member {
 	total, warm := 0, true
 	for _, b := range backends {
 		total += b.CurrentWeight()
-		warm = warm && p.warmthLocked(b, now) == warmSteps
+		warm = warm && b.warmth(slowStart, now) == warmSteps
 	}
 	scale := 1
 	if !warm {
@@ -25,24 +25,24 @@ func (p *Pool) weighLocked(backends []*Backend) []member {
 	}
 	members := make([]member, 0, len(backends))
 	for _, b := range backends {
-		weight := b.CurrentWeight() * scale * p.warmthLocked(b, now) / warmSteps
+		weight := b.CurrentWeight() * scale * b.warmth(slowStart, now) / warmSteps
 		members = append(members, member{b, max(weight, 1)})
 	}
 	return members
 }
 
-// warmthLocked returns how many of warmSteps the backend has come since it
-// recovered, at least one.
-func (p *Pool) warmthLocked(b *Backend, now time.Time) int {
+// warmth returns how many of warmSteps the backend has done since it recovered, at
+// least one.
+func (b *Backend) warmth(slowStart time.Duration, now time.Time) int {
 	since := now.Sub(b.recovered)
-	if p.SlowStart <= 0 || since >= p.SlowStart {
+	if slowStart <= 0 || since >= slowStart {
 		return warmSteps
 	}
-	return 1 + int(float64(since)/float64(p.SlowStart)*(warmSteps-1))
+	return 1 + int(float64(since)/float64(slowStart)*(warmSteps-1))
 }
 
 // warm gives recovering backends the weights that they should have by now. It
-// returns the time until that backend's next step, or zero if it has its weight.
+// returns the time until b's next step, or zero if b has its full weight.
 func (p *Pool) warm(b *Backend) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,7 +50,7 @@ func (p *Pool) warm(b *Backend) time.Duration {
 	if b.recovered.IsZero() || b.Status().State != Up {
 		return 0
 	}
-	p.layOutLocked()
+	p.publishLocked()
 	if left <= 0 {
 		b.recovered = time.Time{}
 		return 0

@@ -1,0 +1,109 @@
+package health
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// MaxWeight is the largest weight of a backend: the ring holds a slot per unit
+// of weight, so it bounds the ring's size.
+const MaxWeight = 256
+
+// Spec is what a backend list says of one backend. It is a value: a Backend that
+// gets other options gets another Spec.
+type Spec struct {
+	// Addr is what to dial, as host:port or unix:/path. It names the backend in
+	// logs, metrics and responses, and is unique in a Pool.
+	Addr string
+	// Weight is the backend's share of the turns, 1 to MaxWeight. Zero means 1.
+	Weight int
+	// MaxConns is how many connections and requests the backend may have at once;
+	// turns beyond go to others. Zero is no limit.
+	MaxConns int64
+	// Backup keeps the backend from taking traffic while one that is no backup is up.
+	Backup bool
+	// Host is the name under which DNS returned Addr, for the server name of TLS. It
+	// is empty if Addr is as the list has it.
+	Host string
+}
+
+// ParseSpec reads one entry of a backend list: host:port, with http:// or tcp:// in
+// front accepted, or unix:/path, followed by options set off by semicolons:
+//
+//	db1:5432;weight=3;max_conns=100;backup
+//
+// The error states what was expected, and does not repeat s.
+func ParseSpec(s string) (Spec, error) {
+	addr, options, _ := strings.Cut(s, ";")
+	addr, err := parseAddr(strings.TrimSpace(addr))
+	if err != nil {
+		return Spec{}, err
+	}
+	spec := Spec{Addr: addr, Weight: 1}
+	if err := spec.setOptions(options); err != nil {
+		return Spec{}, err
+	}
+	return spec, nil
+}
+
+// Backend returns a new backend with these options.
+func (s Spec) Backend() *Backend {
+	b := &Backend{Addr: s.Addr, id: hashString(s.Addr), suspectc: make(chan struct{}, 1)}
+	b.setSpec(s)
+	b.status.Store(&Status{})
+	return b
+}
+
+func (s *Spec) setOptions(options string) error {
+	for option := range strings.SplitSeq(options, ";") {
+		if err := s.setOption(strings.TrimSpace(option)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Spec) setOption(option string) error {
+	name, value, _ := strings.Cut(option, "=")
+	switch name {
+	case "":
+		return nil
+	case "backup":
+		if option != name {
+			return fmt.Errorf("option %s: expected backup without a value", option)
+		}
+		s.Backup = true
+		return nil
+	case "weight":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > MaxWeight {
+			return fmt.Errorf("option weight=%s: expected a whole number from 1 to %d", value, MaxWeight)
+		}
+		s.Weight = n
+		return nil
+	case "max_conns":
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 1 {
+			return fmt.Errorf("option max_conns=%s: expected a whole number from 1", value)
+		}
+		s.MaxConns = n
+		return nil
+	}
+	return fmt.Errorf("unknown option %q, expected weight=N, max_conns=N or backup", name)
+}
+
+// String returns the entry of a backend list that ParseSpec reads.
+func (s Spec) String() string {
+	text := s.Addr
+	if s.Weight > 1 {
+		text += fmt.Sprintf(";weight=%d", s.Weight)
+	}
+	if s.MaxConns != 0 {
+		text += fmt.Sprintf(";max_conns=%d", s.MaxConns)
+	}
+	if s.Backup {
+		text += ";backup"
+	}
+	return text
+}
