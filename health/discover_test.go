@@ -59,7 +59,7 @@ func discover(t *testing.T, z *zone, list string) *discovery {
 	d := &discovery{t: t, zone: z, log: log, Discoverer: &Discoverer{
 		Pool: NewPool(), Resolver: DNSServer(z.addr), Interval: 20 * time.Millisecond, Logger: logger,
 	}}
-	d.Pool.Logger = logger
+	logTo(d.Pool, log)
 	d.Pool.MarkAllUp()
 	d.Discoverer.Replace(t.Context(), parseEntries(t, list))
 	return d
@@ -189,7 +189,7 @@ func TestDiscoverSilentServer(t *testing.T) {
 	z.change(func() { z.silent = true })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	d.lookUp(ctx, d.names["dns://web.test:80"])
+	d.lookUp(ctx, d.byName["dns://web.test:80"])
 	if got := d.list(); got != "10.0.0.1:80" || d.Lookups(LookupTimeout) != 1 {
 		t.Errorf("%q after %d lookups timed out", got, d.Lookups(LookupTimeout))
 	}
@@ -253,14 +253,14 @@ func TestSRVWeights(t *testing.T) {
 		z.set(t, records...)
 		var got []int
 		for _, b := range discover(t, z, "srv://_a._tcp.test").Pool.Backends() {
-			got = append(got, b.Weight)
+			got = append(got, b.Spec().Weight)
 		}
 		if fmt.Sprint(got) != tt.want {
 			t.Errorf("weights %s: %v, want %s", tt.records, got, tt.want)
 		}
 		for _, b := range discover(t, z, "srv://_a._tcp.test;weight=2").Pool.Backends() {
-			if b.Weight != 2 {
-				t.Errorf("the entry's weight is 2, got %d", b.Weight)
+			if w := b.Spec().Weight; w != 2 {
+				t.Errorf("the entry's weight is 2, got %d", w)
 			}
 		}
 	}
@@ -336,7 +336,7 @@ func FuzzParseEntry(f *testing.F) {
 			return
 		}
 		again, err := ParseEntry(e.String())
-		if err != nil || again.String() != e.String() || again.Found() != e.Found() {
+		if err != nil || again.String() != e.String() || again.FromDNS() != e.FromDNS() {
 			t.Errorf("%q parses to %q, which does not parse to itself: %v", s, e, err)
 		}
 	})

@@ -1,30 +1,44 @@
-// Package health knows which backends may take traffic, and whose turn it is.
+// Package health decides which backends may take traffic, and which one is next.
 //
-//	a, _ := health.ParseBackend("127.0.0.1:8001")
-//	b, _ := health.ParseBackend("127.0.0.1:8002;weight=3")
-//	pool := health.NewPool(a, b)
-//	checker := &health.Checker{Pool: pool, Probe: health.TCPProbe(health.Via{})}
+//	pool := health.NewPool(health.NewBackend("127.0.0.1:8001"), health.NewBackend("127.0.0.1:8002"))
+//	pool.OnTransition = (&health.Reporter{Pool: pool, Logger: logger}).Report
+//	checker := &health.Checker{Pool: pool, Probe: health.TCPProbe(health.Via{}), ...}
 //	checker.CheckAll(ctx) // decides the first state of every backend
 //	go checker.Run(ctx)
 //
 //	turn := pool.Turn()
-//	for be := turn.Next(); be != nil; be = turn.Next() {
-//		conn, err := dialer.Dial(ctx, be)
+//	for b := turn.Next(); b != nil; b = turn.Next() {
+//		conn, err := dialer.Dial(ctx, b)
 //		if err != nil {
-//			be.Release()
+//			b.Release()
 //			continue // another backend, without a second ticket
 //		}
 //		...
-//		be.Release()
+//		b.Release()
 //	}
+//
+// The package's Example runs.
 //
 // # Vocabulary
 //
-// A backend is one server that may take traffic. The pool holds them all. The
-// ring is the immutable layout of those that may take traffic now: a backend
-// stands in it once per unit of weight. A ticket is a number drawn from the one
-// counter that all frontends share; it says where in the ring a turn begins. The
-// policy says which of the ring's backends a turn takes. A probe asks one backend whether it works.
+// A backend is one server that may take traffic: one [Backend] for an address, for as
+// long as the address is in use. Its [Spec] is what the list has for it (weight, limit,
+// backup), an immutable value that a new list replaces. An [Entry] of a list is a
+// backend, or a name whose addresses in DNS are backends, which a [Discoverer] looks
+// up.
 //
-// The package does not move bytes and does not listen.
+// The [Pool] holds the backends. The ring is the immutable layout of those that may
+// take traffic now: a backend is in it once per unit of weight. A ticket is a number
+// drawn from the one counter that all frontends share; it is the place in the ring at
+// which a turn begins. The [Policy] chooses the backend of a [Turn] from the ring.
+//
+// A probe asks one backend whether it works, on the schedule of a [Checker]; its
+// result decides whether the backend is up. A mode is what the operator wants of a
+// backend, whatever its probes find. Each change is a [Transition], which a
+// [Reporter] logs.
+//
+// # What it does not do
+//
+// The package does not move bytes and does not listen. It opens no connections but
+// those of probes and lookups.
 package health

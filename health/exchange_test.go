@@ -130,7 +130,7 @@ func TestTLSProbes(t *testing.T) {
 		t.Errorf("the server was named %q, want localhost: %v", named, err)
 	}
 	found := answer{hosts: map[string]addresses{"web.example": {v4: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}}}
-	web := found.backends(Entry{Backend: NewBackend(""), kind: host, name: "web.example", port: port})[0]
+	web := found.backends(Entry{kind: host, name: "web.example", port: port})[0].Backend()
 	if err := HTTPProbe("/", is204, via)(t.Context(), web); err != nil || named != "web.example" {
 		t.Errorf("a server that was found by its name was named %q: %v", named, err)
 	}

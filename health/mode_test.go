@@ -53,32 +53,36 @@ func TestModeOutlastsProbes(t *testing.T) {
 	}
 }
 
-// Pins that OnDown hears once of a backend that goes down, whoever says so.
-func TestModeDownIsTold(t *testing.T) {
-	p, told := upPool(t, 1, 1), 0
-	p.OnDown = func(*Backend) { told++ }
+// Pins that a backend that goes down is reported once, by the operator or its probes.
+func TestModeDownIsReported(t *testing.T) {
+	p, reported := upPool(t, 1, 1), 0
+	p.OnTransition = func(t Transition) {
+		if t.WentDown {
+			reported++
+		}
+	}
 	a := p.Find("a:1")
 	p.SetMode(a, ModeDrain)
-	if told != 0 {
-		t.Error("told of a drain")
+	if reported != 0 {
+		t.Error("a drain was reported as down")
 	}
 	p.SetMode(a, ModeDown)
 	p.SetMode(a, ModeDown)
 	p.record(1, 1, probed(p, 0, errors.New("bad")))
-	if told != 1 {
-		t.Errorf("told %d times, want once", told)
+	if reported != 1 {
+		t.Errorf("reported %d times, want once", reported)
 	}
 	p.SetMode(a, ModeReady)
 	p.SetMode(a, ModeDown)
-	if told != 1 {
-		t.Error("told of a backend that was down already")
+	if reported != 1 {
+		t.Error("a backend that was down already was reported")
 	}
 }
 
 // Pins that the operator's weight counts at once, survives the list being taken
 // again, and yields to a list that says another one.
 func TestSetWeight(t *testing.T) {
-	p := NewPool(parse(t, "a:1,b:1")...)
+	p := newPool(t, "a:1,b:1")
 	p.MarkAllUp()
 	if err := p.SetWeight(p.Find("a:1"), 3); err != nil {
 		t.Fatal(err)
@@ -110,7 +114,7 @@ func TestSetWeight(t *testing.T) {
 // Pins that what the operator has said of an address outlasts its leaving the list,
 // as one that is drained may leave DNS and return, and that nothing else of it does.
 func TestSteeringOutlastsTheList(t *testing.T) {
-	p := NewPool(parse(t, "a:1,b:1")...)
+	p := newPool(t, "a:1,b:1")
 	p.MarkAllUp()
 	p.SetMode(p.Find("a:1"), ModeDrain)
 	if err := p.SetWeight(p.Find("b:1"), 3); err != nil {
@@ -131,14 +135,14 @@ func TestSteeringOutlastsTheList(t *testing.T) {
 	}
 	p.SetMode(p.Find("a:1"), ModeReady)
 	p.Replace(parse(t, "c:1"))
-	if n := len(p.departed); n != 0 {
+	if n := len(p.roster.departed); n != 0 {
 		t.Errorf("%d are remembered of which nothing is said", n)
 	}
 }
 
 // Pins what the counters of probes count.
 func TestChecksAreCounted(t *testing.T) {
-	p := NewPool(parse(t, "a:1")...)
+	p := newPool(t, "a:1")
 	bad, local := errors.New("bad"), &DialError{Reason: NoFD, Err: errors.New("none left")}
 	for _, err := range []error{nil, bad, bad, local, nil, nil} {
 		p.record(1, 2, probed(p, 0, err))

@@ -14,9 +14,8 @@ var policies = []Policy{RoundRobin, LeastConn, Random2, SourceHash}
 func fleet(n int, weights ...int) []*Backend {
 	var bs []*Backend
 	for i := range n {
-		b := NewBackend(fmt.Sprintf("10.1.%d.%d:80", i/256, i%256))
-		b.Weight = weights[i%len(weights)]
-		bs = append(bs, b)
+		addr := fmt.Sprintf("10.1.%d.%d:80", i/256, i%256)
+		bs = append(bs, Spec{Addr: addr, Weight: weights[i%len(weights)]}.Backend())
 	}
 	return bs
 }
@@ -26,6 +25,22 @@ func poolOf(p Policy, bs ...*Backend) *Pool {
 	pool.Balance = p
 	pool.MarkAllUp()
 	return pool
+}
+
+// limit gives a backend another max_conns.
+func limit(b *Backend, maxConns int64) {
+	s := b.Spec()
+	s.MaxConns = maxConns
+	b.setSpec(s)
+}
+
+// backup makes these backends backups.
+func backup(bs ...*Backend) {
+	for _, b := range bs {
+		s := b.Spec()
+		s.Backup = true
+		b.setSpec(s)
+	}
 }
 
 // client returns the i-th of many client addresses.
@@ -61,9 +76,9 @@ func TestPoliciesKeepToTheWeights(t *testing.T) {
 					total += w
 				}
 				for _, b := range bs {
-					want := float64(turns*b.Weight) / float64(total)
+					want := float64(turns*b.CurrentWeight()) / float64(total)
 					if off := math.Abs(float64(b.Total())/want - 1); off > 0.1 {
-						t.Errorf("weight %d got %d turns, want %.0f", b.Weight, b.Total(), want)
+						t.Errorf("weight %d got %d turns, want %.0f", b.CurrentWeight(), b.Total(), want)
 					}
 				}
 			})
@@ -79,8 +94,8 @@ func TestRoundRobinIsExact(t *testing.T) {
 		chosen(t, pool, i)
 	}
 	for _, b := range bs {
-		if b.Total() != uint64(7*b.Weight) {
-			t.Errorf("weight %d got %d turns of 7 rounds", b.Weight, b.Total())
+		if b.Total() != uint64(7*b.CurrentWeight()) {
+			t.Errorf("weight %d got %d turns of 7 rounds", b.CurrentWeight(), b.Total())
 		}
 	}
 }
@@ -101,7 +116,7 @@ func TestLeastConnLevels(t *testing.T) {
 			for i, want := range []float64{200, 100, 100} {
 				got := float64(bs[i].Active())
 				if p == LeastConn && math.Abs(got-want) > 1 || math.Abs(got-want) > 12 {
-					t.Errorf("weight %d has %v connections, want %v", bs[i].Weight, got, want)
+					t.Errorf("weight %d has %v connections, want %v", bs[i].CurrentWeight(), got, want)
 				}
 			}
 		})
@@ -236,7 +251,7 @@ func TestPoliciesOverflow(t *testing.T) {
 	for _, p := range policies {
 		bs := fleet(3, 1)
 		for i, b := range bs {
-			b.MaxConns = int64(i + 1)
+			limit(b, int64(i+1))
 		}
 		pool := poolOf(p, bs...)
 		for i := range 6 {
@@ -250,8 +265,8 @@ func TestPoliciesOverflow(t *testing.T) {
 			t.Errorf("%s: %s has more than it may", p, b.Addr)
 		}
 		for _, b := range bs {
-			if b.Active() != b.MaxConns {
-				t.Errorf("%s: %d connections of %d", p, b.Active(), b.MaxConns)
+			if most := b.Spec().MaxConns; b.Active() != most {
+				t.Errorf("%s: %d connections of %d", p, b.Active(), most)
 			}
 		}
 	}
@@ -260,14 +275,15 @@ func TestPoliciesOverflow(t *testing.T) {
 func TestBackupOnlyWhenNothingElseIsUp(t *testing.T) {
 	for _, p := range policies {
 		bs := backends(1, 1, 1, 1)
-		bs[0].Backup, bs[3].Backup = true, true
+		backup(bs[0], bs[3])
 		pool := poolOf(p, bs...)
 		for i := range 100 {
-			if b := chosen(t, pool, i); b.Backup {
+			if b := chosen(t, pool, i); b.Spec().Backup {
 				t.Fatalf("%s: the backup %s has a turn", p, b.Addr)
 			}
 		}
-		bs[1].MaxConns, bs[2].MaxConns = 1, 1
+		limit(bs[1], 1)
+		limit(bs[2], 1)
 		for range 2 {
 			turn := pool.TurnFor(client(1))
 			turn.Next()
@@ -279,7 +295,7 @@ func TestBackupOnlyWhenNothingElseIsUp(t *testing.T) {
 		bad := fmt.Errorf("gone")
 		pool.record(1, 1, probed(pool, 1, bad), probed(pool, 2, bad))
 		for i := range 100 {
-			if b := chosen(t, pool, i); !b.Backup {
+			if b := chosen(t, pool, i); !b.Spec().Backup {
 				t.Fatalf("%s: %s is down", p, b.Addr)
 			}
 		}
@@ -295,7 +311,7 @@ func TestBackupOnlyWhenNothingElseIsUp(t *testing.T) {
 // though no probe has noticed yet.
 func TestBackupAfterFailedDials(t *testing.T) {
 	bs := backends(1, 1, 1)
-	bs[2].Backup = true
+	backup(bs[2])
 	pool := poolOf(RoundRobin, bs...)
 	turn := pool.Turn()
 	for _, want := range bs {
@@ -331,11 +347,10 @@ func FuzzPick(f *testing.F) {
 		var bs, tried []*Backend
 		open := 0
 		for i, x := range shape {
-			b := NewBackend(fmt.Sprintf("h%d:1", i))
-			b.Weight = 1 + int(x>>3)
+			b := Spec{Addr: fmt.Sprintf("h%d:1", i), Weight: 1 + int(x>>3)}.Backend()
 			switch x & 7 {
 			case 0:
-				b.MaxConns = 1
+				limit(b, 1)
 				b.acquire()
 			case 1:
 				tried = append(tried, b)

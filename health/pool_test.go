@@ -94,7 +94,7 @@ func TestRetryDrawsNoTicket(t *testing.T) {
 func TestMaxConnsOverflows(t *testing.T) {
 	p := upPool(t, 1, 1, 1)
 	full := p.Backends()[0]
-	full.MaxConns = 1
+	limit(full, 1)
 	var held []*Backend
 	for range 7 {
 		turn := p.Turn()
@@ -107,7 +107,7 @@ func TestMaxConnsOverflows(t *testing.T) {
 		b.Release()
 	}
 	for _, b := range p.Backends() {
-		b.MaxConns = 1
+		limit(b, 1)
 		turn := p.Turn()
 		turn.Next()
 	}
@@ -145,21 +145,4 @@ func make1s(n int) []int {
 		s[i] = 1
 	}
 	return s
-}
-
-func Example() {
-	a, _ := ParseBackend("127.0.0.1:8001;weight=2")
-	b, _ := ParseBackend("127.0.0.1:8002")
-	pool := NewPool(a, b)
-	pool.MarkAllUp()
-	for range 3 {
-		turn := pool.Turn()
-		be := turn.Next()
-		fmt.Println(be.Addr)
-		be.Release()
-	}
-	// Output:
-	// 127.0.0.1:8001
-	// 127.0.0.1:8002
-	// 127.0.0.1:8001
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"syscall"
@@ -14,6 +15,11 @@ import (
 
 func probed(p *Pool, i int, err error) result {
 	return result{backend: p.Backends()[i], err: err, started: time.Now()}
+}
+
+// logTo makes a reporter log the pool's transitions.
+func logTo(p *Pool, w io.Writer) {
+	p.OnTransition = (&Reporter{Pool: p, Logger: slog.New(slog.NewTextHandler(w, nil))}).Report
 }
 
 func TestRiseAndFall(t *testing.T) {
@@ -57,7 +63,7 @@ func TestLocalFailureKeepsTheState(t *testing.T) {
 func TestChangesAreLoggedOnce(t *testing.T) {
 	var buf bytes.Buffer
 	p := NewPool(backends(1, 1)...)
-	p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+	logTo(p, &buf)
 	p.record(1, 2, probed(p, 0, nil), probed(p, 1, nil))
 	bad := errors.New("status 500")
 	for range 4 {
@@ -90,7 +96,7 @@ func TestEmptyHealthySetIsNamedOnce(t *testing.T) {
 	} {
 		var buf bytes.Buffer
 		p := NewPool(tt.backends...)
-		p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+		logTo(p, &buf)
 		c := Checker{Pool: p, Probe: func(context.Context, *Backend) error { return bad }, Timeout: time.Minute}
 		c.CheckAll(t.Context())
 		for i := range tt.backends { // as if it had joined
@@ -110,7 +116,7 @@ func TestAlternatingBackendIsLoggedOnce(t *testing.T) {
 	for _, first := range []State{Up, Down} {
 		var buf bytes.Buffer
 		p := NewPool(backends(1)...)
-		p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+		logTo(p, &buf)
 		bad := errors.New("status 500")
 		outcomes := []error{nil, bad}
 		if first == Down {
@@ -136,11 +142,13 @@ func TestAlternatingBackendIsLoggedOnce(t *testing.T) {
 	}
 }
 
-func TestOnDown(t *testing.T) {
+func TestWentDown(t *testing.T) {
 	var fallen []string
 	p := NewPool(backends(1, 1)...)
-	p.OnDown = func(b *Backend) {
-		fallen = append(fallen, b.Addr)
+	p.OnTransition = func(t Transition) {
+		if t.WentDown {
+			fallen = append(fallen, t.Backend.Addr)
+		}
 		p.Backends() // the pool is not locked
 	}
 	bad := errors.New("bad")

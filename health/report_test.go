@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -20,7 +19,7 @@ func TestFlappingBackendIsToldOfNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buf bytes.Buffer
 		p := NewPool(backends(1)...)
-		p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+		logTo(p, &buf)
 		bad := errors.New("status 500")
 		const minutes, perMinute = 5, 600
 		p.record(1, 1, probed(p, 0, nil))
@@ -29,11 +28,11 @@ func TestFlappingBackendIsToldOfNowAndThen(t *testing.T) {
 			p.record(1, 1, probed(p, 0, []error{bad, nil}[i%2]))
 		}
 		lines := strings.Count(buf.String(), "\n")
-		if most := 2 * tellMost * (minutes + 1); lines > most || lines < minutes {
+		if most := 2 * maxLines * (minutes + 1); lines > most || lines < minutes {
 			t.Errorf("%d lines in %d minutes, want at most %d", lines, minutes, most)
 		}
 		p.record(1, 1, probed(p, 0, bad))
-		time.Sleep(tellPeriod)
+		time.Sleep(linePeriod)
 		buf.Reset()
 		p.record(1, 1, probed(p, 0, bad)) // no change, but there is something to tell
 		p.record(1, 1, probed(p, 0, bad))
@@ -51,13 +50,13 @@ func TestFlappingBackendIsToldOfNowAndThen(t *testing.T) {
 func TestFlappingLocalFailureIsToldOfNowAndThen(t *testing.T) {
 	var buf bytes.Buffer
 	p := upPool(t, 1)
-	p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+	logTo(p, &buf)
 	local := &DialError{Addr: "a:1", Reason: NoFD, Err: errors.New("too many open files")}
 	for i := range 1000 {
 		p.record(1, 1, probed(p, 0, []error{local, nil}[i%2]))
 	}
-	if n := strings.Count(buf.String(), "\n"); n > tellMost || n == 0 {
-		t.Errorf("%d lines, want at most %d:\n%s", n, tellMost, &buf)
+	if n := strings.Count(buf.String(), "\n"); n > maxLines || n == 0 {
+		t.Errorf("%d lines, want at most %d:\n%s", n, maxLines, &buf)
 	}
 }
 

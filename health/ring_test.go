@@ -11,9 +11,7 @@ import (
 func backends(weights ...int) []*Backend {
 	var bs []*Backend
 	for i, w := range weights {
-		b := NewBackend(string(rune('a'+i)) + ":1")
-		b.Weight = w
-		bs = append(bs, b)
+		bs = append(bs, Spec{Addr: string(rune('a'+i)) + ":1", Weight: w}.Backend())
 	}
 	return bs
 }
@@ -22,7 +20,7 @@ func backends(weights ...int) []*Backend {
 func ringOf(bs []*Backend) *ring {
 	var members []member
 	for _, b := range bs {
-		members = append(members, member{b, b.Weight})
+		members = append(members, member{b, b.CurrentWeight()})
 	}
 	return newRing(members)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -13,31 +12,41 @@ import (
 )
 
 // parse returns the backends of a list.
-func parse(t *testing.T, list string) []*Backend {
+func parse(t *testing.T, list string) []Spec {
 	t.Helper()
-	var bs []*Backend
+	var specs []Spec
 	for entry := range strings.SplitSeq(list, ",") {
-		b, err := ParseBackend(entry)
+		s, err := ParseSpec(entry)
 		if err != nil {
 			t.Fatal(err)
 		}
-		bs = append(bs, b)
+		specs = append(specs, s)
 	}
-	return bs
+	return specs
+}
+
+// newPool returns a pool of the backends of a list.
+func newPool(t *testing.T, list string) *Pool {
+	t.Helper()
+	var bs []*Backend
+	for _, s := range parse(t, list) {
+		bs = append(bs, s.Backend())
+	}
+	return NewPool(bs...)
 }
 
 // Pins that an address that stays keeps what is known of it, also with other
 // options, and that what it has counts against a new limit.
 func TestReplaceKeepsWhatStays(t *testing.T) {
-	p := NewPool(parse(t, "a:1,b:1")...)
+	p := newPool(t, "a:1,b:1")
 	p.record(1, 1, probed(p, 0, nil), probed(p, 1, errors.New("bad")))
 	turn := p.Turn()
 	held := turn.Next()
 	held.Count()
 	p.Replace(parse(t, "c:1,b:1,a:1;max_conns=1"))
 	bs := p.Backends()
-	if bs[2].Total() != 1 || bs[2].Active() != 1 || bs[2].Status().State != Up || bs[2].MaxConns != 1 {
-		t.Errorf("a: total %d, active %d, %s, max_conns %d", bs[2].Total(), bs[2].Active(), bs[2].Status().State, bs[2].MaxConns)
+	if bs[2].Total() != 1 || bs[2].Active() != 1 || bs[2].Status().State != Up || bs[2].Spec().MaxConns != 1 {
+		t.Errorf("a: total %d, active %d, %s, max_conns %d", bs[2].Total(), bs[2].Active(), bs[2].Status().State, bs[2].Spec().MaxConns)
 	}
 	if bs[1].Status().State != Down || bs[0].Status().State != Unknown {
 		t.Errorf("b is %s, c is %s", bs[1].Status().State, bs[0].Status().State)
@@ -51,10 +60,33 @@ func TestReplaceKeepsWhatStays(t *testing.T) {
 	}
 }
 
+// Pins that there is one Backend for an address, whatever its options: L7 keeps its
+// connections by it, and opened a second pool when it got another.
+func TestReplaceKeepsTheBackend(t *testing.T) {
+	p := newPool(t, "a:1,b:1")
+	p.record(1, 1, probed(p, 0, nil), probed(p, 1, nil))
+	before := p.Backends()
+	for _, list := range []string{"a:1;weight=3,b:1;max_conns=2", "b:1;backup,a:1", "a:1,b:1;weight=2"} {
+		p.Replace(parse(t, list))
+		for _, b := range before {
+			if p.Find(b.Addr) != b || !b.Up() {
+				t.Errorf("%s is another backend, or down, after %q", b.Addr, list)
+			}
+		}
+	}
+	turn := p.Turn()
+	held := turn.Next()
+	p.Replace(parse(t, "c:1"))
+	p.Replace(parse(t, "a:1;weight=5,b:1;weight=5"))
+	if p.Find(held.Addr) != held || held.Spec().Weight != 5 {
+		t.Errorf("%s came back with connections as another backend: %s", held, p.Find(held.Addr))
+	}
+}
+
 // Pins that what leaves gets no new turns while its connections go on, and that
 // these count when it comes back, as an unknown one.
 func TestReplaceLetsGo(t *testing.T) {
-	p := NewPool(parse(t, "a:1,b:1;max_conns=2")...)
+	p := newPool(t, "a:1,b:1;max_conns=2")
 	p.record(1, 1, probed(p, 0, nil), probed(p, 1, nil))
 	turn := p.Turn()
 	turn.Next().Release()
@@ -77,7 +109,7 @@ func TestReplaceLetsGo(t *testing.T) {
 	held.Release()
 	p.Replace(parse(t, "a:1"))
 	p.Replace(parse(t, "a:1,b:1"))
-	if n := p.Backends()[1].Total(); n != 0 || len(p.departed) != 0 {
+	if n := p.Backends()[1].Total(); n != 0 || len(p.roster.departed) != 0 {
 		t.Errorf("b left without connections and is remembered: total %d", n)
 	}
 }
@@ -85,7 +117,7 @@ func TestReplaceLetsGo(t *testing.T) {
 // Pins that a list replaced whole leaves no gap: those that left take turns until
 // the first of the new ones is known.
 func TestReplaceHandsOver(t *testing.T) {
-	p := NewPool(parse(t, "a:1,b:1")...)
+	p := newPool(t, "a:1,b:1")
 	p.record(1, 1, probed(p, 0, nil), probed(p, 1, errors.New("bad")))
 	p.Replace(parse(t, "c:1,d:1"))
 	if got := next(t, p); got != "a" {
@@ -109,7 +141,7 @@ func TestReplaceHandsOver(t *testing.T) {
 // Pins that a list of names that have not been found yet takes nothing away: a name
 // server that is gone during a reload must not stop the traffic.
 func TestReplaceByNothingYet(t *testing.T) {
-	p := NewPool(parse(t, "a:1")...)
+	p := newPool(t, "a:1")
 	p.record(1, 1, probed(p, 0, nil))
 	p.Replace(nil)
 	if got := next(t, p); got != "a" {
@@ -136,8 +168,8 @@ func TestReplaceWithoutProbes(t *testing.T) {
 // Pins that the log tells of changes alone.
 func TestReplaceLogsChanges(t *testing.T) {
 	var buf bytes.Buffer
-	p := NewPool(parse(t, "a:1,b:1")...)
-	p.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+	p := newPool(t, "a:1,b:1")
+	logTo(p, &buf)
 	p.Replace(parse(t, "a:1,b:1"))
 	if buf.Len() > 0 {
 		t.Errorf("nothing changed, still: %s", buf.String())
@@ -163,7 +195,7 @@ func TestCheckerFollowsTheList(t *testing.T) {
 			calls[b.Addr]++
 			return nil
 		}
-		p := NewPool(parse(t, "a:1,b:1")...)
+		p := newPool(t, "a:1,b:1")
 		c := newChecker(p, probe)
 		c.CheckAll(t.Context())
 		run(t, c)
@@ -188,7 +220,7 @@ func TestCheckerFollowsTheList(t *testing.T) {
 // Turns are drawn while the list changes: with the race detector this pins that
 // they need no lock, and that every turn is given back.
 func TestReplaceUnderLoad(t *testing.T) {
-	p := NewPool(parse(t, "a:1,b:1,c:1")...)
+	p := newPool(t, "a:1,b:1,c:1")
 	p.Balance = LeastConn
 	p.MarkAllUp()
 	ctx, cancel := context.WithCancel(t.Context())

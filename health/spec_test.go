@@ -2,7 +2,7 @@ package health
 
 import "testing"
 
-func TestParseBackend(t *testing.T) {
+func TestParseSpec(t *testing.T) {
 	tests := []struct {
 		in     string
 		addr   string
@@ -43,7 +43,7 @@ func TestParseBackend(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
-			b, err := ParseBackend(tt.in)
+			b, err := ParseSpec(tt.in)
 			if tt.err != "" {
 				if err == nil || err.Error() != tt.err {
 					t.Fatalf("error %v, want %q", err, tt.err)
@@ -60,20 +60,20 @@ func TestParseBackend(t *testing.T) {
 	}
 }
 
-func FuzzParseBackend(f *testing.F) {
+func FuzzParseSpec(f *testing.F) {
 	f.Add("db1:5432;weight=3")
 	f.Add("http://[::1]:80/")
 	f.Add("db1:1;backup;max_conns=7")
 	f.Add(";;=")
 	f.Fuzz(func(t *testing.T, s string) {
-		b, err := ParseBackend(s)
+		b, err := ParseSpec(s)
 		if err != nil {
 			return
 		}
 		if b.Weight < 1 || b.Weight > MaxWeight {
 			t.Errorf("weight %d", b.Weight)
 		}
-		again, err := ParseBackend(b.String())
+		again, err := ParseSpec(b.String())
 		if err != nil || again.String() != b.String() {
 			t.Errorf("%q parses to %q, which does not parse to itself: %v", s, b, err)
 		}

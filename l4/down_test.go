@@ -29,8 +29,11 @@ func takeDown(t *testing.T, pool *health.Pool, down ...*health.Backend) {
 func TestCutBackend(t *testing.T) {
 	one, two := backend(t, echo), backend(t, echo)
 	p := start(t, &Server{Relays: Relays{CutOnDown: true}}, one, two)
-	p.Pool.OnDown = func(b *health.Backend) {
-		if n := p.Relays.CutBackend(b); n != 1 {
+	p.Pool.OnTransition = func(tr health.Transition) {
+		if !tr.WentDown {
+			return
+		}
+		if n := p.Relays.CutBackend(tr.Backend); n != 1 {
 			t.Errorf("cut %d connections, want 1", n)
 		}
 	}

@@ -72,8 +72,11 @@ func TestCutBackend(t *testing.T) {
 			rest := begin(t, other, true)
 
 			backends := p.Pool.Backends()
-			p.Pool.OnDown = func(b *health.Backend) {
-				if n := p.CutBackend(b); n != tt.cut {
+			p.Pool.OnTransition = func(tr health.Transition) {
+				if !tr.WentDown {
+					return
+				}
+				if n := p.CutBackend(tr.Backend); n != tt.cut {
 					t.Errorf("%d requests were cut, want %d", n, tt.cut)
 				}
 			}

@@ -43,9 +43,9 @@ func (src *Source) showBackends(w http.ResponseWriter, _ *http.Request) {
 }
 
 func describe(b *health.Backend) backend {
-	status := b.Status()
+	status, spec := b.Status(), b.Spec()
 	d := backend{
-		Address: b.Addr, Weight: b.CurrentWeight(), ConfiguredWeight: b.Weight, MaxConns: b.MaxConns, Backup: b.Backup,
+		Address: b.Addr, Weight: b.CurrentWeight(), ConfiguredWeight: spec.Weight, MaxConns: spec.MaxConns, Backup: spec.Backup,
 		State: status.State.String(), Mode: b.Mode().String(),
 		Active: b.Active(), Connections: b.Total(),
 		Received: b.Traffic().Received.Load(), Sent: b.Traffic().Sent.Load(),

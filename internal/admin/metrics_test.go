@@ -76,7 +76,7 @@ func TestMetrics(t *testing.T) {
 // Pins that the series of a backend go when it leaves.
 func TestMetricsForget(t *testing.T) {
 	src := source(t)
-	src.Pool.Replace([]*health.Backend{health.NewBackend("c:1")})
+	src.Pool.Replace([]health.Spec{{Addr: "c:1"}})
 	all := strings.Join(series(t, src), "\n")
 	if strings.Contains(all, "a:1") || !strings.Contains(all, `lb_backend_up{backend="c:1"} 0`) {
 		t.Errorf("after the list was replaced:\n%s", all)

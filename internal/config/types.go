@@ -37,8 +37,8 @@ func (b *Backends) UnmarshalText(text []byte) error {
 	}
 	errs := &multierror.Error{}
 	for i, one := range list {
-		addr := one.Backend.Addr
-		twin := func(other health.Entry) bool { return other.Backend.Addr == addr }
+		addr := one.Spec.Addr
+		twin := func(other health.Entry) bool { return other.Spec.Addr == addr }
 		if slices.ContainsFunc(list[:i], twin) {
 			errs = multierror.Append(errs, fmt.Errorf("entry %q: expected each backend once", addr))
 		}
@@ -59,8 +59,8 @@ func (b Backends) String() string {
 func (b Backends) Fixed() []*health.Backend {
 	var all []*health.Backend
 	for _, one := range b {
-		if !one.Found() {
-			all = append(all, one.Backend)
+		if !one.FromDNS() {
+			all = append(all, one.Spec.Backend())
 		}
 	}
 	return all
@@ -75,7 +75,7 @@ func (s *DNSServer) UnmarshalText(text []byte) error {
 	if _, err := netip.ParseAddr(host); err == nil || host != "" && !strings.Contains(host, ":") {
 		host = net.JoinHostPort(host, "53")
 	}
-	b, err := health.ParseBackend(host)
+	b, err := health.ParseSpec(host)
 	if network, _ := health.SplitAddr(host); err != nil || network == "unix" || strings.ContainsAny(host, ";/") {
 		return errUnexpected
 	}

@@ -16,7 +16,7 @@ func (c *Config) Unused() []Unused {
 	kind := c.ProbeKind()
 	// A list in a file may have names in it after the next SIGHUP.
 	_, fromFile := c.BackendsFile()
-	found := fromFile || slices.ContainsFunc(c.Backends, health.Entry.Found)
+	found := fromFile || slices.ContainsFunc(c.Backends, health.Entry.FromDNS)
 	var all []Unused
 	for _, s := range settings() {
 		if c.sources[s.name].IsDefault() {

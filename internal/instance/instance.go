@@ -60,7 +60,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	logger := slog.New(logging.NewHandler(log, cfg.LogFormat, cfg.LogLevel))
 	announce(cfg, version, logger)
 	pool := health.NewPool(cfg.Backends.Fixed()...)
-	pool.Logger, pool.Balance, pool.SlowStart = logger, cfg.Balance, cfg.SlowStart
+	pool.Balance, pool.SlowStart = cfg.Balance, cfg.SlowStart
 	in := &Instance{
 		cfg: cfg, version: version, logger: logger, pool: pool,
 		checker: &health.Checker{
@@ -90,8 +90,8 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	in.l7 = in.newL7()
 	if cfg.HealthOnDown == "close" {
 		in.l4.Relays.CutOnDown, in.l7.CutOnDown, in.tunnels.CutOnDown = true, true, true
-		pool.OnDown = in.cutBackend
 	}
+	pool.OnTransition = in.transitions()
 	in.admin = &http.Server{
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,

@@ -72,6 +72,19 @@ func (in *Instance) tunnel(client, backend net.Conn, b *health.Backend) (receive
 	return received, sent, string(ending)
 }
 
+// transitions returns what is done with the transitions of the pool: they are logged,
+// and live connections of a backend that went down are cut, if that is wanted.
+func (in *Instance) transitions() func(health.Transition) {
+	reporter := &health.Reporter{Pool: in.pool, Logger: in.logger}
+	closes := in.cfg.HealthOnDown == "close"
+	return func(t health.Transition) {
+		reporter.Report(t)
+		if closes && t.WentDown {
+			in.cutBackend(t.Backend)
+		}
+	}
+}
+
 // cutBackend ends the live connections and requests of a backend that went down.
 func (in *Instance) cutBackend(b *health.Backend) {
 	relays, requests, tunnels := in.l4.Relays.CutBackend(b), in.l7.CutBackend(b), in.tunnels.CutBackend(b)
