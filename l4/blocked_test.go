@@ -35,8 +35,8 @@ func TestCutOfAStuckUpload(t *testing.T) {
 			cancel()
 			_ = p.stop(ctx)
 		}, Drain},
-		{"idle", &Server{Relays: Relays{IdleTimeout: 500 * time.Millisecond}}, func(*proxy) {}, Idle},
-		{"max age", &Server{Relays: Relays{MaxAge: 2 * time.Second}}, func(*proxy) {}, MaxAge},
+		{"idle", &Server{Relays: Relays{Limits: Limits{IdleTimeout: 500 * time.Millisecond}}}, func(*proxy) {}, Idle},
+		{"max age", &Server{Relays: Relays{Limits: Limits{MaxAge: 2 * time.Second}}}, func(*proxy) {}, MaxAge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -135,6 +135,18 @@ func (p *proxy) dial(t testing.TB) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
+// ask returns what a backend writes by itself.
+func ask(t *testing.T, p *proxy) string {
+	t.Helper()
+	conn := p.dial(t)
+	defer func() { _ = conn.Close() }()
+	got, err := io.ReadAll(conn)
+	if err != nil {
+		t.Errorf("read: %v", err)
+	}
+	return string(got)
+}
+
 // wantEnding waits for the next connection to end and checks the reason.
 func (p *proxy) wantEnding(t testing.TB, want Ending) Record {
 	t.Helper()

@@ -19,7 +19,7 @@ import (
 
 // parked returns how many directions wait in the parker.
 func (p *proxy) parked() int {
-	parker := p.Relays.parker.Load()
+	parker := p.Relays.lot.parker.Load()
 	if parker == nil {
 		return 0
 	}
@@ -30,7 +30,7 @@ func (p *proxy) parked() int {
 
 // quickly returns a server that parks what is silent for a few milliseconds.
 func quickly() *Server {
-	return &Server{Relays: Relays{parkAfter: 5 * time.Millisecond}}
+	return &Server{Relays: Relays{lot: parkingLot{after: 5 * time.Millisecond}}}
 }
 
 // Pins that an idle connection has no goroutine.
@@ -124,7 +124,7 @@ func TestParkedConnectionWakes(t *testing.T) {
 // Many connections that speak just when they are being parked: nothing is lost,
 // and all of them end.
 func TestParkingLosesNothing(t *testing.T) {
-	p := start(t, &Server{Relays: Relays{parkAfter: time.Millisecond}}, backend(t, echo))
+	p := start(t, &Server{Relays: Relays{lot: parkingLot{after: time.Millisecond}}}, backend(t, echo))
 	var wg sync.WaitGroup
 	var messages atomic.Int64
 	for range 50 {

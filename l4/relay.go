@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"fourseven/health"
 )
@@ -33,8 +34,13 @@ type relay struct {
 	ending   atomic.Pointer[Ending] // the first cause wins
 	running  atomic.Int32           // halves that have not returned
 	finished func(Ending)           // called once both have
-	watch    watch
-	relays   *Relays // whose parker the halves wait in
+	lot      *parkingLot            // where the halves wait while idle
+
+	// The rest belongs to Relays.mu.
+	expires  time.Time // at MaxAge; zero without one
+	activity activity
+	reported traffic
+	tuning   tuning
 }
 
 // side is one of the two connections.
@@ -46,7 +52,7 @@ type side struct {
 	written atomic.Bool // no write to it is under way
 	shut    atomic.Bool // it was told the end of the other's stream, or is being told
 
-	patient bool // it has no user timeout now; belongs to Relays.mu
+	patient bool // its user timeout is lifted; belongs to Relays.mu
 }
 
 func newRelay(client, backend stream) (*relay, error) {

@@ -15,7 +15,7 @@ func silent(conn *net.TCPConn) { _, _ = io.Copy(io.Discard, conn) }
 
 func TestIdleTimeoutCoversBothDirections(t *testing.T) {
 	const idle = 300 * time.Millisecond
-	p := start(t, &Server{Relays: Relays{IdleTimeout: idle}}, backend(t, silent))
+	p := start(t, &Server{Relays: Relays{Limits: Limits{IdleTimeout: idle}}}, backend(t, silent))
 	talks, quiet := p.dial(t), p.dial(t)
 	// One side that goes on sending keeps the whole connection.
 	for began := time.Now(); time.Since(began) < 3*idle; time.Sleep(idle / 6) {
@@ -29,7 +29,7 @@ func TestIdleTimeoutCoversBothDirections(t *testing.T) {
 }
 
 func TestHalfCloseTimeout(t *testing.T) {
-	p := start(t, &Server{Relays: Relays{HalfCloseTimeout: 100 * time.Millisecond}}, backend(t, func(conn *net.TCPConn) {
+	p := start(t, &Server{Relays: Relays{Limits: Limits{HalfCloseTimeout: 100 * time.Millisecond}}}, backend(t, func(conn *net.TCPConn) {
 		_, _ = io.Copy(io.Discard, conn) // sees the end, and never ends its own stream
 		_, _ = conn.Write([]byte("x"))
 		_, _ = io.Copy(io.Discard, conn)
@@ -53,7 +53,7 @@ func exchangeable(t *testing.T, conn net.Conn) {
 
 func TestMaxAgeIsSpread(t *testing.T) {
 	const age = time.Second
-	p := start(t, &Server{Relays: Relays{MaxAge: age}}, backend(t, echo))
+	p := start(t, &Server{Relays: Relays{Limits: Limits{MaxAge: age}}}, backend(t, echo))
 	began := time.Now()
 	conn := p.dial(t)
 	for time.Since(began) < age*8/10 {

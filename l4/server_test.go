@@ -18,17 +18,6 @@ import (
 	"fourseven/health"
 )
 
-func ask(t *testing.T, p *proxy) string {
-	t.Helper()
-	conn := p.dial(t)
-	defer func() { _ = conn.Close() }()
-	got, err := io.ReadAll(conn)
-	if err != nil {
-		t.Errorf("read: %v", err)
-	}
-	return string(got)
-}
-
 func TestTurnsAlternate(t *testing.T) {
 	p := start(t, &Server{}, backend(t, named("1")), backend(t, named("2")))
 	var got string

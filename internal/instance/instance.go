@@ -69,7 +69,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},
 		finder:  &health.Discoverer{Pool: pool, Interval: cfg.DNSInterval, Logger: logger},
-		tunnels: l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
+		tunnels: l4.Relays{Limits: limits(cfg)},
 		gate: &l4.Gate{
 			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
 		},

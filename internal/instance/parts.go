@@ -18,11 +18,16 @@ func (in *Instance) newL4() *l4.Server {
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
 		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
 		SendProxy: sendProxy(cfg),
-		Relays:    l4.Relays{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge},
+		Relays:    l4.Relays{Limits: limits(cfg)},
 		Gate:      in.gate,
 		Slots:     in.slots,
 		Ended:     in.ended,
 	}
+}
+
+// limits returns the time limits of relayed connections, for both frontends.
+func limits(cfg *config.Config) l4.Limits {
+	return l4.Limits{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge}
 }
 
 func (in *Instance) newL7() *l7.Server {

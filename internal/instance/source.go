@@ -53,7 +53,7 @@ func (in *Instance) l7Stats() l4.Stats {
 // closeBackend resets the connections to a backend that are relayed, rate of them
 // a second, and returns how many there are.
 func (in *Instance) closeBackend(ctx context.Context, b *health.Backend, rate int) int {
-	n, tunnels := in.l4.Relays.Live(b), in.tunnels.Live(b)
+	n, tunnels := in.l4.Relays.Open(b), in.tunnels.Open(b)
 	in.logger.Info("closing connections", "backend", b.Addr, "l4", n, "l7", tunnels, "rate", rate)
 	in.wg.Go(func() { // one after the other: the rate is for both
 		in.l4.Relays.Close(ctx, b, rate)

@@ -43,7 +43,7 @@ func setUserTimeouts(t *testing.T, rs *Relays, d time.Duration) {
 	t.Helper()
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	for r := range rs.live {
+	for r := range rs.open {
 		_ = r.client.raw.Control(func(fd uintptr) {
 			if err := unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())); err != nil {
 				t.Error(err)

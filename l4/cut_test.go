@@ -18,7 +18,7 @@ func TestCloseIsPaced(t *testing.T) {
 		wantEcho(t, conn)
 		conns[[]string{one.Addr, two.Addr}[i%2]] = append(conns[[]string{one.Addr, two.Addr}[i%2]], conn)
 	}
-	if n := p.Relays.Live(one); n != 20 {
+	if n := p.Relays.Open(one); n != 20 {
 		t.Fatalf("%d live connections, want 20", n)
 	}
 	began := time.Now()
