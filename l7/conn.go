@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
@@ -21,7 +22,7 @@ type conn struct {
 	client  netip.AddrPort // zero for Unix sockets
 	peer    netip.Addr     // of client, without a zone
 	trusted bool           // X-Forwarded-* of this client are kept
-	leave   func()         // called at the end, unless nil
+	visitor l4.Visitor
 	state   state
 
 	rd  http1.Reader
@@ -46,7 +47,7 @@ type conn struct {
 	began          time.Time
 	received, sent atomic.Int64 // bytes from and to the client
 	rec            recording
-	reason         string // why the connection ended, if not by itself or by a stop
+	reason         l4.Ending // why the connection ended, if not by itself or by a stop
 
 	backend    atomic.Pointer[backendConn]
 	cancelDial atomic.Pointer[context.CancelFunc]
@@ -78,7 +79,7 @@ func (s *Server) serveConn(nc net.Conn) {
 	}
 	defer c.end()
 	if !c.comeIn() {
-		reset(nc)
+		l4.Reset(nc)
 		return
 	}
 	for c.next() {
@@ -87,22 +88,13 @@ func (s *Server) serveConn(nc net.Conn) {
 
 // comeIn finds out who the client is. It reports whether it may come in.
 func (c *conn) comeIn() bool {
-	if c.srv.Admit == nil {
-		if tcp, ok := c.nc.RemoteAddr().(*net.TCPAddr); ok {
-			c.setClient(tcp.AddrPort())
-		}
-		return true
+	var refused l4.Ending
+	c.visitor, refused = c.srv.Gate.Enter(c.nc)
+	c.setClient(c.visitor.Client)
+	if refused != "" && c.state.stopped() != closing { // else it was not the client's doing
+		c.reason = refused
 	}
-	client, leave, refused := c.srv.Admit(c.nc)
-	c.setClient(client)
-	if refused != "" {
-		if c.state.stopped() != closing { // else it was not the client's doing
-			c.reason = refused
-		}
-		return false
-	}
-	c.leave = leave
-	return true
+	return refused == ""
 }
 
 func (c *conn) setClient(client netip.AddrPort) {
@@ -125,9 +117,7 @@ func (c *conn) end() {
 	c.out.Release()
 	c.recordEnd()
 	c.srv.remove(c)
-	if c.leave != nil {
-		c.leave()
-	}
+	c.visitor.Leave()
 }
 
 // progress notes that bytes moved.
@@ -173,7 +163,7 @@ func (c *conn) await() bool {
 	c.rd.Shrink() // an idle connection holds no more than it needs
 	err := c.rd.Fill(http1.SmallBuffer)
 	if err != nil && err != io.EOF && c.state.stopped() == running {
-		c.reason = whyClient
+		c.reason = l4.ClientReset
 	}
 	return err == nil
 }
@@ -189,7 +179,7 @@ func (c *conn) refuse(err error) bool {
 	default:
 		return false
 	}
-	c.rec.Reason = r.Reason
+	c.rec.Refusal = r.Reason
 	if c.rec.received == 0 { // not a whole head
 		c.rec.received = int64(c.rd.Buffered())
 	}

@@ -9,9 +9,12 @@ import (
 var errDown = errors.New("the backend went down")
 
 // CutBackend ends the requests that a backend which went down has not answered in
-// full, and returns how many there were: their clients get a 502, or the broken
-// body of what has begun. Tunnels are cut by whoever runs them.
+// full, and its upgraded connections, and returns how many there were. Clients of
+// requests get a 502, or the broken body of what has begun.
 func (s *Server) CutBackend(b *health.Backend) (n int) {
+	if s.Relays != nil {
+		n = s.Relays.CutBackend(b)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {

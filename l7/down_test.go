@@ -61,7 +61,7 @@ func TestCutBackend(t *testing.T) {
 			asked, reasons := make(chan string, 2), make(chan string, 2)
 			p := startProxy(t, func(s *l7.Server) {
 				s.CutOnDown = true
-				s.Served = func(r *l7.Record) { reasons <- r.Reason }
+				s.Served = func(r *l7.Record) { reasons <- string(r.Reason) }
 			}, scriptedBackend(t, answersPart(asked)), scriptedBackend(t, answersPart(asked)))
 			one, other := p.dial(t), p.dial(t)
 			_, _ = io.WriteString(one, "GET "+tt.path+" HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -3,6 +3,8 @@ package l7
 import (
 	"context"
 	"time"
+
+	"fourseven/l4"
 )
 
 // checkEmptyLocked ends the wait of Shutdown when nothing is left.
@@ -20,7 +22,7 @@ func (s *Server) checkEmptyLocked() {
 // Shutdown closes the listeners, those with a method CloseWhenEmpty when they are
 // empty, and the connections that wait for a request for longer than LastRequest. It
 // waits for the requests in flight, which finish with "Connection: close", and for
-// tunnels. When the context ends first, all that is left is closed and the error
+// upgraded connections. When the context ends first, all that is left is closed and the error
 // is the context's. Nothing that the Server started outlives it, but for a
 // goroutine of fasthttp's accept loop that ends within 0.1 s.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -47,13 +49,18 @@ func (s *Server) beginDrain() {
 	s.drainFrom = s.now.Load()
 	s.draining.Store(true)
 	for l := range s.listeners {
-		l.closeWhenEmpty()
+		l.CloseWhenEmpty()
 	}
 	s.checkEmptyLocked()
 }
 
-// closeAll ends every connection, in whatever phase.
+// closeAll ends every connection, in whatever phase. Upgraded connections are their
+// relays' to end: a relay that is parked would not notice its connections' closing,
+// and one that notices would not know why.
 func (s *Server) closeAll() {
+	if s.Relays != nil {
+		s.Relays.CutAll()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut = true
@@ -61,24 +68,37 @@ func (s *Server) closeAll() {
 		_ = l.Close()
 	}
 	for c := range s.conns {
-		c.state.stop(closing)
-		c.interrupt()
-		reset(c.nc)
-		if bc := c.backend.Load(); bc != nil {
-			reset(bc.nc)
-		}
+		c.closeNow()
 	}
 }
 
+// closeNow stops and resets the connection, unless it is upgraded.
+func (c *conn) closeNow() {
+	for {
+		word := c.state.word.Load()
+		if phaseOf(word) == tunnelling {
+			return
+		}
+		if causeOf(word) != running || c.state.stopIf(word, closing) {
+			break
+		} // else it is in another phase by now: look again
+	}
+	c.interrupt()
+	l4.Reset(c.nc)
+	if bc := c.backend.Load(); bc != nil {
+		l4.Reset(bc.nc)
+	}
+}
+
+// endWatch ends what keeps the time limits, once there are no connections.
 func (s *Server) endWatch() {
 	s.mu.Lock()
-	stop, done := s.stopWatch, s.watchDone
-	s.stopWatch = nil
+	stop := s.stopWatch
 	s.mu.Unlock()
 	if stop != nil {
-		close(stop)
-		<-done
+		stop()
 	}
+	s.watches.Wait()
 }
 
 // retire ends a connection that has waited for its last request for long enough.

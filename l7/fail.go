@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
@@ -71,7 +72,7 @@ func (c *conn) breakOff(err error) bool {
 	}
 	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
 	if !c.answered || c.resp.Status == 101 || c.resp.BodyLength(false) < 0 && c.req.HTTP10 || c.state.stopped() == closing {
-		reset(c.nc)
+		l4.Reset(c.nc)
 	}
 	return false
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
@@ -136,10 +137,10 @@ func (c *conn) noBackend(last *health.Backend) error {
 		return c.failure(errGone)
 	}
 	if last == nil {
-		c.rec.Reason = whyNoBackend
+		c.rec.Reason = l4.NoBackend
 		return &failed{503, "No healthy backends", nil}
 	}
-	c.rec.Reason = whyNoConnection
+	c.rec.Reason = l4.ConnectFailed
 	return &failed{503, "Backend server http://" + last.Addr + " is not healthy", nil}
 }
 

@@ -84,7 +84,7 @@ func newServer(backends ...*health.Backend) *l7.Server {
 		HeaderTimeout:  patience,
 		IdleTimeout:    patience,
 		BackendTimeout: patience,
-		Tunnel:         tunnel,
+		Relays:         &l4.Relays{},
 	}
 }
 
@@ -120,22 +120,6 @@ func eventually(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("not within %s: %s", patience, what)
 		}
 	}
-}
-
-// tunnel is a plain relay: it ends when both directions have ended.
-func tunnel(client, backend net.Conn, _ *health.Backend) (received, sent int64, why string) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		received, _ = io.Copy(backend, client)
-		_ = backend.(*net.TCPConn).CloseWrite()
-	}()
-	sent, _ = io.Copy(client, backend)
-	_ = client.(*net.TCPConn).CloseWrite()
-	<-done
-	_ = client.Close()
-	_ = backend.Close()
-	return received, sent, "eof"
 }
 
 // dial connects to the proxy, with a deadline for all that follows.

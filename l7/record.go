@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
@@ -17,9 +18,11 @@ type Record struct {
 	Method, Target []byte
 	// Status is that of the answer, or StatusNone.
 	Status int
-	// Reason says why the exchange was not whole, or why the request was refused. It
-	// is empty if the client got all of a backend's answer.
-	Reason  string
+	// Reason is why the client did not get all of a backend's response. It is empty
+	// if it did, and if the request was refused.
+	Reason l4.Ending
+	// Refusal is what is wrong with a request that was refused; else it is empty.
+	Refusal string
 	Retries int // further backends tried after a failed dial
 	// Received and Sent are bytes from and to the client: heads and bodies, those of
 	// an upgraded connection too. Received is without the framing of chunks.
@@ -36,23 +39,11 @@ const (
 	MaxRecorded = 1 << 10
 )
 
-// Closing says why a client's connection ended.
+// Closing says why a client's connection ended, and how long it was open.
 type Closing struct {
-	Reason string // one of the words of l4.Ending
+	Reason l4.Ending
 	Whole  time.Duration
 }
-
-// The reasons that are found here. They are words of l4.Ending.
-const (
-	whyEnd          = "eof"
-	whyClient       = "client_reset"
-	whyBackend      = "backend_reset"
-	whySilence      = "idle"
-	whyShutdown     = "drain"
-	whyDown         = "backend_down"
-	whyNoBackend    = "no_backend"
-	whyNoConnection = "connect_failed"
-)
 
 // recording is what a connection notes of its present request for the Record.
 type recording struct {
@@ -110,29 +101,29 @@ func (c *conn) recordFailure(err error) {
 	switch {
 	case c.rec.Reason != "":
 	case errors.As(err, &r):
-		c.rec.Reason = r.Reason
+		c.rec.Refusal = r.Reason
 	case c.state.stopped() != running:
 		c.rec.Reason = c.stopReason()
 	case c.out.Err != nil || c.up.err != nil && c.up.err != errCut && c.toBackend.Err == nil:
-		c.rec.Reason = whyClient
+		c.rec.Reason = l4.ClientReset
 	default:
-		c.rec.Reason = whyBackend
+		c.rec.Reason = l4.BackendReset
 	}
 }
 
 // stopReason says why the connection was stopped.
-func (c *conn) stopReason() string {
+func (c *conn) stopReason() l4.Ending {
 	switch c.state.stopped() {
 	case timedOut, slowBody:
-		return whySilence
+		return l4.Idle
 	case clientLeft:
-		return whyClient
+		return l4.ClientReset
 	case backendDown:
-		return whyDown
+		return l4.BackendDown
 	case closing:
-		return whyShutdown
+		return l4.Drain
 	}
-	return whyEnd
+	return l4.EOF
 }
 
 // recordEnd says why the client's connection ended, once.

@@ -2,6 +2,7 @@ package l7_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 	"fourseven/l7"
 )
 
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
 // records are what a Server reports, in words.
 type records struct {
 	served, ended chan string
@@ -28,9 +31,9 @@ func recorded(r *records, then func(*l7.Server)) func(*l7.Server) {
 	return func(s *l7.Server) {
 		s.Served = func(rec *l7.Record) {
 			r.served <- fmt.Sprintf("%s %s %d %q retries=%d in=%d out=%d backend=%v",
-				rec.Method, rec.Target, rec.Status, rec.Reason, rec.Retries, rec.Received, rec.Sent, rec.Backend != "")
+				rec.Method, rec.Target, rec.Status, cmp.Or(rec.Refusal, string(rec.Reason)), rec.Retries, rec.Received, rec.Sent, rec.Backend != "")
 		}
-		s.Ended = func(c l7.Closing) { r.ended <- c.Reason }
+		s.Ended = func(c l7.Closing) { r.ended <- string(c.Reason) }
 		if then != nil {
 			then(s)
 		}
@@ -104,13 +107,12 @@ func TestRecord(t *testing.T) {
 			served: fmt.Sprintf(`GET / 499 "client_reset" retries=0 in=%d out=`, len(get)), ended: "client_reset"},
 		{name: "silent client", backends: answering, leaves: false,
 			configure: func(s *l7.Server) { s.HeaderTimeout = 100 * time.Millisecond }, ended: "idle"},
-		{name: "turned away", backends: answering, request: get,
-			configure: func(s *l7.Server) {
-				s.Admit = func(nc net.Conn) (c netip.AddrPort, leave func(), refused string) {
-					_, _ = nc.Read(make([]byte, 1)) // else the client's dial may fail
-					return c, nil, "denied"
-				}
+		{name: "turned away", backends: answering, request: "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + get,
+			configure: func(s *l7.Server) { // by its header: without one the client's dial may fail
+				s.Gate = &l4.Gate{ProxyFrom: loopback, Deny: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}
 			}, ended: "denied"},
+		{name: "without its PROXY header", backends: answering, request: get,
+			configure: func(s *l7.Server) { s.Gate = &l4.Gate{ProxyFrom: loopback} }, ended: "proxy_header"},
 		{name: "upgraded", request: upgrade + "early", backends: func(t *testing.T) []string { return []string{scriptedBackend(t, switching)} },
 			served: fmt.Sprintf(`GET /chat 101 "" retries=0 in=%d`, len(upgrade)+len("early")), ended: "eof"},
 	} {
@@ -297,16 +299,9 @@ func TestRecordOfPanic(t *testing.T) {
 // waited for does not count as one that sent none.
 func TestTurnedAwayByDrain(t *testing.T) {
 	var r records
-	asked := make(chan struct{})
-	p := startProxy(t, recorded(&r, func(s *l7.Server) {
-		s.Admit = func(nc net.Conn) (c netip.AddrPort, leave func(), refused string) {
-			close(asked)
-			_, _ = nc.Read(make([]byte, 1))
-			return c, nil, "proxy_header"
-		}
-	}), keptBackend(t))
+	p := startProxy(t, recorded(&r, func(s *l7.Server) { s.Gate = &l4.Gate{ProxyFrom: loopback} }), keptBackend(t))
 	p.dial(t)
-	<-asked
+	eventually(t, "the connection is served", func() bool { return p.Stats().Active == 1 })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = p.Shutdown(ctx)

@@ -64,7 +64,7 @@ func (c *conn) keeps(f *http1.Field) bool {
 	return false
 }
 
-func (c *conn) upgrading() bool { return c.req.Upgrade && c.srv.Tunnel != nil }
+func (c *conn) upgrading() bool { return c.req.Upgrade && c.srv.Relays != nil }
 
 // appendHop adds what is of the next hop: the framing is always our own.
 func (c *conn) appendHop(b []byte) []byte {

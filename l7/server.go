@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,32 +59,27 @@ type Server struct {
 	// TrustedProxies are the clients whose X-Forwarded-* fields are kept and
 	// appended to. Anybody else's are replaced.
 	TrustedProxies []netip.Prefix
-	// Slots bounds how many connections there are at once, those of other frontends
-	// included. If nil, nothing does.
+	// Slots limits the open connections, those of other frontends included. If nil,
+	// there is no limit.
 	Slots *l4.Slots
-	// Admit is asked in the goroutine of each new connection who the client is, and
-	// whether it may come in: refused says why not, in a word, or is empty. It may
-	// read a PROXY header, and nothing more. Unless it refuses, leave is called once
-	// when the connection has ended. If nil, everybody comes in.
-	Admit func(net.Conn) (client netip.AddrPort, leave func(), refused string)
+	// Gate decides which clients are allowed, and reads PROXY headers. If nil, all
+	// clients are allowed.
+	Gate *l4.Gate
 	// Logger takes one debug line for each request that could not be forwarded, and
 	// now and then an error for those that panicked.
 	// If nil, nothing is logged.
 	Logger *slog.Logger
-	// Tunnel takes over a client's and a backend's connection that have agreed on
-	// another protocol. It returns when both have ended and are closed, with the
-	// bytes that it moved from and to the client and a word of l4.Ending. All that
-	// had been read from either was written to the other. A Shutdown whose context
-	// ends waits for it: whoever runs it has to end it then. If nil, requests for an
+	// Relays has the time limits of upgraded connections, and holds the open ones.
+	// It belongs to this Server alone, which runs its Sweep. If nil, requests for an
 	// upgrade are forwarded without asking for it.
-	Tunnel func(client, backend net.Conn, b *health.Backend) (received, sent int64, why string)
+	Relays *l4.Relays
 	// Served is called after each request, in the goroutine of its connection; the
 	// Record is valid during the call. Ended is called once for each connection when
 	// it is closed. If nil, nobody is told.
 	Served func(*Record)
 	Ended  func(Closing)
 	// CutOnDown makes sure that no request goes to a backend that CutBackend was
-	// called for.
+	// called for, and that no upgraded connection to it begins.
 	CutOnDown bool
 
 	arriving  atomic.Int64 // connections that were accepted and are not in conns yet
@@ -104,10 +100,10 @@ type Server struct {
 	accepted  uint64
 	// received and sent are bytes of connections that have ended.
 	received, sent int64
-	drainFrom      uint32 // pulse in which the drain began
-	cut            bool   // no connection lives on
-	stopWatch      chan struct{}
-	watchDone      chan struct{}
+	drainFrom      uint32             // pulse in which the drain began
+	cut            bool               // no connection lives on
+	stopWatch      context.CancelFunc // nil before the first Serve
+	watches        sync.WaitGroup     // the watch, and the sweep of Relays
 	// empty is closed when a shutdown has nothing left to wait for.
 	empty chan struct{}
 }
@@ -118,12 +114,16 @@ type limits struct{ header, idle, backend, lastRequest uint32 }
 // Active returns how many requests are being served now, tunnels included.
 func (s *Server) Active() int { return int(s.active.Load()) }
 
-// Serve accepts connections and serves them until Shutdown, or until the
-// listener is closed. It closes the listener, and its error is never nil:
-// ErrServerClosed after Shutdown.
+// Serve accepts connections on ln and serves them until Shutdown, and closes ln. It
+// may be called for several listeners. Its error is never nil: ErrServerClosed after
+// Shutdown, another one if ln was closed by somebody else. No other failure of ln
+// ends it.
 func (s *Server) Serve(ln net.Listener) error {
 	s.start.Do(s.init)
-	l := &listener{Listener: ln, log: s.Logger, slots: s.Slots, arriving: &s.arriving, failures: &s.failures, closed: make(chan struct{})}
+	l := &listener{
+		Listener: &l4.Listener{Listener: ln, Frontend: "l7", Slots: s.Slots, Logger: s.Logger, Failures: &s.failures},
+		arriving: &s.arriving,
+	}
 	if !s.addListener(l) {
 		_ = l.Close()
 		return ErrServerClosed
@@ -151,6 +151,9 @@ func (s *Server) init() {
 	}
 	if s.MaxHeader <= 0 {
 		s.MaxHeader = defaultMaxHeader
+	}
+	if s.Relays != nil && s.CutOnDown {
+		s.Relays.CutOnDown = true
 	}
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
 	s.upstreams.init(s.Dialer, s.MaxBackendConns)
@@ -189,14 +192,19 @@ func (s *Server) addListener(l *listener) bool {
 	}
 	s.listeners[l] = struct{}{}
 	if s.stopWatch == nil {
-		stop, done := make(chan struct{}), make(chan struct{})
-		s.stopWatch, s.watchDone = stop, done
-		go func() {
-			defer close(done)
-			s.watch(stop)
-		}()
+		s.startWatchLocked()
 	}
 	return true
+}
+
+// startWatchLocked starts what keeps the time limits.
+func (s *Server) startWatchLocked() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stopWatch = stop
+	s.watches.Go(func() { s.watch(ctx.Done()) })
+	if s.Relays != nil {
+		s.watches.Go(func() { _ = s.Relays.Sweep(ctx) })
+	}
 }
 
 func (s *Server) removeListener(l *listener) {

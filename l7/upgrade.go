@@ -1,6 +1,9 @@
 package l7
 
-import "fourseven/l7/http1"
+import (
+	"fourseven/l4"
+	"fourseven/l7/http1"
+)
 
 // checkUpgrade reports whether the backend may switch protocols: it was asked to,
 // and says to what (RFC 9110 section 15.2.2).
@@ -45,10 +48,10 @@ func (c *conn) switchProtocols() error {
 
 // tunnel hands the connections over and notes what became of them.
 func (c *conn) tunnel(bc *backendConn) {
-	received, sent, why := c.srv.Tunnel(c.nc, bc.nc, c.holds)
+	received, sent, why := c.srv.Relays.Run(c.nc, bc.nc, c.holds)
 	c.rec.Received += received
 	c.rec.Sent = sent
-	if c.reason = why; why != whyEnd {
+	if c.reason = why; why != l4.EOF {
 		c.rec.Reason = why
 	}
 }

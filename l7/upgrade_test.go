@@ -44,10 +44,10 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestUpgradeOff pins that without a Tunnel nobody is asked to switch.
+// TestUpgradeOff pins that without Relays no backend is asked to switch.
 func TestUpgradeOff(t *testing.T) {
 	asked := make(chan http.Header, 1)
-	p := startProxy(t, func(s *l7.Server) { s.Tunnel = nil },
+	p := startProxy(t, func(s *l7.Server) { s.Relays = nil },
 		httpBackend(t, func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header }))
 	if resp, _ := p.do(t, upgrade); resp.StatusCode != 200 {
 		t.Errorf("status %d", resp.StatusCode)

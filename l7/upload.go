@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
@@ -164,9 +165,9 @@ func (c *conn) stopUpload() {
 // connection can be used again: the deadlines stay.
 func (c *conn) cutUpload() {
 	c.up.cut.Store(true)
-	_ = c.nc.SetReadDeadline(aLongTimeAgo)
+	_ = c.nc.SetReadDeadline(l4.LongAgo)
 	if bc := c.backend.Load(); bc != nil {
-		_ = bc.nc.SetWriteDeadline(aLongTimeAgo)
+		_ = bc.nc.SetWriteDeadline(l4.LongAgo)
 	}
 	<-c.up.done
 	c.up.err = errCut

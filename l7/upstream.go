@@ -247,8 +247,7 @@ func (bc *backendConn) close() {
 // abort closes the connection in the middle of an exchange, so that the backend
 // cannot take what it has for complete.
 func (bc *backendConn) abort() {
-	if tcp, ok := bc.nc.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	bc.close()
+	bc.rd.Release()
+	l4.Reset(bc.nc)
+	bc.up.leave()
 }

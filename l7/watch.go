@@ -1,8 +1,9 @@
 package l7
 
 import (
-	"net"
 	"time"
+
+	"fourseven/l4"
 )
 
 // pulse is how often the watch looks at the connections. Time-outs are kept to
@@ -13,9 +14,6 @@ const pulse = 50 * time.Millisecond
 // client has closed its side before it counts as gone, where it cannot be found out
 // whether it has (early.go): in the silence of a body that is not chunked.
 const sightings = 3
-
-// aLongTimeAgo as a deadline ends what waits on a connection now.
-var aLongTimeAgo = time.Unix(1, 0)
 
 // watch keeps the time-outs of all connections and notices the clients that
 // left. One goroutine that looks at everybody twenty times a second spares every
@@ -117,19 +115,11 @@ func (c *conn) gone(word uint32) bool {
 // interrupt ends what the stopped connection's goroutines wait for. They find
 // the cause in its state.
 func (c *conn) interrupt() {
-	_ = c.nc.SetDeadline(aLongTimeAgo)
+	_ = c.nc.SetDeadline(l4.LongAgo)
 	if bc := c.backend.Load(); bc != nil {
-		_ = bc.nc.SetDeadline(aLongTimeAgo)
+		_ = bc.nc.SetDeadline(l4.LongAgo)
 	}
 	if cancel := c.cancelDial.Load(); cancel != nil {
 		(*cancel)()
 	}
-}
-
-// reset makes a connection's closing a reset: what it carried was not complete.
-func reset(nc net.Conn) {
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = nc.Close()
 }

@@ -21,8 +21,16 @@ type Counters struct {
 	connections, dials, served prometheus.Histogram // their durations
 }
 
-// endings counts connections by why they ended, in the order of l4.Endings.
-type endings [len(l4.Endings)]atomic.Uint64
+// endings counts connections by why they ended. The map itself does not change.
+type endings map[l4.Ending]*atomic.Uint64
+
+func newEndings() endings {
+	e := endings{}
+	for _, ending := range l4.Endings {
+		e[ending] = new(atomic.Uint64)
+	}
+	return e
+}
 
 // methods are the labels that requests are counted under. Whatever else a client
 // sends is other: no label ever comes from a client.
@@ -37,6 +45,7 @@ func NewCounters() *Counters {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 	}
 	return &Counters{
+		l4: newEndings(), l7: newEndings(),
 		connections: histogram("lb_connection_duration_seconds", "How long client connections lived.",
 			.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 1800, 3600, 14400),
 		dials: histogram("lb_backend_connect_duration_seconds", "How long dials of backends took that succeeded.",
@@ -48,7 +57,7 @@ func NewCounters() *Counters {
 
 // L4Ended counts a connection of the L4 frontend.
 func (c *Counters) L4Ended(rec l4.Record) {
-	c.l4.count(string(rec.Reason))
+	c.l4.count(rec.Reason)
 	c.connections.Observe(rec.Whole.Seconds())
 }
 
@@ -67,12 +76,9 @@ func (c *Counters) Served(rec *l7.Record) {
 // Dialled counts a dial of a backend that succeeded.
 func (c *Counters) Dialled(d time.Duration) { c.dials.Observe(d.Seconds()) }
 
-func (e *endings) count(reason string) {
-	for i, word := range l4.Endings {
-		if string(word) == reason {
-			e[i].Add(1)
-			return
-		}
+func (e endings) count(reason l4.Ending) {
+	if n, ok := e[reason]; ok {
+		n.Add(1)
 	}
 }
 
@@ -95,12 +101,12 @@ func codeIndex(status int) int {
 // eachEnding calls f with each reason and how many connections of the frontend
 // ended by it.
 func (c *Counters) eachEnding(frontend string, f func(reason string, n uint64)) {
-	e := &c.l4
+	e := c.l4
 	if frontend == "l7" {
-		e = &c.l7
+		e = c.l7
 	}
-	for i, word := range l4.Endings {
-		f(string(word), e[i].Load())
+	for _, ending := range l4.Endings {
+		f(string(ending), e[ending].Load())
 	}
 }
 

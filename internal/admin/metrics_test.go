@@ -88,7 +88,7 @@ func TestEndingsAreCounted(t *testing.T) {
 	c := NewCounters()
 	for _, e := range l4.Endings {
 		c.L4Ended(l4.Record{Reason: e})
-		c.L7Ended(l7.Closing{Reason: string(e)})
+		c.L7Ended(l7.Closing{Reason: e})
 	}
 	for _, frontend := range []string{"l4", "l7"} {
 		c.eachEnding(frontend, func(reason string, n uint64) {

@@ -37,20 +37,11 @@ func (in *Instance) shutdown(again <-chan os.Signal, cause ...any) {
 	_ = in.admin.Close()
 }
 
-// drain ends both frontends; what lives when ctx is done is cut. Tunnels are cut
-// before L7 closes their connections: a relay that is parked would not notice, and
-// one that notices would not know why.
+// drain ends both frontends, and resets what is still open when ctx is done.
 func (in *Instance) drain(ctx context.Context) {
-	l7ctx, cut := context.WithCancel(context.Background())
-	defer cut()
-	stop := context.AfterFunc(ctx, func() {
-		in.tunnels.CutAll()
-		cut()
-	})
-	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = in.l4.Shutdown(ctx) })
-	wg.Go(func() { _ = in.l7.Shutdown(l7ctx) })
+	wg.Go(func() { _ = in.l7.Shutdown(ctx) })
 	wg.Wait()
 }
 

@@ -36,7 +36,6 @@ type Instance struct {
 	finder   *health.Discoverer
 	l4       *l4.Server
 	l7       *l7.Server
-	tunnels  l4.Relays // upgraded L7 connections
 	gate     *l4.Gate  // who may come in, to either frontend
 	slots    *l4.Slots // how many may
 	admin    *http.Server
@@ -68,8 +67,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 			Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},
-		finder:  &health.Discoverer{Pool: pool, Interval: cfg.DNSInterval, Logger: logger},
-		tunnels: l4.Relays{Limits: limits(cfg)},
+		finder: &health.Discoverer{Pool: pool, Interval: cfg.DNSInterval, Logger: logger},
 		gate: &l4.Gate{
 			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
 		},
@@ -89,7 +87,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	in.l4 = in.newL4()
 	in.l7 = in.newL7()
 	if cfg.HealthOnDown == "close" {
-		in.l4.Relays.CutOnDown, in.l7.CutOnDown, in.tunnels.CutOnDown = true, true, true
+		in.l4.Relays.CutOnDown, in.l7.CutOnDown = true, true
 	}
 	pool.OnTransition = in.transitions()
 	in.admin = &http.Server{
@@ -215,14 +213,13 @@ func (in *Instance) listenAll(ctx context.Context) (lns listeners, err error) {
 	return lns, nil
 }
 
-// serveAll serves on the listeners, and starts probes, lookups and sweeps.
+// serveAll serves on the listeners, and starts probes and lookups.
 func (in *Instance) serveAll(ctx context.Context, lns listeners) {
 	in.admin.Handler, in.admin.ConnState = admin.Handler(in.source(ctx, lns.addrs())), admin.Few()
 	in.adminListener = lns.admin
 	in.serve("l4", lns.l4, in.l4.Serve)
 	in.serve("l7", lns.l7, in.l7.Serve)
 	in.serve("admin", lns.admin, in.admin.Serve)
-	in.wg.Go(func() { _ = in.tunnels.Sweep(ctx) })
 	in.wg.Go(func() { _ = in.finder.Run(ctx) })
 	if in.checker.Probe != nil {
 		in.wg.Go(func() { _ = in.checker.Run(ctx) })

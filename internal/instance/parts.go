@@ -2,8 +2,6 @@ package instance
 
 import (
 	"log/slog"
-	"net"
-	"net/netip"
 	"syscall"
 
 	"fourseven/health"
@@ -40,9 +38,9 @@ func (in *Instance) newL7() *l7.Server {
 		LastRequest: lastRequest(cfg),
 		MaxHeader:   int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
 		TrustedProxies: cfg.L7TrustedProxies,
-		Admit:          admitTo(in.gate),
+		Gate:           in.gate,
 		Slots:          in.slots,
-		Tunnel:         in.tunnel,
+		Relays:         &l4.Relays{Limits: limits(cfg)},
 		Served:         in.served,
 	}
 }
@@ -63,20 +61,6 @@ func (in *Instance) served(r *l7.Record) {
 	}
 }
 
-// admitTo lets L7's clients through the gate that L4's go through.
-func admitTo(gate *l4.Gate) func(net.Conn) (netip.AddrPort, func(), string) {
-	return func(conn net.Conn) (netip.AddrPort, func(), string) {
-		visitor, refused := gate.Enter(conn)
-		return visitor.Client, visitor.Leave, string(refused)
-	}
-}
-
-// tunnel relays an upgraded connection as L4 relays.
-func (in *Instance) tunnel(client, backend net.Conn, b *health.Backend) (received, sent int64, why string) {
-	received, sent, ending := in.tunnels.Run(client, backend, b)
-	return received, sent, string(ending)
-}
-
 // transitions returns what is done with the transitions of the pool: they are logged,
 // and live connections of a backend that went down are cut, if that is wanted.
 func (in *Instance) transitions() func(health.Transition) {
@@ -92,9 +76,9 @@ func (in *Instance) transitions() func(health.Transition) {
 
 // cutBackend ends the live connections and requests of a backend that went down.
 func (in *Instance) cutBackend(b *health.Backend) {
-	relays, requests, tunnels := in.l4.Relays.CutBackend(b), in.l7.CutBackend(b), in.tunnels.CutBackend(b)
-	if relays+requests+tunnels > 0 {
-		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", relays, "l7", requests+tunnels)
+	onL4, onL7 := in.l4.Relays.CutBackend(b), in.l7.CutBackend(b)
+	if onL4+onL7 > 0 {
+		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", onL4, "l7", onL7)
 	}
 }
 

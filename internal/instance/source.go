@@ -8,7 +8,6 @@ import (
 	"fourseven/health"
 	"fourseven/internal/admin"
 	"fourseven/internal/config"
-	"fourseven/l4"
 )
 
 // source is what the admin pages tell of. Closing of connections that they ask for
@@ -27,7 +26,7 @@ func (in *Instance) source(ctx context.Context, on Addrs) admin.Source {
 		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l4", Addr: on.L4.String(), Stats: in.l4.Stats})
 	}
 	if on.L7 != nil {
-		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l7", Addr: on.L7.String(), Stats: in.l7Stats})
+		src.Frontends = append(src.Frontends, admin.Frontend{Name: "l7", Addr: on.L7.String(), Stats: in.l7.Stats})
 		src.InFlight = in.l7.Active
 	}
 	return src
@@ -41,23 +40,14 @@ func (in *Instance) settings() []config.Setting {
 	return now.Effective()
 }
 
-// l7Stats has what upgraded connections moved in it.
-func (in *Instance) l7Stats() l4.Stats {
-	s := in.l7.Stats()
-	received, sent := in.tunnels.Bytes()
-	s.Received += received
-	s.Sent += sent
-	return s
-}
-
 // closeBackend resets the connections to a backend that are relayed, rate of them
 // a second, and returns how many there are.
 func (in *Instance) closeBackend(ctx context.Context, b *health.Backend, rate int) int {
-	n, tunnels := in.l4.Relays.Open(b), in.tunnels.Open(b)
+	n, tunnels := in.l4.Relays.Open(b), in.l7.Relays.Open(b)
 	in.logger.Info("closing connections", "backend", b.Addr, "l4", n, "l7", tunnels, "rate", rate)
 	in.wg.Go(func() { // one after the other: the rate is for both
 		in.l4.Relays.Close(ctx, b, rate)
-		in.tunnels.Close(ctx, b, rate)
+		in.l7.Relays.Close(ctx, b, rate)
 	})
 	return n + tunnels
 }

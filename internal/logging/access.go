@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -54,10 +55,10 @@ func (a *AccessLog) Request(r *l7.Record) {
 		slog.Int64("sent", r.Sent),
 		slog.Duration("dial", r.Dial.Round(time.Microsecond)),
 		slog.Duration("duration", r.Whole.Round(time.Microsecond)),
-		slog.String("reason", r.Reason),
+		slog.String("reason", cmp.Or(r.Refusal, string(r.Reason))),
 	}
 	n := len(attrs)
-	if r.Reason == "" {
+	if r.Refusal == "" && r.Reason == "" {
 		n--
 	}
 	a.write("request", r.Began.Add(r.Whole), attrs[:n])
