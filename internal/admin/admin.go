@@ -2,6 +2,7 @@ package admin
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -10,25 +11,31 @@ import (
 // Handler returns the admin pages, and registers the metrics with the source's
 // registry. It is safe for concurrent use.
 func Handler(src Source) http.Handler {
+	if src.Logger == nil {
+		src.Logger = slog.New(slog.DiscardHandler)
+	}
 	src.register()
-	guard := newGuard(src.Token)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	guard := newGuard(src.Token, src.Hostname)
+	health, rest := http.NewServeMux(), http.NewServeMux()
+	health.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok")
 	})
-	mux.HandleFunc("GET /readyz", src.ready)
-	handlePage(mux)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(src.Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /api/status", src.showStatus)
-	mux.HandleFunc("GET /api/backends", src.showBackends)
-	mux.HandleFunc("GET /api/config", src.showConfig)
-	mux.Handle("POST /api/backends/{addr}/{action}", guard.protect(src.steer))
-	mux.Handle("PUT /api/backends/{addr}/weight", guard.protect(src.weigh))
-	mux.Handle("/debug/pprof/", guard.protect(profile))
-	return plainly(mux)
+	health.HandleFunc("GET /readyz", src.ready)
+	health.Handle("/", guard.ownName(limited(errorsInJSON(rest))))
+	handlePage(rest)
+	rest.Handle("GET /metrics", promhttp.HandlerFor(src.Registry, promhttp.HandlerOpts{}))
+	rest.HandleFunc("GET /api/status", src.showStatus)
+	rest.HandleFunc("GET /api/backends", src.showBackends)
+	rest.HandleFunc("GET /api/backends/{addr...}", src.showBackend)
+	rest.HandleFunc("GET /api/config", src.showConfig)
+	rest.Handle("POST /api/backends/{path...}", guard.protect(src.steer))
+	rest.Handle("PUT /api/backends/{path...}", guard.protect(src.weigh))
+	rest.Handle("GET /debug/pprof/", guard.protect(profile))
+	rest.Handle("POST /debug/pprof/", guard.protect(profile)) // symbol takes a body
+	return plainly(withWriteDeadline(health))
 }
 
-// plainly keeps browsers from guessing what an answer is, and from keeping it.
+// plainly keeps browsers from guessing the type of a response, and from keeping it.
 func plainly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -1,12 +1,15 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +38,9 @@ func source(t *testing.T) Source {
 		Close:    func(*health.Backend, int) int { return 0 },
 		Lookups:  func(health.LookupResult) uint64 { return 0 },
 		Dropped:  func() uint64 { return 3 },
+		Reloads: func() []Reload {
+			return []Reload{{Setting: "LB_BACKENDS", Result: ReloadRefused, Count: 2, Error: "bad"}}
+		},
 		InFlight: func() int { return 2 },
 		Version:  "v1", Limit: 10,
 		Frontends: []Frontend{{Name: "l4", Addr: "127.0.0.1:9000", Stats: func() l4.Stats {
@@ -119,6 +125,39 @@ func TestShowStatus(t *testing.T) {
 	}
 }
 
+// Pins that a refused reload can be seen, in the status and by Prometheus.
+func TestShowReloads(t *testing.T) {
+	s := decode[status](t, ask(Handler(source(t)), "GET", "/api/status", ""))
+	if len(s.Reloads) != 1 || s.Reloads[0].Result != ReloadRefused || s.Reloads[0].Error != "bad" {
+		t.Errorf("%+v", s.Reloads)
+	}
+	if got := series(t, source(t)); !slices.Contains(got, `lb_reloads_total{result="refused",setting="LB_BACKENDS"} 2`) {
+		t.Errorf("%v", got)
+	}
+}
+
+// Pins that the log has who changed what.
+func TestSteerIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	src := source(t)
+	src.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	ask(Handler(src), "POST", "/api/backends/a:1/drain", "")
+	src.Registry, src.Token = prometheus.NewRegistry(), "hush"
+	ask(Handler(src), "PUT", "/api/backends/a:1/weight", "7", func(r *http.Request) { r.Header.Set("Authorization", "Bearer hush") })
+	ask(Handler(Source{Pool: src.Pool, Counters: NewCounters(), Registry: prometheus.NewRegistry(), Token: "hush"}), "POST", "/api/backends/a:1/drain", "")
+	for _, want := range []string{
+		`msg=operator action=drain backend=a:1 by="this machine" client=127.0.0.1:50000`,
+		`msg=operator action=weight backend=a:1 by=token client=127.0.0.1:50000 weight=7`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("got %s, want %s", log.String(), want)
+		}
+	}
+	if n := strings.Count(log.String(), "msg=operator"); n != 2 {
+		t.Errorf("%d lines, want 2", n)
+	}
+}
+
 func TestShowConfig(t *testing.T) {
 	all := decode[[]config.Setting](t, ask(Handler(source(t)), "GET", "/api/config", ""))
 	if len(all) != 1 || all[0].Value != "(secret)" {
@@ -154,6 +193,14 @@ func TestSteer(t *testing.T) {
 		{"PUT", "/api/backends/c:1/weight", "7", 404, "no backend"},
 		{"POST", "/api/backends/a:1/close", "", 202, `{"connections":12}`},
 		{"POST", "/api/backends/a:1/close?rate=0", "", 400, "from 1 to"},
+		{"POST", "/api/backends/a:1/close?rat=5", "", 400, `unknown parameter \"rat\", expected rate`},
+		{"POST", "/api/backends/A:01/close", "", 202, "connections"},
+		{"POST", "/api/backends/unix:/run/b.sock/drain", "", 200, `"address":"unix:/run/b.sock"`},
+		{"GET", "/api/backends/a:1", "", 200, `"address":"a:1"`},
+		{"GET", unix[:len(unix)-1], "", 200, `"address":"unix:/run/b.sock"`},
+		{"GET", "/api/backends/c:1", "", 404, `{"error":"no backend \"c:1\""}`},
+		{"GET", "/api/nothing", "", 404, `{"error":"no page \"/api/nothing\""}`},
+		{"DELETE", "/api/status", "", 405, `{"error":"DELETE is not allowed here, expected GET, HEAD"}`},
 		{"GET", "/api/backends/a:1/drain", "", 405, ""},
 		{"POST", "/api/backends/a:1/weight", "7", 404, "unknown action"},
 	} {

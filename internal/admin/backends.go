@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"path"
 	"time"
 
 	"fourseven/health"
@@ -40,6 +41,31 @@ func (src *Source) showBackends(w http.ResponseWriter, _ *http.Request) {
 		all = append(all, describe(b))
 	}
 	show(w, http.StatusOK, all)
+}
+
+// showBackend shows one backend: GET /api/backends/ADDR.
+func (src *Source) showBackend(w http.ResponseWriter, r *http.Request) {
+	addr := r.PathValue("addr")
+	if method := steeringMethod(addr); method != "" && src.Pool.Find(addr) == nil {
+		w.Header().Set("Allow", method)
+		fail(w, http.StatusMethodNotAllowed, "expected "+method)
+		return
+	}
+	if b := src.find(w, addr); b != nil {
+		show(w, http.StatusOK, describe(b))
+	}
+}
+
+// steeringMethod returns the method of a request that changes something, if its path ends as
+// one does.
+func steeringMethod(addr string) string {
+	switch path.Base(addr) {
+	case "weight":
+		return http.MethodPut
+	case "drain", "ready", "down", "close":
+		return http.MethodPost
+	}
+	return ""
 }
 
 func describe(b *health.Backend) backend {

@@ -3,6 +3,7 @@ package admin
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -11,13 +12,14 @@ import (
 
 // guard decides who may change or profile the program.
 type guard struct {
-	token  [sha256.Size]byte // hashed, so that comparing takes the same time for any length
-	bears  bool              // there is a token
-	origin *http.CrossOriginProtection
+	token    [sha256.Size]byte // hashed, so that comparing takes the same time for any length
+	bears    bool              // there is a token
+	origin   *http.CrossOriginProtection
+	hostname string
 }
 
-func newGuard(token string) *guard {
-	return &guard{token: sha256.Sum256([]byte(token)), bears: token != "", origin: http.NewCrossOriginProtection()}
+func newGuard(token, hostname string) *guard {
+	return &guard{hostname: hostname, token: sha256.Sum256([]byte(token)), bears: token != "", origin: http.NewCrossOriginProtection()}
 }
 
 // protect lets requests through that bear the token, or if there is none come from
@@ -70,6 +72,37 @@ func local(r *http.Request) bool {
 	}
 	client, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && client.Addr().Unmap().IsLoopback() && namesThisMachine(r.Host)
+}
+
+// ownName refuses requests from this machine under a name that is not this machine's: a
+// page in a browser here may have made its own name point here (DNS rebinding), and
+// could then read. From elsewhere, where Prometheus asks by name, any name is taken.
+func (g *guard) ownName(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fromThisMachine(r) && !namesThisMachine(r.Host) && !g.named(r.Host) {
+			fail(w, http.StatusMisdirectedRequest, fmt.Sprintf("Host %q is not this machine: ask for it by its address, as localhost or as %s", r.Host, g.hostname))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// named reports whether the host is this machine's own name.
+func (g *guard) named(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return g.hostname != "" && strings.EqualFold(host, g.hostname)
+}
+
+// fromThisMachine reports whether the client's address is one of this machine.
+func fromThisMachine(r *http.Request) bool {
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false // of a Unix socket: no browser asks there
+	}
+	own, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return client.Addr().Unmap().IsLoopback() || own != nil && own.AddrPort().Addr().Unmap() == client.Addr().Unmap()
 }
 
 // namesThisMachine reports whether the host is an address or localhost.

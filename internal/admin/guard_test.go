@@ -50,7 +50,7 @@ func TestGuard(t *testing.T) {
 		{"with the token by another site's page", "hush", []func(*http.Request){bearer, header("Sec-Fetch-Site", "cross-site")}, 403},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newGuard(tt.token).protect(func(http.ResponseWriter, *http.Request) {})
+			h := newGuard(tt.token, "").protect(func(http.ResponseWriter, *http.Request) {})
 			if w := ask(h, "POST", "/", "", tt.change...); w.Code != tt.want {
 				t.Errorf("%d %s, want %d", w.Code, w.Body, tt.want)
 			}
@@ -61,7 +61,7 @@ func TestGuard(t *testing.T) {
 // Pins that another site's page cannot have the program profiled either, which is
 // done by reading: an image on it would do. Who opens a profile by hand can.
 func TestGuardProfiles(t *testing.T) {
-	h := newGuard("").protect(func(http.ResponseWriter, *http.Request) {})
+	h := newGuard("", "").protect(func(http.ResponseWriter, *http.Request) {})
 	for site, want := range map[string]int{"cross-site": 403, "same-site": 403, "same-origin": 200, "none": 200} {
 		w := ask(h, "GET", "/debug/pprof/profile", "", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", site) })
 		if w.Code != want {
@@ -77,8 +77,38 @@ func TestGuardUnix(t *testing.T) {
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/x", Net: "unix"})
 		*r = *r.WithContext(ctx)
 	}
-	h := newGuard("").protect(func(http.ResponseWriter, *http.Request) {})
+	h := newGuard("", "").protect(func(http.ResponseWriter, *http.Request) {})
 	if w := ask(h, "POST", "/", "", unix); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// Pins that a page whose name was made to point at this machine cannot read what the
+// program shows (DNS rebinding), and that a Prometheus elsewhere may ask by name.
+func TestGuardOwnName(t *testing.T) {
+	for _, tt := range []struct {
+		name, from, host, path string
+		want                   int
+	}{
+		{"from here by address", "127.0.0.1:5", "127.0.0.1:9900", "/metrics", 200},
+		{"from here as localhost", "[::1]:5", "localhost:9900", "/api/config", 200},
+		{"from here by the machine's name", "127.0.0.1:5", "LB1:9900", "/metrics", 200},
+		{"from here under another name", "127.0.0.1:5", "evil.example:9900", "/api/config", 421},
+		{"from here over another of its addresses", "192.0.2.1:5", "evil.example:9900", "/", 421},
+		{"a health check under another name", "127.0.0.1:5", "fourseven", "/healthz", 200},
+		{"from elsewhere by name", "10.0.0.9:5", "lb.example:9900", "/metrics", 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src := source(t)
+			src.Hostname = "lb1"
+			w := ask(Handler(src), "GET", tt.path, "", func(r *http.Request) {
+				r.RemoteAddr, r.Host = tt.from, tt.host
+				own := &net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 9900}
+				*r = *r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, own))
+			})
+			if w.Code != tt.want {
+				t.Errorf("%d %.200s, want %d", w.Code, w.Body, tt.want)
+			}
+		})
 	}
 }

@@ -36,6 +36,7 @@ var (
 	changes       = desc("lb_backend_state_changes_total", "How often the backend came up or went down.", "backend")
 	requests      = desc("lb_http_requests_total", "HTTP requests, by the status of their answer; 499 if the client left before it.", "code", "method")
 	inFlight      = desc("lb_http_requests_in_flight", "HTTP requests that live, upgraded connections included.")
+	reloads       = desc("lb_reloads_total", "Settings read again while running, by result; refused keeps the old value.", "setting", "result")
 	lookups       = desc("lb_dns_lookups_total", "Lookups of backends' names, by result.", "result")
 )
 
@@ -59,7 +60,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 		buildInfo, limit, draining, acceptErrors, linesDropped,
 		accepted, active, rejected, closed, received, sent, retries,
 		up, backendActive, backendTotal, backendIn, backendOut, connectErrors, checks, changes,
-		requests, inFlight, lookups,
+		requests, inFlight, reloads, lookups,
 	} {
 		out <- d
 	}
@@ -84,6 +85,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, r := range health.LookupResults {
 		e.counter(lookups, src.Lookups(r), r.String())
+	}
+	for _, r := range src.Reloads() {
+		e.counter(reloads, r.Count, r.Setting, r.Result)
 	}
 	if src.InFlight != nil {
 		e.gauge(inFlight, float64(src.InFlight()))

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,7 +11,7 @@ import (
 	"fourseven/l4"
 )
 
-// Source is what the pages tell of, and what they steer. Fields are required
+// Source is what the pages show, and what they change. Fields are required
 // unless their comment says otherwise; functions are safe for concurrent use.
 type Source struct {
 	Pool     *health.Pool
@@ -22,13 +23,23 @@ type Source struct {
 	// Close resets the live connections to a backend, rate of them a second. It
 	// returns at once how many there are.
 	Close func(b *health.Backend, rate int) int
-	// Lookups returns how many lookups of names went that way.
+	// Lookups returns the number of DNS lookups with this result.
 	Lookups func(health.LookupResult) uint64
 	// Dropped returns how many lines the log has lost.
 	Dropped func() uint64
 
+	// Reloads returns how often settings were read again. Each is a series of
+	// lb_reloads_total.
+	Reloads func() []Reload
+	// Logger takes a line for each change that an operator makes. If nil, nothing is
+	// logged.
+	Logger *slog.Logger
+
 	Version string
 	Started time.Time
+	// Hostname is this machine's name, under which requests from this machine may ask,
+	// besides by address and as localhost.
+	Hostname string
 	// Limit is how many client connections there may be at once; 0 is no limit.
 	Limit int
 	// Token is what requests that change something must bear. If empty, they must
@@ -41,6 +52,21 @@ type Source struct {
 	// Settings returns what is shown as it is: secrets must be masked.
 	Settings func() []config.Setting
 }
+
+// Reload counts how often one setting was read again with one result.
+type Reload struct {
+	Setting, Result string // such as LB_BACKENDS and refused
+	Count           uint64
+	// At is when it last happened, and Error why it was refused then.
+	At    time.Time
+	Error string
+}
+
+// The results of reading a setting again.
+const (
+	ReloadOK      = "ok"
+	ReloadRefused = "refused" // the old value still holds
+)
 
 // Frontend is one that clients connect to.
 type Frontend struct {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"fourseven/l4"
@@ -17,8 +18,17 @@ type status struct {
 	Limit        int              `json:"connections_limit"` // 0: none
 	AcceptErrors uint64           `json:"accept_errors"`
 	Dropped      uint64           `json:"log_lines_dropped"`
+	Reloads      []reloadStatus   `json:"reloads"`
 	Frontends    []frontendStatus `json:"frontends"`
 	HTTP         *httpStatus      `json:"http,omitempty"`
+}
+
+// reloadStatus is the last time that a setting was read again.
+type reloadStatus struct {
+	Setting string    `json:"setting"`
+	Result  string    `json:"result"`
+	At      time.Time `json:"at"`
+	Error   string    `json:"error,omitempty"`
 }
 
 type frontendStatus struct {
@@ -43,7 +53,7 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 		Version: src.Version, Started: src.Started, Now: time.Now(),
 		Ready: src.Pool.Ready() && !src.Draining(), Draining: src.Draining(),
 		Limit: src.Limit, Dropped: src.Dropped(),
-		Frontends: []frontendStatus{},
+		Frontends: []frontendStatus{}, Reloads: lastReloads(src.Reloads()),
 	}
 	for _, f := range src.Frontends {
 		stats := f.Stats()
@@ -55,6 +65,22 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 		src.Counters.eachRequest(func(code, _ string, n uint64) { s.HTTP.Requests[code] += n })
 	}
 	show(w, http.StatusOK, s)
+}
+
+// lastReloads returns the latest of each setting's reloads.
+func lastReloads(all []Reload) []reloadStatus {
+	last := []reloadStatus{}
+	for _, r := range all {
+		i := slices.IndexFunc(last, func(l reloadStatus) bool { return l.Setting == r.Setting })
+		switch {
+		case r.Count == 0:
+		case i < 0:
+			last = append(last, reloadStatus{r.Setting, r.Result, r.At, r.Error})
+		case r.At.After(last[i].At):
+			last[i] = reloadStatus{r.Setting, r.Result, r.At, r.Error}
+		}
+	}
+	return last
 }
 
 func (src *Source) describe(f Frontend, stats l4.Stats) frontendStatus {
