@@ -9,8 +9,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// shutdown drains as DESIGN 7 says. A signal while it does ends it at once. The cause
-// is for the log: a key and a value.
+// shutdown drains. A further signal ends it at once. The cause is for the log: a key and
+// a value.
 func (in *Instance) shutdown(again <-chan os.Signal, cause ...any) {
 	in.draining.Store(true)
 	in.tell(daemon.SdNotifyStopping)
@@ -35,6 +35,35 @@ func (in *Instance) shutdown(again <-chan os.Signal, cause ...any) {
 	}()
 	in.watchDrain(donec, cancel, again)
 	_ = in.admin.Close()
+}
+
+// signalPause is how long after the first signal a second one is taken for the same:
+// timeout(1) signals its process group and the process, and a shell's Ctrl-C reaches the
+// whole group.
+const signalPause = time.Second
+
+// laterSignals returns the signals that come when signalPause has passed.
+func laterSignals(ctx context.Context, sigc <-chan os.Signal) <-chan os.Signal {
+	laterc := make(chan os.Signal)
+	first := time.Now()
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case sig := <-sigc:
+				if time.Since(first) < signalPause {
+					continue
+				}
+				select {
+				case laterc <- sig:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return laterc
 }
 
 // drain ends both frontends, and resets what is still open when ctx is done.

@@ -42,6 +42,7 @@ type Instance struct {
 	counters *admin.Counters
 	access   *logging.AccessLog // nil for none
 	dropped  func() uint64      // lines of the log
+	reloads  reloads
 	draining atomic.Bool
 	began    time.Time
 	limit    int // of client connections; 0 for none
@@ -78,6 +79,9 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 		fatalc:   make(chan error, 3),
 	}
 	in.slots = l4.NewSlots(in.limit)
+	if _, ok := cfg.BackendsFile(); ok {
+		in.reloads.expect("LB_BACKENDS")
+	}
 	if cfg.DNSServer != "" {
 		in.finder.Resolver = health.DNSServer(string(cfg.DNSServer))
 	}
@@ -129,7 +133,7 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	}
 	select {
 	case sig := <-sigc:
-		in.shutdown(sigc, "signal", sig.String())
+		in.shutdown(laterSignals(ctx, sigc), "signal", sig.String())
 		return nil
 	case err := <-in.fatalc:
 		in.closeAll()

@@ -3,7 +3,11 @@ package instance
 import (
 	"context"
 	"os"
+	"slices"
+	"sync"
+	"time"
 
+	"fourseven/internal/admin"
 	"fourseven/internal/config"
 )
 
@@ -20,8 +24,8 @@ func (in *Instance) reloadOn(ctx context.Context, hupc <-chan os.Signal) {
 	}
 }
 
-// reload takes the list in LB_BACKENDS_FILE, or if anything is wrong with it none
-// of it. What lives goes on.
+// reload takes the list in LB_BACKENDS_FILE, or if anything is wrong with it none of
+// it. Live connections go on.
 func (in *Instance) reload(ctx context.Context) {
 	path, ok := in.cfg.BackendsFile()
 	if !ok {
@@ -29,10 +33,48 @@ func (in *Instance) reload(ctx context.Context) {
 		return
 	}
 	list, err := config.ReadBackends(ctx, path)
+	in.reloads.count("LB_BACKENDS", err)
 	if err != nil {
 		in.logger.Error("reload refused", "signal", "SIGHUP", "file", path, "err", err)
 		return
 	}
 	in.finder.Replace(ctx, list)
 	in.logger.Info("reloaded", "signal", "SIGHUP", "file", path, "entries", len(list))
+}
+
+// reloads counts the settings that were read again. It is safe for concurrent use.
+type reloads struct {
+	mu  sync.Mutex
+	all []admin.Reload // two for each setting that can be read again
+}
+
+// expect adds a setting that can be read again, with counts of zero.
+func (r *reloads) expect(setting string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, admin.Reload{Setting: setting, Result: admin.ReloadOK},
+		admin.Reload{Setting: setting, Result: admin.ReloadRefused})
+}
+
+// count counts one reading of a setting that was expected; a nil err is a success.
+func (r *reloads) count(setting string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	result, text := admin.ReloadOK, ""
+	if err != nil {
+		result, text = admin.ReloadRefused, err.Error()
+	}
+	for i := range r.all {
+		if r.all[i].Setting == setting && r.all[i].Result == result {
+			r.all[i].Count++
+			r.all[i].At, r.all[i].Error = time.Now(), text
+		}
+	}
+}
+
+// snapshot returns the counts.
+func (r *reloads) snapshot() []admin.Reload {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
 }

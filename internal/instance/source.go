@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -10,8 +11,8 @@ import (
 	"fourseven/internal/config"
 )
 
-// source is what the admin pages tell of. Closing of connections that they ask for
-// ends with the context.
+// source is what the admin pages show and change. Connections are closed for them until
+// the context is done.
 func (in *Instance) source(ctx context.Context, on Addrs) admin.Source {
 	src := admin.Source{
 		Pool: in.pool, Counters: in.counters, Registry: prometheus.NewRegistry(),
@@ -19,7 +20,8 @@ func (in *Instance) source(ctx context.Context, on Addrs) admin.Source {
 		Close:    func(b *health.Backend, rate int) int { return in.closeBackend(ctx, b, rate) },
 		Lookups:  in.finder.Lookups,
 		Dropped:  in.dropped,
-		Version:  in.version, Started: in.began, Limit: in.limit,
+		Reloads:  in.reloads.snapshot, Logger: in.logger,
+		Version: in.version, Hostname: hostname(), Started: in.began, Limit: in.limit,
 		Token: string(in.cfg.AdminToken), Settings: in.settings,
 	}
 	if on.L4 != nil {
@@ -30,6 +32,12 @@ func (in *Instance) source(ctx context.Context, on Addrs) admin.Source {
 		src.InFlight = in.l7.Active
 	}
 	return src
+}
+
+// hostname returns this machine's name, or nothing where it has none.
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 // settings returns the effective settings: the list of backends may have been taken
@@ -44,7 +52,6 @@ func (in *Instance) settings() []config.Setting {
 // a second, and returns how many there are.
 func (in *Instance) closeBackend(ctx context.Context, b *health.Backend, rate int) int {
 	n, tunnels := in.l4.Relays.Open(b), in.l7.Relays.Open(b)
-	in.logger.Info("closing connections", "backend", b.Addr, "l4", n, "l7", tunnels, "rate", rate)
 	in.wg.Go(func() { // one after the other: the rate is for both
 		in.l4.Relays.Close(ctx, b, rate)
 		in.l7.Relays.Close(ctx, b, rate)

@@ -19,12 +19,27 @@ import (
 // when it has ended. Its lines are of level info, and come whatever the level of
 // the log is. They have the same fields in the same order; reason alone is left out
 // of a request that ended whole. It is safe for concurrent use.
-type AccessLog struct{ handler slog.Handler }
+type AccessLog struct {
+	handler slog.Handler
+	json    bool
+}
 
 // NewAccessLog returns an access log that writes lines in a format, text or json, to w,
 // which must take every line (a Sink).
 func NewAccessLog(w io.Writer, format string) *AccessLog {
-	return &AccessLog{NewHandler(w, format, slog.LevelInfo)}
+	if format == "json" { // not NewHandler's, which looks at each attribute again
+		return &AccessLog{slog.NewJSONHandler(w, nil), true}
+	}
+	return &AccessLog{slog.NewTextHandler(w, nil), false}
+}
+
+// duration returns a time to the microsecond: in JSON as a number of seconds.
+func (a *AccessLog) duration(key string, d time.Duration) slog.Attr {
+	d = d.Round(time.Microsecond)
+	if a.json {
+		return slog.Float64(key, d.Seconds())
+	}
+	return slog.Duration(key, d)
 }
 
 // Connection writes the line of a connection over L4 that has ended.
@@ -36,8 +51,8 @@ func (a *AccessLog) Connection(r l4.Record) {
 		slog.Int("retries", r.Retries),
 		slog.Int64("received", r.Received),
 		slog.Int64("sent", r.Sent),
-		slog.Duration("dial", r.Dial.Round(time.Microsecond)),
-		slog.Duration("duration", r.Whole.Round(time.Microsecond)),
+		a.duration("dial", r.Dial),
+		a.duration("duration", r.Whole),
 	}
 	a.write("connection", r.Began.Add(r.Whole), attrs[:])
 }
@@ -53,8 +68,8 @@ func (a *AccessLog) Request(r *l7.Record) {
 		slog.Int("retries", r.Retries),
 		slog.Int64("received", r.Received),
 		slog.Int64("sent", r.Sent),
-		slog.Duration("dial", r.Dial.Round(time.Microsecond)),
-		slog.Duration("duration", r.Whole.Round(time.Microsecond)),
+		a.duration("dial", r.Dial),
+		a.duration("duration", r.Whole),
 		slog.String("reason", cmp.Or(r.Refusal, string(r.Reason))),
 	}
 	n := len(attrs)

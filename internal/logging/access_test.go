@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestAccessLogLines(t *testing.T) {
 			`reason=eof retries=1 received=1834 sent=20981 dial=312µs duration=1.5s`,
 			func(a *AccessLog) { a.Connection(aConnection()) }},
 		{"connection as JSON", "json", `{"time":"2026-11-26T07:00:01.500000017Z","level":"INFO","msg":"connection","client":"192.0.2.7:40312",` +
-			`"backend":"10.0.0.1:5432","reason":"eof","retries":1,"received":1834,"sent":20981,"dial":312000,"duration":1500000000}`,
+			`"backend":"10.0.0.1:5432","reason":"eof","retries":1,"received":1834,"sent":20981,"dial":0.000312,"duration":1.5}`,
 			func(a *AccessLog) { a.Connection(aConnection()) }},
 		{"connection of a Unix socket", "text", `time=2026-11-26T07:00:01.500Z level=INFO msg=connection client=unix backend=10.0.0.1:5432 ` +
 			`reason=eof retries=1 received=1834 sent=20981 dial=312µs duration=1.5s`,
@@ -56,7 +57,7 @@ func TestAccessLogLines(t *testing.T) {
 			`backend=10.0.0.1:80 retries=0 received=81 sent=154 dial=0s duration=1.234ms`,
 			func(a *AccessLog) { a.Request(aRequest()) }},
 		{"request as JSON", "json", `{"time":"2026-11-26T07:00:00.001234Z","level":"INFO","msg":"request","client":"[2001:db8::7]:40312","method":"GET",` +
-			`"path":"/a?b=c","status":200,"backend":"10.0.0.1:80","retries":0,"received":81,"sent":154,"dial":0,"duration":1234000}`,
+			`"path":"/a?b=c","status":200,"backend":"10.0.0.1:80","retries":0,"received":81,"sent":154,"dial":0,"duration":0.001234}`,
 			func(a *AccessLog) { a.Request(aRequest()) }},
 		{"broken request", "text", `time=2026-11-26T07:00:00.001Z level=INFO msg=request client=[2001:db8::7]:40312 method=GET path="/a?b=c" status=200 ` +
 			`backend=10.0.0.1:80 retries=0 received=81 sent=154 dial=0s duration=1.234ms reason=backend_reset`,
@@ -136,5 +137,14 @@ func BenchmarkAccessLog(b *testing.B) {
 				log.Request(request)
 			}
 		})
+	}
+}
+
+// TestHandlerInJSON pins that a duration is a number of seconds, not of nanoseconds.
+func TestHandlerInJSON(t *testing.T) {
+	var buf bytes.Buffer
+	slog.New(NewHandler(&buf, "json", slog.LevelInfo)).Info("draining", "timeout", 25*time.Second)
+	if want := `"timeout":25}`; !strings.Contains(buf.String(), want) {
+		t.Errorf("got %s, want %s", buf.String(), want)
 	}
 }

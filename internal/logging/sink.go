@@ -64,13 +64,20 @@ func NewSink(w io.Writer, format string) *Sink {
 	return s
 }
 
-// NewHandler returns a handler that writes each line to w by itself.
+// NewHandler returns a handler that writes each line to w by itself, in a format: text or
+// json. In JSON, a duration is a number of seconds, as in metrics.
 func NewHandler(w io.Writer, format string, level slog.Level) slog.Handler {
-	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {
-		return slog.NewJSONHandler(w, options)
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inSeconds})
 	}
-	return slog.NewTextHandler(w, options)
+	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+}
+
+func inSeconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // Write queues one line, or several, whole. It never blocks and never fails.

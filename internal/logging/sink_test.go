@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,8 @@ import (
 // stallable is a writer that stalls while its gate is held, and that fails while
 // err is set, after it has taken part of the bytes.
 type stallable struct {
-	gate sync.Mutex // held by the test while nothing may be written
+	gate    sync.Mutex   // held by the test while nothing may be written
+	entered atomic.Int64 // calls of Write that began
 
 	mu     sync.Mutex
 	err    error
@@ -28,6 +30,7 @@ type stallable struct {
 }
 
 func (w *stallable) Write(p []byte) (int, error) {
+	w.entered.Add(1)
 	w.gate.Lock()
 	defer w.gate.Unlock()
 	w.mu.Lock()
@@ -73,6 +76,9 @@ func TestSinkDropsAndCounts(t *testing.T) {
 			w.gate.Lock()
 			for i := range lines {
 				mustWrite(t, s, fmt.Sprintf("line %026d\n", i))
+				if i == 0 { // the queue is taken now, and not again until the gate opens
+					testkit.Eventually(t, "the writer stalls", func() bool { return w.entered.Load() == 1 })
+				}
 			}
 			dropped := s.Dropped()
 			if dropped < lines-2*logQueue/32 || dropped > lines-logQueue/32 {
