@@ -50,7 +50,7 @@ func (src *Source) find(w http.ResponseWriter, addr string) *health.Backend {
 	addr = strings.TrimSuffix(addr, "/")
 	b := src.Pool.Find(addr)
 	if b == nil && !strings.Contains(addr, ";") {
-		if spelt, err := health.ParseBackend(addr); err == nil {
+		if spelt, err := health.ParseSpec(addr); err == nil {
 			b = src.Pool.Find(spelt.Addr)
 		}
 	}
