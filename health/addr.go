@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,15 +22,18 @@ func SplitAddr(addr string) (network, address string) {
 	return "tcp", addr
 }
 
+// maxSocketPath is the longest path of a Unix socket (sun_path in unix(7), without the
+// zero byte at its end).
+const maxSocketPath = 107
+
+// parseAddr returns the one spelling of an address to dial: host:port, with http:// or
+// tcp:// in front accepted, or unix:/path.
 func parseAddr(s string) (string, error) {
-	if !utf8.ValidString(s) { // no metric could have it for a label
-		return "", fmt.Errorf("expected an address in UTF-8")
+	if strings.ContainsFunc(s, unprintable) || !utf8.ValidString(s) { // no log line or metric could show it
+		return "", fmt.Errorf("expected an address in UTF-8 without control characters")
 	}
 	if network, path := SplitAddr(s); network == "unix" {
-		if !filepath.IsAbs(path) {
-			return "", fmt.Errorf("expected an absolute path, as in unix:/run/db.sock")
-		}
-		return unixPrefix + filepath.Clean(path), nil
+		return parseSocketPath(path)
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
 		if scheme != "http" && scheme != "tcp" {
@@ -40,19 +44,80 @@ func parseAddr(s string) (string, error) {
 	return parseHostPort(s)
 }
 
+func unprintable(r rune) bool { return unicode.IsControl(r) || r == '\ufeff' }
+
+func parseSocketPath(path string) (string, error) {
+	switch {
+	case !filepath.IsAbs(path):
+		return "", fmt.Errorf("expected an absolute path, as in unix:/run/db.sock")
+	case len(filepath.Clean(path)) > maxSocketPath:
+		return "", fmt.Errorf("expected a path of at most %d bytes", maxSocketPath)
+	}
+	return unixPrefix + filepath.Clean(path), nil
+}
+
 func parseHostPort(s string) (string, error) {
+	if addr, path, ok := strings.Cut(s, "/"); ok && path != "" {
+		if _, err := parseHostPort(addr); err == nil {
+			return "", fmt.Errorf("expected no path after the port (LB_HEALTH_PATH is the path of probes)")
+		}
+	}
+	if strings.ContainsAny(strings.TrimSpace(s), " \t") {
+		return "", fmt.Errorf("expected commas between entries, not spaces")
+	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || host == "" {
-		return "", fmt.Errorf("expected host:port or unix:/path")
+		return "", fmt.Errorf("expected host:port or unix:/path%s", meantIPv6(s))
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
 		return "", fmt.Errorf("expected a port from 1 to 65535 after the host")
 	}
-	if strings.ContainsAny(host, "/@?# \t") {
-		return "", fmt.Errorf("expected host:port, without a path or user")
+	if err := CheckHost(host); err != nil {
+		return "", err
 	}
 	return net.JoinHostPort(canonicalHost(host), strconv.FormatUint(n, 10)), nil
+}
+
+// meantIPv6 returns a hint for an IPv6 address that lacks its brackets, or nothing.
+func meantIPv6(s string) string {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.Count(s, ":") < 2 {
+		return ""
+	}
+	if ip, err := netip.ParseAddr(s[:i]); err != nil || !ip.Is6() {
+		return ""
+	}
+	return "; did you mean [" + s[:i] + "]" + s[i:] + "?"
+}
+
+// CheckHost reports what is wrong with the host of an address: it must be an IP address, or
+// a name of letters, digits, hyphens, underscores and dots (RFC 1123 section 2.1, and the
+// underscores that containers have in their names).
+func CheckHost(host string) error {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	if strings.ContainsAny(host, "$") {
+		return fmt.Errorf("expected a host, got %q: a variable that was not replaced?", host)
+	}
+	if strings.ContainsAny(host, "/@?#") {
+		return fmt.Errorf("expected host:port, without a path or user")
+	}
+	name := strings.TrimSuffix(host, ".")
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notInName) {
+			return fmt.Errorf("expected an IP address or a host name, got %q", host)
+		}
+	}
+	if len(name) > 253 {
+		return fmt.Errorf("expected a host name of at most 253 bytes")
+	}
+	return nil
+}
+
+func notInName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }
 
 // canonicalHost returns the one spelling of a host: backends are told apart, and

@@ -56,11 +56,11 @@ func ParseEntry(s string) (Entry, error) {
 		e.Spec, err = ParseSpec(s)
 		return e, err
 	}
-	if err != nil {
+	e.Spec.Addr = scheme + "://" + rest
+	if err = joinFaults(err, e.Spec.setOptions(options)); err != nil {
 		return Entry{}, err
 	}
-	e.Spec.Addr = scheme + "://" + rest
-	return e, e.Spec.setOptions(options)
+	return e, nil
 }
 
 func parseHost(s string) (name, port string, err error) {
@@ -72,7 +72,7 @@ func parseHost(s string) (name, port string, err error) {
 }
 
 func checkService(name string) error {
-	if name == "" || strings.ContainsAny(name, ":/@?# \t") {
+	if CheckHost(name) != nil {
 		return fmt.Errorf("expected srv://_service._proto.name, without a port")
 	}
 	return nil

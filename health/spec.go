@@ -2,8 +2,11 @@ package health
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hashicorp/go-multierror"
 )
 
 // MaxWeight is the largest weight of a backend: the ring holds a slot per unit
@@ -33,18 +36,35 @@ type Spec struct {
 //
 //	db1:5432;weight=3;max_conns=100;backup
 //
-// The error states what was expected, and does not repeat s.
+// The error states what was expected, and does not repeat s. If several things are wrong
+// it is a *multierror.Error of them.
 func ParseSpec(s string) (Spec, error) {
 	addr, options, _ := strings.Cut(s, ";")
-	addr, err := parseAddr(strings.TrimSpace(addr))
-	if err != nil {
-		return Spec{}, err
-	}
-	spec := Spec{Addr: addr, Weight: 1}
-	if err := spec.setOptions(options); err != nil {
+	spec := Spec{Weight: 1}
+	var err error
+	spec.Addr, err = parseAddr(strings.TrimSpace(addr))
+	if err = joinFaults(err, spec.setOptions(options)); err != nil {
 		return Spec{}, err
 	}
 	return spec, nil
+}
+
+// joinFaults returns nil, the one error that is not nil, or a *multierror.Error.
+func joinFaults(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	joined := multierror.Append(&multierror.Error{ErrorFormat: inOneLine}, errs...)
+	return joined.ErrorOrNil()
+}
+
+func inOneLine(errs []error) string {
+	var texts []string
+	for _, err := range errs {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
 }
 
 // Backend returns a new backend with these options.
@@ -55,13 +75,13 @@ func (s Spec) Backend() *Backend {
 	return b
 }
 
+// setOptions sets all options that are right, and returns what is wrong with the others.
 func (s *Spec) setOptions(options string) error {
+	var errs []error
 	for option := range strings.SplitSeq(options, ";") {
-		if err := s.setOption(strings.TrimSpace(option)); err != nil {
-			return err
-		}
+		errs = append(errs, s.setOption(strings.TrimSpace(option)))
 	}
-	return nil
+	return joinFaults(errs...)
 }
 
 func (s *Spec) setOption(option string) error {

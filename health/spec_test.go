@@ -1,6 +1,9 @@
 package health
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParseSpec(t *testing.T) {
 	tests := []struct {
@@ -23,12 +26,26 @@ func TestParseSpec(t *testing.T) {
 		{in: "", err: "expected host:port or unix:/path"},
 		{in: "db1", err: "expected host:port or unix:/path"},
 		{in: ":80", err: "expected host:port or unix:/path"},
-		{in: "::1:80", err: "expected host:port or unix:/path"},
+		{in: "::1:80", err: "expected host:port or unix:/path; did you mean [::1]:80?"},
 		{in: "db:0", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:http", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:65536", err: "expected a port from 1 to 65535 after the host"},
 		{in: "https://db:443", err: `unknown scheme "https", expected http://, tcp://, dns:// or srv://, or none`},
-		{in: "http://db:80/path", err: "expected a port from 1 to 65535 after the host"},
+		{in: "http://db:80/path", err: "expected no path after the port (LB_HEALTH_PATH is the path of probes)"},
+		{in: "http://h:8081/path/more", err: "expected no path after the port (LB_HEALTH_PATH is the path of probes)"},
+		{in: "a:1 b:2", err: "expected commas between entries, not spaces"},
+		{in: "my_db.example.:5432", addr: "my_db.example.:5432", weight: 1},
+		{in: "$HOST:80", err: `expected a host, got "$HOST": a variable that was not replaced?`},
+		{in: "${HOST}:80", err: `expected a host, got "${HOST}": a variable that was not replaced?`},
+		{in: "db\x00:80", err: "expected an address in UTF-8 without control characters"},
+		{in: "\ufeffdb:80", err: "expected an address in UTF-8 without control characters"},
+		{in: "d\u00e9:80", err: "expected an IP address or a host name, got \"d\u00e9\""},
+		{in: "a..b:80", err: `expected an IP address or a host name, got "a..b"`},
+		{in: strings.Repeat("a", 64) + ":80", err: `expected an IP address or a host name, got "` + strings.Repeat("a", 64) + `"`},
+		{in: "unix:/" + strings.Repeat("a", 107), err: "expected a path of at most 107 bytes"},
+		{in: "unix:/run/a\nb", err: "expected an address in UTF-8 without control characters"},
+		{in: "db:0;weight=0;wieght=2", err: "expected a port from 1 to 65535 after the host; option weight=0: expected a whole number from 1 to 256; " +
+			`unknown option "wieght", expected weight=N, max_conns=N or backup`},
 		{in: "user@db:80", err: "expected host:port, without a path or user"},
 		{in: "db:80;weight=0", err: "option weight=0: expected a whole number from 1 to 256"},
 		{in: "db:80;weight", err: "option weight=: expected a whole number from 1 to 256"},
@@ -38,8 +55,8 @@ func TestParseSpec(t *testing.T) {
 		{in: "db:80;max_conns=0", err: "option max_conns=0: expected a whole number from 1"},
 		{in: "unix:/run/db.sock;weight=2", addr: "unix:/run/db.sock", weight: 2},
 		{in: "unix:db.sock", err: "expected an absolute path, as in unix:/run/db.sock"},
-		{in: "unix:/run/\xff.sock", err: "expected an address in UTF-8"},
-		{in: "[fe80::1%\xff]:80", err: "expected an address in UTF-8"},
+		{in: "unix:/run/\xff.sock", err: "expected an address in UTF-8 without control characters"},
+		{in: "[fe80::1%\xff]:80", err: "expected an address in UTF-8 without control characters"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {

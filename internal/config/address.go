@@ -59,7 +59,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 		return nil
 	}
 	host, port, err := net.SplitHostPort(string(text))
-	if err != nil || strings.ContainsAny(host, "/@?#, \t") {
+	if err != nil || host != "" && health.CheckHost(host) != nil {
 		return errUnexpected
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {

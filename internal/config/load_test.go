@@ -92,6 +92,10 @@ func TestLoadFaults(t *testing.T) {
 		{"each bad entry", []string{"LB_BACKENDS=a,b:1,c:0"}, []string{
 			`LB_BACKENDS: entry "a": expected host:port or unix:/path`,
 			`LB_BACKENDS: entry "c:0": expected a port from 1 to 65535 after the host`}},
+		{"each bad option of an entry", []string{"LB_BACKENDS=a:1;weight=x;wat,$HOST:1"}, []string{
+			`LB_BACKENDS: entry "a:1;weight=x;wat": option weight=x: expected a whole number from 1 to 256`,
+			`LB_BACKENDS: entry "a:1;weight=x;wat": unknown option "wat", expected weight=N, max_conns=N or backup`,
+			`LB_BACKENDS: entry "$HOST:1": expected a host, got "$HOST": a variable that was not replaced?`}},
 		{"each backend twice", []string{"LB_BACKENDS=a:1,b:2,http://a:1,b:2"}, []string{
 			`LB_BACKENDS: entry "a:1": expected each backend once`,
 			`LB_BACKENDS: entry "b:2": expected each backend once`}},

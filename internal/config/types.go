@@ -225,12 +225,24 @@ func parseList[T any](text []byte, parse func(string) (T, error)) ([]T, error) {
 			continue
 		}
 		one, err := parse(entry)
-		if err != nil {
-			errs = multierror.Append(errs, fmt.Errorf("entry %q: %w", entry, err))
+		for _, fault := range faults(err) {
+			errs = multierror.Append(errs, fmt.Errorf("entry %q: %w", entry, fault))
 		}
 		list = append(list, one)
 	}
 	return list, errs.ErrorOrNil()
+}
+
+// faults returns the errors that an error holds.
+func faults(err error) []error {
+	var several *multierror.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &several):
+		return several.Errors
+	}
+	return []error{err}
 }
 
 // Token is a secret that never prints itself.
