@@ -4,19 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 )
 
-// answer is what is known of a name: the last good of each of its parts.
+// answer is what is known of a name: of each of its parts the last good answer.
 type answer struct {
 	records []*net.SRV // of a service
 	hosts   map[string]addresses
 }
-
-// addresses are a host's.
-type addresses struct{ v4, v6 []netip.Addr }
 
 // backends returns the entry's backends as the answer has them, in an order that is
 // always the same.
@@ -25,19 +21,17 @@ func (a answer) backends(e Entry) []Spec {
 		return a.serviceBackends(e)
 	}
 	var found []Spec
-	for _, addr := range a.hosts[e.name].both() {
+	for _, addr := range a.hosts[e.name].all() {
 		found = append(found, e.backend(net.JoinHostPort(addr.String(), e.port), e.name, 1, false))
 	}
 	return found
 }
 
-func (a addresses) both() []netip.Addr { return slices.Concat(a.v4, a.v6) }
-
 // serviceBackends makes the hosts of the lowest priority that has addresses take
 // the traffic, and all others backups.
 func (a answer) serviceBackends(e Entry) []Spec {
 	records := slices.DeleteFunc(slices.Clone(a.records), func(r *net.SRV) bool {
-		return len(a.hosts[r.Target].both()) == 0
+		return len(a.hosts[r.Target].all()) == 0
 	})
 	slices.SortFunc(records, func(x, y *net.SRV) int { // the resolver shuffles them
 		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Target, y.Target), cmp.Compare(x.Port, y.Port))
@@ -45,7 +39,7 @@ func (a answer) serviceBackends(e Entry) []Spec {
 	weights := srvWeights(records)
 	var found []Spec
 	for i, r := range records {
-		for _, addr := range a.hosts[r.Target].both() {
+		for _, addr := range a.hosts[r.Target].all() {
 			at := net.JoinHostPort(addr.String(), fmt.Sprint(r.Port))
 			name := strings.TrimSuffix(r.Target, ".")
 			found = append(found, e.backend(at, name, weights[i], r.Priority > records[0].Priority))

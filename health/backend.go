@@ -7,8 +7,8 @@ import (
 )
 
 // Backend is one server that may take traffic. In a Pool there is one Backend for an
-// address, and it stays the same when its options change: whoever keeps something
-// for a backend, such as connections, keys it by the pointer. Its methods are safe
+// address, and it stays the same when its options change: what is kept for a
+// backend, such as connections, can be keyed by the pointer. Its methods are safe
 // for concurrent use.
 type Backend struct {
 	// Addr is Spec().Addr. It never changes.
@@ -48,7 +48,7 @@ type Traffic struct{ Received, Sent atomic.Int64 }
 // NewBackend returns a backend of weight 1 at addr, a host:port or unix:/path.
 func NewBackend(addr string) *Backend { return Spec{Addr: addr}.Backend() }
 
-// Spec returns what the list says of the backend now.
+// Spec returns the backend's present entry in the list.
 func (b *Backend) Spec() Spec { return *b.spec.Load() }
 
 // setSpec makes this the backend's spec. Another weight in the list replaces the

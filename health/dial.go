@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// Reason says why a dial failed.
+// Reason is why a dial failed.
 type Reason uint8
 
 // The reasons of a failed dial. NoSourcePort and NoFD are failures of this
-// machine, which say nothing about the backend.
+// machine, which do not count against the backend.
 const (
 	Refused Reason = iota
 	Timeout
@@ -26,7 +26,7 @@ const (
 // Reasons are all reasons of a failed dial.
 var Reasons = [numReasons]Reason{Refused, Timeout, Unreachable, NoSourcePort, NoFD}
 
-// String returns the reason's word as it stands in logs and metrics.
+// String returns the reason's word as logs and metrics have it.
 func (r Reason) String() string {
 	return [...]string{"refused", "timeout", "unreachable", "no_source_port", "no_fd"}[r]
 }
@@ -85,7 +85,7 @@ func reasonOf(err error) Reason {
 	return Unreachable
 }
 
-// cause strips net's "dial tcp ADDR:", which DialError says itself.
+// cause strips net's "dial tcp ADDR:", which DialError has as well.
 func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

@@ -66,7 +66,7 @@ func (d *Discoverer) Entries() []Entry {
 
 // Replace makes this the list. Names that are new in it are looked up first, for
 // as long as the context and five seconds allow; those without an answer by then
-// stand for nothing until they have one. Names that stay keep their answers.
+// have no backends until there is one. Names that stay keep their answers.
 func (d *Discoverer) Replace(ctx context.Context, entries []Entry) {
 	d.replacing.Lock()
 	defer d.replacing.Unlock()
@@ -153,7 +153,7 @@ func (d *Discoverer) lookUp(ctx context.Context, n *lookedUp) bool {
 	d.mu.Lock()
 	last := n.answer
 	d.mu.Unlock()
-	answer, err := n.entry.ask(bounded, resolver, last)
+	answer, err := n.entry.lookUp(bounded, resolver, last)
 	if err != nil && context.Cause(ctx) == context.Canceled {
 		return false // cut off: the outcome means nothing
 	}

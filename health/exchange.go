@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// ExchangeProbe sends, and passes if what the backend says begins with expect.
+// ExchangeProbe sends, and passes if the backend's response begins with expect.
 // Either may be empty: without send the backend speaks first, without expect it
-// need not answer.
+// need not respond.
 func ExchangeProbe(send, expect []byte, via Via) Probe {
 	return func(ctx context.Context, b *Backend) error {
 		conn, err := via.dial(ctx, b)

@@ -84,8 +84,8 @@ func (b *Backend) restart() {
 	}
 }
 
-// SetWeight gives the backend another weight, 1 to MaxWeight. It holds for the
-// address until the list gives that another weight of its own.
+// SetWeight sets the backend's weight, 1 to MaxWeight. It holds for the address until
+// the list changes the weight that it has for that.
 func (p *Pool) SetWeight(b *Backend, weight int) error {
 	if weight < 1 || weight > MaxWeight {
 		return fmt.Errorf("weight %d: expected a whole number from 1 to %d", weight, MaxWeight)

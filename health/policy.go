@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// Policy says how the backend of a turn is chosen. All policies keep to the
+// Policy is how the backend of a turn is chosen. All policies keep to the
 // weights, pass over backends that have all the connections they may have, and
 // take backups only when nothing else is up. The zero Policy is RoundRobin.
 type Policy uint8
 
 // The policies.
 const (
-	// RoundRobin gives the turns out in the order of the ring.
+	// RoundRobin follows the order of the ring.
 	RoundRobin Policy = iota
 	// LeastConn takes the backend with the fewest connections for its weight. Among
 	// equals the turn decides.
@@ -32,7 +32,7 @@ const (
 
 var policyNames = [...]string{"round_robin", "least_conn", "random2", "source_hash"}
 
-// String returns the policy's name as it stands in settings.
+// String returns the policy's name as settings have it.
 func (p Policy) String() string { return policyNames[p] }
 
 // UnmarshalText reads a policy's name.
@@ -53,10 +53,10 @@ type draw struct {
 	tried  []*Backend
 }
 
-// may reports whether the backend was not tried and is not full.
-func (d *draw) may(b *Backend) bool { return !b.full() && !contains(d.tried, b) }
+// allows reports whether the backend was not tried and is not full.
+func (d *draw) allows(b *Backend) bool { return !b.full() && !contains(d.tried, b) }
 
-// pick returns the member that the policy chooses among those that may, or -1.
+// pick returns the member that the policy chooses among those that d allows, or -1.
 // The choice is a pure function of ring, draw and the members' connections.
 func (p Policy) pick(r *ring, d *draw) int {
 	if len(r.members) == 0 {
@@ -75,19 +75,20 @@ func (p Policy) pick(r *ring, d *draw) int {
 
 func roundRobin(r *ring, d *draw) int {
 	i := int(r.slots[d.ticket%uint64(len(r.slots))])
-	if d.may(r.members[i].Backend) {
+	if d.allows(r.members[i].Backend) {
 		return i
 	}
-	return instead(r, d)
+	return substitute(r, d)
 }
 
-// instead returns a member for the turn of one that may not. Successive rounds of
-// the ring end at different members, so that the turns of one that does not answer
-// spread over all others by their weights instead of doubling its neighbour's.
-func instead(r *ring, d *draw) int {
+// substitute returns a member for the turn of one that d does not allow, or -1.
+// Successive rounds of the ring end at different members, so that the turns of one
+// that does not respond spread over all others by their weights instead of doubling
+// its neighbour's.
+func substitute(r *ring, d *draw) int {
 	total := 0
 	for _, m := range r.members {
-		if d.may(m.Backend) {
+		if d.allows(m.Backend) {
 			total += m.weight
 		}
 	}
@@ -97,7 +98,7 @@ func instead(r *ring, d *draw) int {
 	skip := int(d.ticket / uint64(len(r.slots)) % uint64(total))
 	last := -1
 	for i, m := range r.members {
-		if !d.may(m.Backend) {
+		if !d.allows(m.Backend) {
 			continue
 		}
 		last = i
@@ -118,7 +119,7 @@ func leastConn(r *ring, d *draw) int {
 		if at++; at == n {
 			at = 0
 		}
-		if r.lighter(at, best) && d.may(r.members[at].Backend) {
+		if r.lighter(at, best) && d.allows(r.members[at].Backend) {
 			best = at
 		}
 	}
@@ -139,22 +140,22 @@ func random2(r *ring, d *draw) int {
 	if n > 1 {
 		skip, _ := bits.Mul64(mix(first), n-1)
 		j := int(r.slots[(at+1+skip)%n])
-		if r.lighter(j, i) || !d.may(r.members[i].Backend) {
+		if r.lighter(j, i) || !d.allows(r.members[i].Backend) {
 			i, j = j, i
 		}
-		if !d.may(r.members[i].Backend) {
+		if !d.allows(r.members[i].Backend) {
 			i = j
 		}
 	}
-	if d.may(r.members[i].Backend) {
+	if d.allows(r.members[i].Backend) {
 		return i
 	}
-	return instead(r, d)
+	return substitute(r, d)
 }
 
-// sourceHash gives each member a number that key and member decide, distributed
-// as the time until its first event at the rate of its weight, and takes the
-// soonest. In a class the soonest is the one with the highest hash, so there is one
+// sourceHash computes for each member a number from key and member, distributed as
+// the time until the first event at the rate of its weight, and takes the soonest.
+// In a class the soonest is the one with the highest hash, so there is one
 // logarithm a class.
 func sourceHash(r *ring, d *draw) int {
 	best, soonest := -1, math.Inf(1)
@@ -172,12 +173,12 @@ func sourceHash(r *ring, d *draw) int {
 	return best
 }
 
-// highest returns the member with the highest hash among those that may, or -1.
+// highest returns the member with the highest hash among those that d allows, or -1.
 func (c *class) highest(r *ring, d *draw) (at int, hash uint64) {
 	at = -1
 	for i, id := range c.ids {
 		h := mix(d.key ^ id) // differs for each id
-		if (h > hash || at < 0) && d.may(r.members[c.members[i]].Backend) {
+		if (h > hash || at < 0) && d.allows(r.members[c.members[i]].Backend) {
 			at, hash = int(c.members[i]), h
 		}
 	}

@@ -365,7 +365,7 @@ func FuzzPick(f *testing.F) {
 		if i < 0 != (open == 0) {
 			t.Fatalf("picked %d with %d open", i, open)
 		}
-		if i >= 0 && !d.may(r.members[i].Backend) {
+		if i >= 0 && !d.allows(r.members[i].Backend) {
 			t.Fatalf("picked %d, which may not", i)
 		}
 	})

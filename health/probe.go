@@ -12,19 +12,18 @@ import (
 	"strconv"
 )
 
-// Probe asks one backend whether it works. A nil error says that it does; any
-// other says why not, in words that stand in the log as they are. The context
-// bounds it.
+// Probe asks one backend whether it works. It returns nil if it does, or else why
+// not, in words for the log. The context bounds it.
 type Probe func(ctx context.Context, b *Backend) error
 
-// Via says how a probe connects to its backend. The zero value is by TCP to the
-// port of the traffic.
+// Via is how a probe connects to its backend. The zero value is by TCP to the port
+// of the traffic.
 type Via struct {
 	// Port is asked instead of the traffic port, unless it is 0.
 	Port int
 	// TLS makes a TLS handshake before anything else. The certificate is not
-	// verified: a probe asks whether the backend works, and who it is remains for
-	// the clients to check, whose TLS goes through untouched. A name in the
+	// verified: a probe asks whether the backend works, and its identity is checked
+	// by the clients, whose TLS goes through untouched. A name in the
 	// backend's address is sent as server name (RFC 6066 section 3).
 	TLS bool
 }
@@ -42,17 +41,17 @@ func TCPProbe(via Via) Probe {
 	}
 }
 
-// HTTPProbe passes if GET path answers with a status that accepts. Redirects are
-// not followed.
+// HTTPProbe passes if the response to GET path has a status that accepts returns true
+// for. Redirects are not followed.
 func HTTPProbe(path string, accepts func(status int) bool, via Via) Probe {
 	return func(ctx context.Context, b *Backend) error {
 		transport := &http.Transport{
 			DisableKeepAlives:  true,
 			DisableCompression: true,
-			// The error for a malformed answer repeats it.
+			// The error for a malformed response repeats it.
 			MaxResponseHeaderBytes: 64 << 10,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return via.dial(ctx, b) // with TLS already spoken, if it is to be
+				return via.dial(ctx, b) // after the TLS handshake, if there is one
 			},
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostOf(b)+path, nil)
@@ -74,7 +73,7 @@ func HTTPProbe(path string, accepts func(status int) bool, via Via) Probe {
 	}
 }
 
-// hostOf returns what stands in the Host field of a probe.
+// hostOf returns the Host field of a probe.
 func hostOf(b *Backend) string {
 	if network, addr := SplitAddr(b.Addr); network == "tcp" {
 		return addr

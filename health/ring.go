@@ -4,7 +4,7 @@ package health
 // changed once published.
 type ring struct {
 	members []member
-	// slots holds indexes of members: each stands there once per unit of weight
+	// slots holds indexes of members: each is there once per unit of weight
 	// (divided by what the weights have in common), as far from its own other places
 	// as the weights allow.
 	slots   []int32

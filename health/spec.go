@@ -13,8 +13,8 @@ import (
 // of weight, so it bounds the ring's size.
 const MaxWeight = 256
 
-// Spec is what a backend list says of one backend. It is a value: a Backend that
-// gets other options gets another Spec.
+// Spec is the address and the options of one backend in a list. It is a value: when
+// its options change, a Backend gets another Spec.
 type Spec struct {
 	// Addr is what to dial, as host:port or unix:/path. It names the backend in
 	// logs, metrics and responses, and is unique in a Pool.

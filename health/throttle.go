@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// throttlePause is how long the same is not said again.
+// throttlePause is the least time between two lines of the same kind.
 const throttlePause = time.Second
 
-// Throttle keeps a log from saying the same over and over, where clients can make
-// it: once a second at most. It is safe for concurrent use. The zero value is ready.
+// Throttle limits lines that clients can cause to one of a kind each second. It is safe
+// for concurrent use. The zero value is ready.
 type Throttle struct {
 	mu    sync.Mutex
 	lines map[string]throttled
 }
 
 type throttled struct {
-	again time.Time // when it may be said again
-	held  int       // how often it was not
+	again time.Time // when the next may pass
+	held  int       // how many did not pass since the last
 }
 
-// Pass reports whether the line may be said now, and how often it was held back
-// since it was said last. Lines must be of few kinds: each is remembered.
+// Pass reports whether a line of this kind may be logged now, and how many did not pass
+// since the last. There must be few kinds: each is remembered.
 func (t *Throttle) Pass(line string) (held int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

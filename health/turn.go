@@ -15,7 +15,7 @@ type Turn struct {
 func (p *Pool) Turn() Turn { return p.TurnFor(netip.Addr{}) }
 
 // TurnFor is Turn for a client with that address, which SourceHash goes by. The
-// zero Addr stands for a client that has none.
+// zero Addr is that of a client without one.
 func (p *Pool) TurnFor(client netip.Addr) Turn {
 	t := Turn{pool: p}
 	switch {

@@ -102,7 +102,7 @@ func (rs *Relays) to(b *health.Backend) (open []*relay) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for r := range rs.open {
-		if r.of != nil && r.of.Addr == b.Addr {
+		if r.of == b {
 			open = append(open, r)
 		}
 	}

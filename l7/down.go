@@ -29,7 +29,7 @@ func (s *Server) CutBackend(b *health.Backend) (n int) {
 func (c *conn) cut(b *health.Backend) bool {
 	for {
 		word, bc := c.state.word.Load(), c.backend.Load()
-		if bc == nil || bc.up.backend.Addr != b.Addr || phaseOf(word) == tunnelling || causeOf(word) != running {
+		if bc == nil || bc.up.backend != b || phaseOf(word) == tunnelling || causeOf(word) != running {
 			return false
 		}
 		if c.state.stopIf(word, backendDown) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"fourseven/health"
 	"fourseven/l7"
 )
 
@@ -58,6 +59,24 @@ func TestReuse(t *testing.T) {
 	}
 	if n := conns.Load(); n != 1 {
 		t.Errorf("%d connections for 10 requests, want 1", n)
+	}
+}
+
+// TestReuseAfterReplace pins that a backend keeps its connections when its options
+// change: there was a second pool for it, with a cap of its own.
+func TestReuseAfterReplace(t *testing.T) {
+	var conns atomic.Int32
+	addr := scriptedBackend(t, func(nc net.Conn) {
+		conns.Add(1)
+		answerAll(nc, plainAnswer)
+	})
+	p := startProxy(t, nil, addr)
+	for weight := range 5 {
+		p.Pool.Replace([]health.Spec{{Addr: addr, Weight: weight + 1, MaxConns: int64(10 * weight)}})
+		p.do(t, get)
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections for 5 requests with other options each, want 1", n)
 	}
 }
 
