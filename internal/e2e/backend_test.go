@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"fourseven/internal/demo"
+	"fourseven/internal/testkit"
 
 	"github.com/coder/websocket"
 )
@@ -36,7 +37,7 @@ func startBackends(t *testing.T, n int) []*backend {
 	t.Helper()
 	var all []*backend
 	for i := range n {
-		b := &backend{addr: freeAddr(t), number: i + 1}
+		b := &backend{addr: testkit.ReserveAddr(t), number: i + 1}
 		b.start(t)
 		all = append(all, b)
 	}
@@ -56,7 +57,7 @@ func backendsOf(all []*backend) string {
 func (b *backend) start(t *testing.T) {
 	t.Helper()
 	b.process = start(t, backendCommand(b.addr, b.number))
-	b.awaitSaid(1, "listening", patience)
+	b.awaitOutput(1, "listening")
 }
 
 func backendCommand(addr string, number int) *exec.Cmd {
@@ -83,7 +84,7 @@ func runBackend(addr, number string) int {
 	mux.HandleFunc("/tunnel", echoUpgraded)
 	mux.HandleFunc("/websocket", echoMessages)
 	mux.HandleFunc("/bulk", answerBulk)
-	srv := &http.Server{Handler: signed(number, mux), ReadHeaderTimeout: patience}
+	srv := &http.Server{Handler: signed(number, mux), ReadHeaderTimeout: testkit.Patience}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	donec := make(chan struct{})

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"fourseven/internal/testkit"
+
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -22,7 +24,7 @@ import (
 // the context for its tabs.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
-	need(t, "chromium", "chromium")
+	testkit.Need(t, "chromium", "chromium")
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath("chromium"),
 		chromedp.NoSandbox, // Chromium has none for root
@@ -103,7 +105,7 @@ func (b *tab) wrong() []string {
 // expect wants a complaint that has the text, and takes all that have it as right.
 func (b *tab) expect(text string) {
 	b.t.Helper()
-	waitUntil(b.t, patience, fmt.Sprintf("the browser to report %q", text), func() bool {
+	testkit.Eventually(b.t, fmt.Sprintf("the browser to report %q", text), func() bool {
 		return strings.Contains(strings.Join(b.wrong(), "\n"), text)
 	})
 	b.mu.Lock()
@@ -114,7 +116,7 @@ func (b *tab) expect(text string) {
 // do takes steps, of which none may take long.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, testkit.Patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.t.Fatal(err)
@@ -124,7 +126,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // value returns what an expression comes to.
 func value[T any](b *tab, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, testkit.Patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
@@ -143,7 +145,7 @@ func (b *tab) text(selector string) string {
 // awaitText waits until an element shows a text.
 func (b *tab) awaitText(within time.Duration, selector, text string) {
 	b.t.Helper()
-	waitUntil(b.t, within, fmt.Sprintf("%s to show %q", selector, text), func() bool {
+	testkit.Within(b.t, within, fmt.Sprintf("%s to show %q", selector, text), func() bool {
 		return strings.Contains(b.text(selector), text)
 	})
 }
@@ -161,6 +163,14 @@ func (b *tab) fill(selector, text string) {
 	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
+// call returns a step that is a command of the browser's protocol.
+func call[P any](command cdp.Command[P, cdp.Empty], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, command, params)
+		return err
+	})
+}
+
 // scheme returns a step that makes the user one who prefers light or dark.
 func scheme(name string) chromedp.Action[chromedp.Void] {
 	return call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -171,12 +181,4 @@ func scheme(name string) chromedp.Action[chromedp.Void] {
 // phone returns a step that gives the page the size of a phone's screen.
 func phone() chromedp.Action[chromedp.Void] {
 	return chromedp.EmulateViewport(360, 740, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch)
-}
-
-// call returns a step that is a command of the browser's protocol.
-func call[P any](command cdp.Command[P, cdp.Empty], params P) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, command, params)
-		return err
-	})
 }

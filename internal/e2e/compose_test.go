@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -11,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // TestCompose starts docker-compose.yml, and sees the turn alternate with one
@@ -38,7 +42,7 @@ func TestCompose(t *testing.T) {
 		t.Errorf("backend 1 stopped: got %q, want %q", got, want)
 	}
 	c.run("start", "backend1")
-	eventually(t, "backend 1 to return", func() bool { return slices.Contains(get(t, mixed...), one) })
+	testkit.Eventually(t, "backend 1 to return", func() bool { return slices.Contains(get(t, mixed...), one) })
 	if got := get(t, mixed...); got[0] == got[1] || got[0] != got[2] || got[1] != got[3] {
 		t.Errorf("backend 1 started again: got %q, want the two in turn", got)
 	}
@@ -64,7 +68,7 @@ func newCompose(t *testing.T, file string, backends ...string) *compose {
 	return newComposeOf(t, file, map[string][]string{".": {"fourseven"}, "./testdata/backend": backends})
 }
 
-// newComposeOf is newCompose for services whose programs are given by package.
+// newComposeOf is newCompose for services servedBy programs are given by package.
 func newComposeOf(t *testing.T, file string, services map[string][]string) *compose {
 	t.Helper()
 	c := &compose{t: t, command: composeCommand(t)}
@@ -100,7 +104,7 @@ func composeCommand(t *testing.T) []string {
 		return []string{"docker", "compose"}
 	}
 	if _, err := exec.LookPath("docker-compose"); err != nil {
-		missing(t, "docker compose or docker-compose")
+		testkit.Missing(t, "docker compose or docker-compose")
 	}
 	return []string{"docker-compose"}
 }
@@ -128,7 +132,7 @@ func (c *compose) url(service, port string) string {
 func (c *compose) waitHealthy(service string) {
 	c.t.Helper()
 	id := c.id(service)
-	eventually(c.t, service+" to be healthy", func() bool {
+	testkit.Eventually(c.t, service+" to be healthy", func() bool {
 		return docker(c.t, "inspect", "--format", "{{.State.Health.Status}}", id) == "healthy"
 	})
 }
@@ -168,19 +172,4 @@ func get(t *testing.T, urls ...string) []string {
 		bodies = append(bodies, string(body))
 	}
 	return bodies
-}
-
-// eventually polls for a condition in another process.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatalf("waited 30s for %s", what)
-		case <-tick.C:
-		}
-	}
 }

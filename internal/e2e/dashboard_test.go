@@ -83,3 +83,14 @@ func (d dashboard) labelQueries(t *testing.T, chosen map[string]string) map[stri
 	}
 	return all
 }
+
+// TestDashboard checks the dashboard as Grafana reads it. What it asks Prometheus is
+// tried by TestPrometheusQueries.
+func TestDashboard(t *testing.T) {
+	needStrict(t)
+	if _, errors := strict(t, dashboardFile); errors != "" {
+		t.Errorf("%s: %s", dashboardFile, errors)
+	}
+}
+
+const dashboardFile = "deploy/grafana/dashboards/fourseven.json"

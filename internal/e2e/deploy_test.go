@@ -1,19 +1,17 @@
+//go:build linux
+
 package e2e
 
 import (
 	"bytes"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"fourseven/internal/config"
 )
-
-const dashboardFile = "deploy/grafana/dashboards/fourseven.json"
 
 const manifests, job = "deploy/kubernetes/fourseven.yaml", "deploy/nomad/fourseven.nomad.hcl"
 
@@ -33,15 +31,6 @@ func TestDeployExamples(t *testing.T) {
 		if c.Backends.String() != name || c.AdminListen != ":9900" || c.ShutdownDelay == 0 {
 			t.Errorf("%s: unlike what it is to show: %q", path, environ)
 		}
-	}
-}
-
-// TestDashboard checks the dashboard as Grafana reads it. What it asks Prometheus is
-// tried by TestObserve.
-func TestDashboard(t *testing.T) {
-	needStrict(t)
-	if _, errors := strict(t, dashboardFile); errors != "" {
-		t.Errorf("%s: %s", dashboardFile, errors)
 	}
 }
 
@@ -81,14 +70,6 @@ func TestDeployChecksAreStrict(t *testing.T) {
 	}
 }
 
-// needStrict skips the test where the modules of the check cannot be had.
-func needStrict(t *testing.T) {
-	t.Helper()
-	if out, err := exec.Command("go", "mod", "download", "-C", strictDir).CombinedOutput(); err != nil {
-		missing(t, "the modules of "+strictDir+": "+string(out))
-	}
-}
-
 const strictDir = "testdata/strict"
 
 // strict returns the settings of fourseven in an example, and what is wrong with it.
@@ -103,54 +84,4 @@ func strict(t *testing.T, path string) (environ []string, errors string) {
 	cmd.Stderr = &stderr
 	out, _ := cmd.Output() // a fault is told on standard error
 	return strings.Fields(string(out)), stderr.String()
-}
-
-// TestComposeScale starts deploy/compose with five containers of one
-// service, and sees both frontends spread over all of them, and then over the
-// three that are left.
-func TestComposeScale(t *testing.T) {
-	needDocker(t)
-	c := newCompose(t, "deploy/compose/docker-compose.yml", "backend")
-	c.run("up", "-d", "--no-build", "--scale", "backend=5")
-	eventually(t, "fourseven to be up", func() bool { return c.run("port", "fourseven", "8000") != "" })
-	l4, l7 := c.url("fourseven", "9000"), c.url("fourseven", "8000")
-	waitUntilServed(t, l7)
-	for _, n := range []string{"5", "3"} {
-		c.run("up", "-d", "--no-build", "--no-recreate", "--scale", "backend="+n)
-		for name, url := range map[string]string{"L4": l4, "L7": l7} {
-			want := int(n[0] - '0')
-			eventually(t, name+" to spread over "+n, func() bool {
-				answers := get(t, slices.Repeat([]string{url}, 2*want)...)
-				return len(twice(answers)) == want
-			})
-		}
-	}
-}
-
-// waitUntilServed waits for the first backends to be found.
-func waitUntilServed(t *testing.T, url string) {
-	t.Helper()
-	eventually(t, "a backend to be found", func() bool {
-		resp, err := http.Get(url)
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-}
-
-// twice returns the answers that came exactly twice.
-func twice(answers []string) []string {
-	times := map[string]int{}
-	for _, a := range answers {
-		times[a]++
-	}
-	var all []string
-	for a, n := range times {
-		if n == 2 {
-			all = append(all, a)
-		}
-	}
-	return all
 }

@@ -3,38 +3,118 @@
 package e2e
 
 import (
-	"net/http/httptest"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// TestDrainCutsTunnels pins that the end of a drain ends upgraded connections, those
-// too that have been silent for so long that nobody but the kernel waits for them.
-func TestDrainCutsTunnels(t *testing.T) {
+// TestShutdownDelay pins that new clients are served while /readyz tells their
+// balancer not to send any more.
+func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
-	srv := httptest.NewServer(&sickBackend{})
-	t.Cleanup(srv.Close)
-	for _, tt := range []struct {
-		name, timeout string
-		signals       int
-	}{
-		{"at the time limit", "2500ms", 1},
-		{"at the second signal", "1h", 2},
+	lb := serve(t, backendsOf(startBackends(t, 2)), "LB_SHUTDOWN_DELAY=2s")
+	began := time.Now()
+	lb.signal(syscall.SIGTERM)
+	lb.awaitOutput(1, "msg=draining")
+	for range 4 {
+		if a, err := ask(lb.admin, "/readyz"); err != nil || a.status != 503 || a.body != "draining\n" {
+			t.Errorf("/readyz: status %d %q, %v, want 503 draining", a.status, a.body, err)
+		}
+		if got := servedBy(t, lb.l4, lb.l7); got != "12" {
+			t.Errorf("answers from %s, want 12", got)
+		}
+	}
+	lb.wantExit(exitOK)
+	if took := time.Since(began); took < 2*time.Second || took > 2*time.Second+margin {
+		t.Errorf("ended after %s, want 2s", took)
+	}
+}
+
+// TestDrainCompletes pins that SIGTERM costs no live connection its bytes: 20
+// transfers over L4 and one request over L7 end whole.
+func TestDrainCompletes(t *testing.T) {
+	t.Parallel()
+	lb := serve(t, backendsOf(startBackends(t, 2)))
+	var transfers, started sync.WaitGroup
+	transfer := func(addr string) {
+		started.Add(1)
+		transfers.Go(func() {
+			resp, err := http.DefaultTransport.RoundTrip(mustRequest(t, addr, "/slow?body=3s"))
+			started.Done()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = resp.Body.Close() }()
+			if n, err := io.Copy(io.Discard, resp.Body); n != slowBody || err != nil {
+				t.Errorf("%s: %d bytes of %d, %v", addr, n, slowBody, err)
+			}
+		})
+	}
+	for range 20 {
+		transfer(lb.l4)
+	}
+	transfer(lb.l7)
+	started.Wait()
+	lb.signal(syscall.SIGTERM)
+	transfers.Wait()
+	lb.wantExit(exitOK)
+	// One line a second says how many are left.
+	wantTexts(t, "standard output", lb.stdout.String(), []string{"msg=\"still draining\" l4=20 l7=1\n"})
+	if n := lb.outputCount("still draining"); n < 2 || n > 4 {
+		t.Errorf("%d lines of what is left, want one for each of 3 s", n)
+	}
+}
+
+// TestDrainTimeout pins that a connection without an end is reset when its time
+// is over: it must not look complete.
+func TestDrainTimeout(t *testing.T) {
+	t.Parallel()
+	const timeout = 2500 * time.Millisecond
+	lb := serve(t, backendsOf(startBackends(t, 1)), "LB_DRAIN_TIMEOUT="+timeout.String())
+	conn := endless(t, lb.l4)
+	began := time.Now()
+	lb.signal(syscall.SIGTERM)
+	if _, err := io.Copy(io.Discard, conn); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended with %v, want a reset", err)
+	}
+	if took := time.Since(began); took < timeout || took > timeout+margin {
+		t.Errorf("cut after %s, want %s", took, timeout)
+	}
+	lb.wantExit(exitOK)
+	if n := lb.outputCount(`msg="still draining" l4=1 l7=0`); n != 2 {
+		t.Errorf("%d lines of what is left, want 2", n)
+	}
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	for _, tt := range []struct{ name, setting, said string }{
+		{"in the delay", "LB_SHUTDOWN_DELAY=1h", "msg=draining"},
+		{"in the drain", "LB_DRAIN_TIMEOUT=1h", "still draining"},
+		{"in a drain without a limit", "LB_DRAIN_TIMEOUT=0", "still draining"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			lb := serve(t, "LB_BACKENDS="+srv.URL, "LB_ACCESS_LOG=on", "LB_DRAIN_TIMEOUT="+tt.timeout)
-			upgraded := dial(t, lb.l7)
-			switchProtocols(t, upgraded)
-			time.Sleep(2 * time.Second) // what parks a relay is silence: nothing tells that it has
-			for range tt.signals {
-				lb.signal(syscall.SIGTERM)
-				lb.awaitSaid(1, "msg=draining", patience)
-			}
-			wantReset(t, upgraded)
+			lb := serve(t, backendsOf(startBackends(t, 1)), tt.setting)
+			l4, l7 := endless(t, lb.l4), endless(t, lb.l7)
+			lb.signal(syscall.SIGTERM)
+			lb.awaitOutput(1, tt.said)
+			began := time.Now()
+			lb.signal(syscall.SIGINT)
 			lb.wantExit(exitOK)
-			wantTexts(t, "standard output", lb.stdout.String(), []string{"reason=drain"})
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("ended after %s, want at once", took)
+			}
+			for _, conn := range []*net.TCPConn{l4, l7} {
+				if _, err := io.Copy(io.Discard, conn); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("%s ended with %v, want a reset", conn.RemoteAddr(), err)
+				}
+			}
 		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // lineage is a program that is replaced by a new process of it on the same addresses.
@@ -24,7 +26,7 @@ type lineage struct {
 // newLineage starts the first process.
 func newLineage(t *testing.T, settings ...string) *lineage {
 	t.Helper()
-	l := &lineage{t: t, l4: freeAddr(t), l7: freeAddr(t), admin: freeAddr(t)}
+	l := &lineage{t: t, l4: testkit.ReserveAddr(t), l7: testkit.ReserveAddr(t), admin: testkit.ReserveAddr(t)}
 	l.settings = append(settings, "LB_REUSE_PORT=on",
 		"LB_L4_LISTEN="+l.l4, "LB_L7_LISTEN="+l.l7, "LB_ADMIN_LISTEN="+l.admin)
 	l.start()
@@ -36,7 +38,7 @@ func newLineage(t *testing.T, settings ...string) *lineage {
 func (l *lineage) start() {
 	l.t.Helper()
 	l.newest = serve(l.t, l.settings...)
-	waitUntil(l.t, patience, "the new process to be ready", func() bool {
+	testkit.Eventually(l.t, "the new process to be ready", func() bool {
 		a, err := ask(l.admin, "/readyz") // goes to the newer process
 		return err == nil && a.status == http.StatusOK
 	})
@@ -71,7 +73,7 @@ func (c *tally) count(err error) {
 // HTTP requests a second. No client may be refused, reset or cut off, and what was
 // begun before goes on.
 func TestHandover(t *testing.T) {
-	l := newLineage(t, backendsOf(startBackends(t, 2)), "LB_HEALTH_CHECK=off", "LB_CONNECT_TIMEOUT="+patience.String())
+	l := newLineage(t, backendsOf(startBackends(t, 2)), "LB_HEALTH_CHECK=off", "LB_CONNECT_TIMEOUT="+testkit.Patience.String())
 	load := newLoad()
 	tallies := []*tally{{t: t, kind: "L4 connection"}, {t: t, kind: "HTTP connection"}, {t: t, kind: "HTTP request, kept"}, {t: t, kind: "L4 connection in a burst"}}
 	began := time.Now()
@@ -86,7 +88,7 @@ func TestHandover(t *testing.T) {
 		for range 200 {
 			load.wg.Go(func() { tallies[3].count(askOnce(l.l4)) })
 		}
-		old.awaitSaid(1, "still draining", patience)
+		old.awaitOutput(1, "still draining")
 		for range 3 {
 			sayAll(t, sessions)
 		}
@@ -164,13 +166,13 @@ func TestHandoverSteers(t *testing.T) {
 	wantServedWithout(t, l, first)
 
 	second.signal(syscall.SIGTERM) // a new version that does not please
-	second.awaitSaid(1, "msg=draining", patience)
+	second.awaitOutput(1, "msg=draining")
 	wantServedWithout(t, l, second)
 	second.wantExit(exitOK)
 
 	l.start()
 	l.newest.kill()
-	waitUntil(t, patience, "the first process to be asked", func() bool { _, err := ask(l.admin, "/healthz"); return err == nil })
+	testkit.Eventually(t, "the first process to be asked", func() bool { _, err := ask(l.admin, "/healthz"); return err == nil })
 	wantServedWithout(t, l, nil)
 	first.stop()
 }
@@ -220,7 +222,7 @@ func wantRefused(t *testing.T, why string, settings ...string) {
 // the next costs no client: those who came to it are served. Only a few come in the
 // moment between the two, so it takes some tries and a load.
 func TestHandoverGivesBack(t *testing.T) {
-	l := newLineage(t, backendsOf(startBackends(t, 1)), "LB_CONNECT_TIMEOUT="+patience.String())
+	l := newLineage(t, backendsOf(startBackends(t, 1)), "LB_CONNECT_TIMEOUT="+testkit.Patience.String())
 	load, clients := newLoad(), &tally{t: t, kind: "L4 connection"}
 	load.each(1000, func() { clients.count(askOnce(l.l4)) })
 	taken := append(l.settings, "LB_L7_LISTEN="+startBackends(t, 1)[0].addr)

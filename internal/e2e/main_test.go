@@ -3,108 +3,62 @@
 package e2e
 
 import (
-	"net"
-	"regexp"
-	"strings"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
-// TestExit pins the exit codes, and what is said along with them and where.
-func TestExit(t *testing.T) {
-	const good = "LB_BACKENDS=127.0.0.1:1"
-	for _, tt := range []struct {
-		name           string
-		args           []string
-		settings       []string
-		code           int
-		stdout, stderr []string
-	}{
-		{"no settings", nil, nil, exitUsage, nil, []string{"LB_BACKENDS: not set"}},
-		{"every fault", nil, []string{"LB_BACKENDS=a,b:0", "LB_RETRIES=many", "LB_L7_LISTEN=", "LB_HEALTH_INTERVALL=1s", "LB_DRAIN_TIMEOUT=1"},
-			exitUsage, nil, []string{
-				`LB_BACKENDS: entry "a"`, `LB_BACKENDS: entry "b:0"`, `LB_RETRIES="many"`, `LB_L7_LISTEN=""`, `LB_DRAIN_TIMEOUT="1"`,
-				`LB_HEALTH_INTERVALL="1s": unknown setting; did you mean LB_HEALTH_INTERVAL?`}},
-		{"unknown command", []string{"serve"}, []string{good}, exitUsage, nil, []string{`unknown command "serve"`}},
-		{"argument", []string{"check", "now"}, []string{good}, exitUsage, nil, []string{`"now"`}},
-		{"check of good settings", []string{"check"}, []string{good, "LB_RETRIES=5"}, exitOK, []string{
-			"LB_BACKENDS", "127.0.0.1:1", "environment", "LB_DRAIN_TIMEOUT", "25s", "default"}, nil},
-		{"check of bad settings", []string{"check"}, []string{good, "LB_RETRIES=x", "LB_X=1"}, exitUsage, nil, []string{"LB_RETRIES", "LB_X"}},
-		{"demo with backends", []string{"demo"}, []string{good}, exitUsage, nil, []string{"LB_BACKENDS is set"}},
-		{"demo with bad settings", []string{"demo"}, []string{"LB_RETRIES=x"}, exitUsage, nil, []string{"LB_RETRIES"}},
-		{"version", []string{"version"}, nil, exitOK, []string{"fourseven "}, nil},
-		{"help", []string{"help"}, nil, exitOK, []string{"LB_BACKENDS", "LB_DRAIN_TIMEOUT", "healthcheck"}, nil},
-		{"help as a flag", []string{"--help"}, nil, exitOK, []string{"LB_BACKENDS"}, nil},
-		{"healthcheck of nothing", []string{"healthcheck"}, []string{good, "LB_ADMIN_LISTEN=off"}, exitFailure, nil, []string{"LB_ADMIN_LISTEN is off"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			p := finished(t, tt.settings, tt.args...)
-			p.wantExit(tt.code)
-			wantTexts(t, "standard output", p.stdout.String(), tt.stdout)
-			wantTexts(t, "standard error", p.stderr.String(), tt.stderr)
-		})
+// The backends that the tests put behind the program are this test binary, started
+// again in a role.
+const (
+	roleVariable = "FOURSEVEN_TEST_ROLE"
+	roleBackend  = "backend"
+)
+
+// program is the path of the fourseven under test. TestMain builds it once, with the
+// race detector if the tests run under it.
+var program string
+
+// self is the path of the test binary.
+var self string
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) == roleBackend {
+		os.Exit(runBackend(os.Args[1], os.Args[2]))
 	}
+	os.Exit(runTests(m))
 }
 
-// wantTexts wants all of these texts in the output, or no output.
-func wantTexts(t *testing.T, where, output string, want []string) {
-	t.Helper()
-	if len(want) == 0 && output != "" {
-		t.Errorf("%s: got %q, want nothing", where, output)
+func runTests(m *testing.M) int {
+	var err error
+	if self, err = os.Executable(); err != nil {
+		return failed(err)
 	}
-	for _, text := range want {
-		if !strings.Contains(output, text) {
-			t.Errorf("%s: got %q, want %q in it", where, output, text)
-		}
-	}
-}
-
-func TestPortInUse(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	dir, err := os.MkdirTemp("", "fourseven-e2e-")
 	if err != nil {
-		t.Fatal(err)
+		return failed(err)
 	}
-	defer func() { _ = ln.Close() }()
-	for _, name := range []string{"LB_L4_LISTEN", "LB_L7_LISTEN", "LB_ADMIN_LISTEN"} {
-		setting := name + "=" + ln.Addr().String()
-		p := finished(t, quick("LB_BACKENDS=127.0.0.1:1", setting))
-		p.wantExit(exitFailure)
-		wantTexts(t, "standard error", p.stderr.String(), []string{setting, "address already in use"})
-		if p.said("panic") > 0 || p.said("msg=listening") > 0 {
-			t.Errorf("%s: %s", name, p.output())
-		}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chdir("../.."); err != nil { // the tests name files as the README does
+		return failed(err)
 	}
+	program = filepath.Join(dir, "fourseven")
+	args := []string{"build", "-o", program}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, ".")...)
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		return failed(fmt.Errorf("go build: %w", err))
+	}
+	return m.Run()
 }
 
-// TestAnnounced pins what the log says until the program serves: in few lines, and
-// each thing once.
-func TestAnnounced(t *testing.T) {
-	t.Parallel()
-	up, dead := startBackends(t, 1)[0].addr, freeAddr(t)
-	lb := serve(t, "LB_BACKENDS="+up+","+dead, "LB_BALANCE=least_conn", "LB_MAX_CONNS=100", "LB_DNS_INTERVAL=1s")
-	want := []string{
-		`msg=starting version=\S+ processors=\d+ backends=2 balance=least_conn retries=2 health_check=http interval=1s access_log=off`,
-		`msg="setting has no effect" setting=LB_DNS_INTERVAL why="no dns:// .*"`,
-		`msg="connection limit" limit=100 derived_from=LB_MAX_CONNS descriptors=\d+`,
-		`msg="backend down" backend=` + dead + ` latency=\S+ err="dial .* connection refused"`,
-		`msg="healthy set" up=1 of=2 backends=` + up,
-		`msg=listening frontend=l4 addr=` + lb.l4,
-		`msg=listening frontend=l7 addr=` + lb.l7,
-		`msg=listening frontend=admin addr=` + lb.admin,
-	}
-	pattern := `^(time=\S+ level=(INFO|WARN) ` + strings.Join(want, "\n)(time=\\S+ level=(INFO|WARN) ") + "\n)$"
-	if got := lb.output(); !regexp.MustCompile(pattern).MatchString(got) {
-		t.Errorf("got:\n%swant:\n%s", got, strings.Join(want, "\n"))
-	}
-}
-
-func TestHealthcheck(t *testing.T) {
-	t.Parallel()
-	lb := serve(t, "LB_BACKENDS="+freeAddr(t)) // the process lives although no backend does
-	settings := []string{"LB_BACKENDS=127.0.0.1:1", "LB_ADMIN_LISTEN=" + lb.admin}
-	finished(t, settings, "healthcheck").wantExit(exitOK)
-	lb.stop()
-	p := finished(t, settings, "healthcheck")
-	p.wantExit(exitFailure)
-	wantTexts(t, "standard error", p.stderr.String(), []string{lb.admin, "connection refused"})
+// failed reports what keeps the tests, or a backend, from running.
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, "e2e:", err)
+	return 1
 }

@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"runtime"
 	"testing"
+	"time"
+
+	"fourseven/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,10 +23,10 @@ type namespace string
 // right to do so.
 func newNamespace(t *testing.T, name string) namespace {
 	t.Helper()
-	need(t, "ip", "iproute2")
+	testkit.Need(t, "ip", "iproute2")
 	n := namespace(fmt.Sprintf("fourseven-%d-%s", os.Getpid(), name))
 	if out, err := exec.Command("ip", "netns", "add", string(n)).CombinedOutput(); err != nil {
-		missing(t, fmt.Sprintf("the right to make a network namespace (%v: %s)", err, out))
+		testkit.Missing(t, fmt.Sprintf("the right to make a network namespace (%v: %s)", err, out))
 	}
 	t.Cleanup(func() { output(t, exec.Command("ip", "netns", "del", string(n))) })
 	n.ip(t, "link", "set", "lo", "up")
@@ -71,7 +74,7 @@ func (n namespace) listen(t *testing.T, addr string) (ln net.Listener) {
 func (n namespace) dial(t *testing.T, addr string) (conn net.Conn) {
 	t.Helper()
 	n.within(t, func() (err error) {
-		conn, err = net.DialTimeout("tcp4", addr, patience)
+		conn, err = net.DialTimeout("tcp4", addr, testkit.Patience)
 		return err
 	})
 	t.Cleanup(func() { _ = conn.Close() })
@@ -104,4 +107,23 @@ func (n namespace) within(t *testing.T, do func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// within returns the command that runs a command in a namespace.
+func within(n namespace, cmd *exec.Cmd) *exec.Cmd {
+	in := exec.Command("ip", append([]string{"netns", "exec", string(n)}, cmd.Args...)...)
+	in.Env = cmd.Env
+	return in
+}
+
+// connect returns a client's connection, and the backend's end of it.
+func connect(t *testing.T, client net.Conn, ln net.Listener) (_, backend net.Conn) {
+	t.Helper()
+	_ = ln.(*net.TCPListener).SetDeadline(time.Now().Add(testkit.Patience))
+	backend, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = backend.Close() })
+	return client, backend
 }

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"testing"
 
+	"fourseven/internal/testkit"
+
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -36,7 +38,7 @@ func TestPagePicture(t *testing.T) {
 		checkPicture(t)
 		return
 	}
-	lb := serve(t, "LB_BACKENDS="+freeAddr(t))
+	lb := serve(t, "LB_BACKENDS="+testkit.ReserveAddr(t))
 	scene := newScene(t, lb.admin)
 	tab := openTab(t, startBrowser(t), scene.URL, scheme("light"), hurry(),
 		call(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"}))

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // scene is the page of the program with an API that makes its figures up: each
@@ -61,7 +63,7 @@ func newScene(t *testing.T, admin string) *scene {
 // await waits until all of the scene has been looked at.
 func (s *scene) await(t *testing.T) {
 	t.Helper()
-	waitUntil(t, time.Minute, "the scene's end", func() bool {
+	testkit.Within(t, time.Minute, "the scene's end", func() bool {
 		return s.statuses.Load() > sceneSeconds+2 && s.lists.Load() > sceneSeconds+2
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"fourseven/internal/testkit"
+
 	"github.com/chromedp/chromedp"
 )
 
@@ -43,7 +45,7 @@ const shownWithin = 2 * time.Second
 func openPage(t *testing.T, browser context.Context, lb *balancer, before ...chromedp.Action[chromedp.Void]) *tab {
 	t.Helper()
 	tab := openTab(t, browser, "http://"+lb.admin+"/", before...)
-	tab.awaitText(patience, "#updated", ":")
+	tab.awaitText(testkit.Patience, "#updated", ":")
 	return tab
 }
 
@@ -59,11 +61,11 @@ func testPageDown(t *testing.T, browser context.Context) {
 	one, two := both[0], both[1]
 	lb := serve(t, backendsOf(both))
 	tab := openPage(t, browser, lb)
-	tab.awaitText(patience, one.in("[data-part=state]"), "Up")
+	tab.awaitText(testkit.Patience, one.in("[data-part=state]"), "Up")
 	value[bool](tab, "window.sameDocument = true")
 
 	one.stop()
-	lb.awaitSaid(1, `msg="backend down" backend=`+one.addr, interval+fastInterval+margin)
+	lb.awaitOutputWithin(interval+fastInterval+margin, 1, `msg="backend down" backend=`+one.addr)
 	known := time.Now()
 	tab.awaitText(shownWithin, one.in("[data-part=state]"), "Down")
 	tab.awaitText(shownWithin-time.Since(known), one.in("[data-part=cause]"), "connection refused")
@@ -88,24 +90,24 @@ func testPageFigures(t *testing.T, browser context.Context) {
 	both := startBackends(t, 2)
 	lb := serve(t, backendsOf(both))
 	tab := openPage(t, browser, lb)
-	whose(t, repeat(10, lb.l7)...)
-	whose(t, repeat(5, lb.l4)...)
+	servedBy(t, repeat(10, lb.l7)...)
+	servedBy(t, repeat(5, lb.l4)...)
 	if a, err := ask(lb.l7, "/slow?head=1ms"); err != nil || len(a.body) != slowBody {
 		t.Fatalf("%d bytes, %v", len(a.body), err)
 	}
 
 	l4, l7 := `[data-frontend="l4"] `, `[data-frontend="l7"] `
-	tab.awaitText(patience, l7+".totals", "Answers\n11")
-	tab.awaitText(patience, l7+".totals", "Connections\n11")
-	tab.awaitText(patience, l7+".totals", "Out\n6") // 65.5 kB and the heads
-	tab.awaitText(patience, l4+".totals", "Connections\n5")
-	tab.awaitText(patience, l4+"[data-part=closed]", "eof 5")
-	tab.awaitText(patience, l4+"[data-part=rejected]", "")
+	tab.awaitText(testkit.Patience, l7+".totals", "Answers\n11")
+	tab.awaitText(testkit.Patience, l7+".totals", "Connections\n11")
+	tab.awaitText(testkit.Patience, l7+".totals", "Out\n6") // 65.5 kB and the heads
+	tab.awaitText(testkit.Patience, l4+".totals", "Connections\n5")
+	tab.awaitText(testkit.Patience, l4+"[data-part=closed]", "eof 5")
+	tab.awaitText(testkit.Patience, l4+"[data-part=rejected]", "")
 	for _, b := range both {
-		tab.awaitText(patience, b.in("[data-part=connections]"), "8 in all")
+		tab.awaitText(testkit.Patience, b.in("[data-part=connections]"), "8 in all")
 	}
 	for _, chart := range []string{l4, l7, both[0].in("")} {
-		waitUntil(t, patience, chart+"to have a line", func() bool {
+		testkit.Eventually(t, chart+"to have a line", func() bool {
 			return value[bool](tab, fmt.Sprintf("document.querySelector(`%spath.line`).getAttribute('d').includes('L')", chart))
 		})
 	}
@@ -115,22 +117,22 @@ func testPageFigures(t *testing.T, browser context.Context) {
 // does.
 func testPageLost(t *testing.T, browser context.Context) {
 	both := startBackends(t, 2)
-	settings := []string{backendsOf(both), "LB_ADMIN_LISTEN=" + freeAddr(t)}
+	settings := []string{backendsOf(both), "LB_ADMIN_LISTEN=" + testkit.ReserveAddr(t)}
 	lb := serve(t, settings...)
 	tab := openPage(t, browser, lb)
 
 	lb.kill()
-	tab.awaitText(patience, "#lost", "No news from fourseven since")
-	tab.awaitText(patience, "#state", "Unreachable")
+	tab.awaitText(testkit.Patience, "#lost", "No news from fourseven since")
+	tab.awaitText(testkit.Patience, "#state", "Unreachable")
 	if got := tab.text(both[0].in("[data-part=state]")); got != "Up" {
 		t.Errorf("what was known is gone: %q", got)
 	}
 	tab.click(both[0].in("[data-action=drain]"))
-	tab.awaitText(patience, "#notice-text", "the program does not answer")
+	tab.awaitText(testkit.Patience, "#notice-text", "the program does not answer")
 
 	serve(t, settings...)
-	tab.awaitText(patience, "#state", "Ready")
-	tab.awaitText(patience, "#events", "fourseven was started anew")
+	tab.awaitText(testkit.Patience, "#state", "Ready")
+	tab.awaitText(testkit.Patience, "#events", "fourseven was started anew")
 	if got := tab.text("#lost"); got != "" {
 		t.Errorf("it still says %q", got)
 	}
@@ -142,19 +144,19 @@ func testPageShutdown(t *testing.T, browser context.Context) {
 	lb := serve(t, backendsOf(startBackends(t, 2)))
 	tab := openPage(t, browser, lb)
 	conns := []net.Conn{dial(t, lb.l4), dial(t, lb.l4)}
-	tab.awaitText(patience, `[data-frontend="l4"] [data-part=active]`, "2")
+	tab.awaitText(testkit.Patience, `[data-frontend="l4"] [data-part=active]`, "2")
 
 	lb.signal(syscall.SIGTERM)
-	tab.awaitText(patience, "#state", "Draining")
-	tab.awaitText(patience, "#drain-text", "Draining: 2 connections left.")
+	tab.awaitText(testkit.Patience, "#state", "Draining")
+	tab.awaitText(testkit.Patience, "#drain-text", "Draining: 2 connections left.")
 	_ = conns[0].Close()
-	tab.awaitText(patience, "#drain-text", "Draining: 1 connection left.")
+	tab.awaitText(testkit.Patience, "#drain-text", "Draining: 1 connection left.")
 	if got := value[float64](tab, "document.querySelector('#drain-progress').position"); got != 0.5 {
 		t.Errorf("with one of two connections left the progress is %v", got)
 	}
 	_ = conns[1].Close()
 	lb.wantExit(exitOK)
-	tab.awaitText(patience, "#lost", "It was draining, so it has probably stopped.")
+	tab.awaitText(testkit.Patience, "#lost", "It was draining, so it has probably stopped.")
 	tab.expect("Failed to load resource")
 }
 
@@ -164,7 +166,7 @@ func testPageHostile(t *testing.T, browser context.Context) {
 	one := startBackends(t, 1)[0]
 	lb := serve(t, "LB_BACKENDS="+one.addr, "LB_L7_LISTEN=off", `LB_HEALTH_SEND=GET / HTTP/1.0\r\n\r\n`, "LB_HEALTH_EXPECT="+markup)
 	tab := openPage(t, browser, lb)
-	tab.awaitText(patience, one.in("[data-part=cause]"), markup)
+	tab.awaitText(testkit.Patience, one.in("[data-part=cause]"), markup)
 	if n := value[int](tab, "document.querySelectorAll('main img').length"); n != 0 {
 		t.Errorf("the cause became %d images", n)
 	}
@@ -193,7 +195,7 @@ func testPageFits(t *testing.T, browser context.Context) {
 	lb := serve(t, backendsOf(both))
 	tab := openPage(t, browser, lb, phone(), scheme("dark"))
 	both[0].stop()
-	tab.awaitText(patience, both[0].in("[data-part=cause]"), "refused")
+	tab.awaitText(testkit.Patience, both[0].in("[data-part=cause]"), "refused")
 	tab.wantFits("phone")
 	if got := value[string](tab, "getComputedStyle(document.body).backgroundColor"); got != "rgb(15, 18, 24)" {
 		t.Errorf("the background is %s in the dark", got)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"fourseven/internal/testkit"
+
 	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
@@ -33,8 +35,8 @@ type monitor struct {
 // address instead, and far more often.
 func observe(t *testing.T, target string) *monitor {
 	t.Helper()
-	need(t, "prometheus", "prometheus")
-	dir, addr := t.TempDir(), freeAddr(t)
+	testkit.Need(t, "prometheus", "prometheus")
+	dir, addr := t.TempDir(), testkit.ReserveAddr(t)
 	config := readFile(t, prometheusDir+"/prometheus.yml")
 	for old, new := range map[string]string{
 		"fourseven:9900": target, "scrape_interval: 5s": "scrape_interval: 200ms", "evaluation_interval: 5s": "evaluation_interval: 200ms",
@@ -62,8 +64,8 @@ func prometheusAt(t *testing.T, url string) *monitor {
 		t.Fatal(err)
 	}
 	p := &monitor{t, promv1.NewAPI(client)}
-	eventually(t, "Prometheus to scrape its targets", p.scrapes)
-	eventually(t, "Prometheus to evaluate its rules", func() bool {
+	testkit.Eventually(t, "Prometheus to scrape its targets", p.scrapes)
+	testkit.Eventually(t, "Prometheus to evaluate its rules", func() bool {
 		rules := p.alerts()
 		for _, rule := range rules {
 			if rule.Health == promv1.RuleHealthBad {
@@ -110,7 +112,7 @@ func (p *monitor) alerts() (all []promv1.AlertingRule) {
 // query returns the series of an expression that have a number.
 func (p *monitor) query(expr string) model.Vector {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.t.Context(), testkit.Patience)
 	defer cancel()
 	value, warnings, infos, err := p.api.Query(ctx, expr, time.Now())
 	if err != nil || len(warnings)+len(infos) > 0 {

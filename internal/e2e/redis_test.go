@@ -12,15 +12,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // TestRedis is the walk-through over L4 with a protocol that is not HTTP.
 func TestRedis(t *testing.T) {
-	need(t, "redis-server", "redis-server")
-	need(t, "redis-cli", "redis-tools")
-	need(t, "redis-benchmark", "redis-tools")
+	testkit.Need(t, "redis-server", "redis-server")
+	testkit.Need(t, "redis-cli", "redis-tools")
+	testkit.Need(t, "redis-benchmark", "redis-tools")
 	t.Parallel()
-	one, two := startRedis(t, freeAddr(t)), startRedis(t, freeAddr(t))
+	one, two := startRedis(t, testkit.ReserveAddr(t)), startRedis(t, testkit.ReserveAddr(t))
 	lb := serve(t, "LB_BACKENDS="+one.addr+","+two.addr, "LB_L7_LISTEN=off")
 
 	wantRedis(t, lb.l4, one, two, one, two)
@@ -71,7 +73,7 @@ func startRedis(t *testing.T, addr string) *redis {
 	r := &redis{addr: addr}
 	r.process = start(t, exec.Command("redis-server",
 		"--bind", "127.0.0.1", "--port", r.port(), "--save", "", "--appendonly", "no", "--dir", t.TempDir()))
-	r.awaitSaid(1, "Ready to accept connections", patience)
+	r.awaitOutput(1, "Ready to accept connections")
 	return r
 }
 
@@ -125,7 +127,7 @@ var benchTrouble = regexp.MustCompile(`(?i)error|warn|closed|refused|reset`)
 
 func redisCommand(t *testing.T, program, addr string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*testkit.Patience)
 	t.Cleanup(cancel)
 	host, port, _ := net.SplitHostPort(addr)
 	return exec.CommandContext(ctx, program, append([]string{"-h", host, "-p", port}, args...)...)

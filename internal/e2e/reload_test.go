@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 // TestReload pins that SIGHUP takes the list from its file: addresses that leave
@@ -30,16 +32,16 @@ func TestReload(t *testing.T) {
 	if _, err := live.Read(make([]byte, 1)); err != nil { // it has had its turn
 		t.Fatal(err)
 	}
-	if got := whose(t, lb.l4, lb.l4); got != "21" {
+	if got := servedBy(t, lb.l4, lb.l4); got != "21" {
 		t.Fatalf("answers from %s, want 21", got)
 	}
 
 	list(b[1].addr + "," + b[2].addr)
 	lb.signal(syscall.SIGHUP)
-	lb.awaitSaid(1, "msg=reloaded", patience)
-	lb.awaitHealthy(patience, b[1].addr, b[2].addr)
+	lb.awaitOutput(1, "msg=reloaded")
+	lb.awaitHealthy(testkit.Patience, b[1].addr, b[2].addr)
 	wantTexts(t, "/api/config", mustAsk(t, lb.admin, "/api/config"), []string{`"value":"` + b[1].addr + "," + b[2].addr + `"`})
-	if got := whose(t, lb.l4, lb.l7, lb.l4, lb.l7); got != "2323" && got != "3232" {
+	if got := servedBy(t, lb.l4, lb.l7, lb.l4, lb.l7); got != "2323" && got != "3232" {
 		t.Errorf("answers from %s, want 2 and 3 in turn", got)
 	}
 	if _, err := io.ReadFull(live, make([]byte, 4<<10)); err != nil { // takes more than a second
@@ -49,9 +51,9 @@ func TestReload(t *testing.T) {
 
 	list(b[0].addr + ",nonsense," + b[2].addr + ";weight=x")
 	lb.signal(syscall.SIGHUP)
-	lb.awaitSaid(1, `msg="reload refused"`, patience)
+	lb.awaitOutput(1, `msg="reload refused"`)
 	wantTexts(t, "the log", lb.output(), []string{`entry \"nonsense\": expected host:port`, `weight=x: expected a whole number`})
-	if got := whose(t, lb.l4, lb.l7); got != "23" && got != "32" {
+	if got := servedBy(t, lb.l4, lb.l7); got != "23" && got != "32" {
 		t.Errorf("after a list that was refused: answers from %s", got)
 	}
 	lb.stop()
@@ -63,8 +65,8 @@ func TestReloadWithoutFile(t *testing.T) {
 	t.Parallel()
 	lb := serve(t, backendsOf(startBackends(t, 1)))
 	lb.signal(syscall.SIGHUP)
-	lb.awaitSaid(1, `msg="reload ignored"`, patience)
-	if got := whose(t, lb.l4, lb.l7); got != "11" {
+	lb.awaitOutput(1, `msg="reload ignored"`)
+	if got := servedBy(t, lb.l4, lb.l7); got != "11" {
 		t.Errorf("answers from %s, want 11", got)
 	}
 	lb.stop()

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // soakTime is how long TestSoak lasts, but for its beginning and end.
@@ -75,7 +77,7 @@ func newSoak(t *testing.T) *soak {
 		"LB_BACKENDS_FILE=" + s.list,
 		// On a machine that is short of processor time a probe may take long. A
 		// backend that is killed refuses at once.
-		"LB_HEALTH_TIMEOUT=" + patience.String(), "LB_CONNECT_TIMEOUT=" + patience.String(),
+		"LB_HEALTH_TIMEOUT=" + testkit.Patience.String(), "LB_CONNECT_TIMEOUT=" + testkit.Patience.String(),
 	}
 	s.lineage = newLineage(t, settings...)
 	s.veteran = serve(t, settings...)
@@ -170,7 +172,7 @@ func (s *soak) end() {
 	s.Helper()
 	last := []*balancer{s.veteran, s.lineage.newest}
 	for _, lb := range last {
-		waitUntil(s.T, patience, "all clients to have left", func() bool {
+		testkit.Eventually(s.T, "all clients to have left", func() bool {
 			metrics := mustAsk(s.T, lb.admin, "/metrics")
 			return strings.Contains(metrics, `lb_frontend_active_connections{frontend="l4"} 0`) &&
 				strings.Contains(metrics, `lb_frontend_active_connections{frontend="l7"} 0`)
@@ -179,7 +181,7 @@ func (s *soak) end() {
 	}
 	for _, lb := range append(s.leaving, last...) {
 		lb.wantExit(exitOK)
-		if lb.said("msg=cut") > 0 {
+		if lb.outputCount("msg=cut") > 0 {
 			s.Errorf("pid %d cut connections", lb.pid())
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"fourseven/internal/testkit"
+
 	"github.com/coder/websocket"
 )
 
@@ -95,7 +97,7 @@ func (s *soak) chat(l *load) {
 }
 
 func (s *soak) chatOnce(l *load) (backend string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), sessionTime+patience)
+	ctx, cancel := context.WithTimeout(context.Background(), sessionTime+testkit.Patience)
 	defer cancel()
 	conn, resp, err := websocket.Dial(ctx, "ws://"+s.l7()+"/websocket", nil)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 // TestSystemdRuns starts the unit under a systemd of its own, in a container that
@@ -20,7 +22,7 @@ func TestSystemdRuns(t *testing.T) {
 	if os.Getenv("CI") != "true" {
 		t.Skip("starts systemd in a container, with CAP_SYS_ADMIN: runs where CI=true")
 	}
-	need(t, "systemd-analyze", "systemd")
+	testkit.Need(t, "systemd-analyze", "systemd")
 	needDocker(t)
 	m := bootMachine(t)
 	l4, l7 := m.published("9000"), m.published("8000")
@@ -32,10 +34,10 @@ func TestSystemdRuns(t *testing.T) {
 
 	m.sh("echo 127.0.0.1:8082 > /etc/fourseven/backends")
 	m.sh("systemctl reload fourseven")
-	eventually(t, "the new list to be used", func() bool { return get(t, l7)[0] == "backend 2\n" })
+	testkit.Eventually(t, "the new list to be used", func() bool { return get(t, l7)[0] == "backend 2\n" })
 
 	m.sh("kill -KILL " + m.show("MainPID"))
-	eventually(t, "the service to start again", func() bool { return m.show("NRestarts") == "1" && m.show("SubState") == "running" })
+	testkit.Eventually(t, "the service to start again", func() bool { return m.show("NRestarts") == "1" && m.show("SubState") == "running" })
 	waitUntilServed(t, l7)
 
 	m.sh("systemctl stop fourseven")
@@ -44,13 +46,13 @@ func TestSystemdRuns(t *testing.T) {
 	}
 
 	m.sh("echo LB_NONSENSE=1 >> /etc/fourseven/fourseven.env; systemctl start --no-block fourseven")
-	eventually(t, "bad settings to fail", func() bool { return m.show("ActiveState") == "failed" })
+	testkit.Eventually(t, "bad settings to fail", func() bool { return m.show("ActiveState") == "failed" })
 	if got := m.show("NRestarts") + " " + m.show("ExecMainStatus"); got != "0 2" {
 		t.Errorf("bad settings: got restarts and exit code %s, want 0 2", got)
 	}
 }
 
-// machine is a container whose first process is systemd.
+// machine is a container servedBy first process is systemd.
 type machine struct {
 	t  *testing.T
 	id string

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"fourseven/internal/config"
+	"fourseven/internal/testkit"
 )
 
 const unitFile = "deploy/systemd/fourseven.service"
@@ -22,7 +24,7 @@ const mostExposed = "20"
 
 // TestSystemdUnit checks the unit as systemd reads it, and how much it leaves open.
 func TestSystemdUnit(t *testing.T) {
-	need(t, "systemd-analyze", "systemd")
+	testkit.Need(t, "systemd-analyze", "systemd")
 	unit := readFile(t, unitFile)
 	if complaints := verifyUnit(t, unit); complaints != "" {
 		t.Error(complaints)
@@ -33,7 +35,7 @@ func TestSystemdUnit(t *testing.T) {
 
 // TestSystemdCheckIsStrict pins that the check would find the usual mistakes.
 func TestSystemdCheckIsStrict(t *testing.T) {
-	need(t, "systemd-analyze", "systemd")
+	testkit.Need(t, "systemd-analyze", "systemd")
 	unit := readFile(t, unitFile)
 	for _, tt := range []struct{ old, new, want string }{
 		{"KillMode=", "KilMode=", "KilMode"},
@@ -67,15 +69,6 @@ func TestSystemdSettings(t *testing.T) {
 	}
 }
 
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // verifyUnit returns what systemd complains of. A misspelt name is a warning to it.
 func verifyUnit(t *testing.T, unit string) string {
 	t.Helper()
@@ -97,4 +90,56 @@ func unitWith(t *testing.T, unit string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestSystemdHandoverUnit checks the unit for systemd as systemd reads it.
+func TestSystemdHandoverUnit(t *testing.T) {
+	testkit.Need(t, "systemd-analyze", "systemd")
+	text, err := os.ReadFile("deploy/systemd/fourseven@.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := strings.Replace(string(text), "/usr/local/lib/fourseven/%i/fourseven", "/bin/true", 1)
+	for _, tt := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{"TimeoutStopSec", "TimeoutStepSec", "TimeoutStepSec"}, // it would find that
+	} {
+		path := filepath.Join(t.TempDir(), "fourseven@.service")
+		if err := os.WriteFile(path, []byte(strings.Replace(unit, tt.old, tt.new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("systemd-analyze", "verify", "--no-pager", path).CombinedOutput()
+		if err != nil || tt.want == "" && len(out) > 0 || !strings.Contains(string(out), tt.want) {
+			t.Errorf("got %q, %v, want %q", out, err, tt.want)
+		}
+	}
+}
+
+// TestSystemdNotify pins what a service manager is told: that the program is ready when all
+// listeners are open, and that it stops.
+func TestSystemdNotify(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = manager.Close() }()
+	_ = manager.SetDeadline(time.Now().Add(testkit.Patience))
+	cmd := fourseven(quick(backendsOf(startBackends(t, 1))))
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path)
+	p := start(t, cmd)
+	wantTold(t, manager, "READY=1")
+	p.awaitOutput(1, "frontend=admin")
+	p.stop()
+	wantTold(t, manager, "STOPPING=1")
+}
+
+func wantTold(t *testing.T, manager *net.UnixConn, want string) {
+	t.Helper()
+	text := make([]byte, 100)
+	n, err := manager.Read(text)
+	if got := string(text[:n]); err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
 }

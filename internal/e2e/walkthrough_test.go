@@ -8,8 +8,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // TestWalkThrough is what a newcomer does: two backends, fourseven in front, one
@@ -20,7 +23,7 @@ func TestWalkThrough(t *testing.T) {
 	one, two := both[0], both[1]
 	lb := serve(t, backendsOf(both))
 
-	if got := whose(t, repeat(4, lb.l7)...); got != "1212" {
+	if got := servedBy(t, repeat(4, lb.l7)...); got != "1212" {
 		t.Errorf("L7 answers from %s, want 1212", got)
 	}
 
@@ -29,11 +32,11 @@ func TestWalkThrough(t *testing.T) {
 	stop := keepAsking(t, lb)
 	began := time.Now()
 	one.stop()
-	if got := whose(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
+	if got := servedBy(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
 		t.Errorf("answers from %s once backend 1 has stopped, want 2 alone", got)
 	}
 	lb.awaitHealthy(interval+fastInterval+margin-time.Since(began), two.addr)
-	if got := whose(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
+	if got := servedBy(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
 		t.Errorf("answers from %s once backend 1 is out, want 2 alone", got)
 	}
 
@@ -43,7 +46,7 @@ func TestWalkThrough(t *testing.T) {
 	if n := stop(); n < 20 {
 		t.Errorf("only %d requests were made meanwhile", n)
 	}
-	if got := whose(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
+	if got := servedBy(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
 		t.Errorf("answers from %s once backend 1 is back, want the two in turn", got)
 	}
 
@@ -61,18 +64,18 @@ func TestWalkThrough(t *testing.T) {
 
 	two.start(t)
 	lb.awaitHealthy(fastInterval+margin, two.addr)
-	if got := whose(t, repeat(2, lb.l7, lb.l4)...); got != "2222" {
+	if got := servedBy(t, repeat(2, lb.l7, lb.l4)...); got != "2222" {
 		t.Errorf("answers from %s once backend 2 is back, want 2 alone", got)
 	}
 	one.start(t)
 	lb.awaitHealthy(fastInterval+margin, one.addr, two.addr)
-	if got := whose(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
+	if got := servedBy(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
 		t.Errorf("answers from %s once both are back, want the two in turn", got)
 	}
 }
 
-// TestSilentStop pins that the probes alone take a backend out: no request tells.
-func TestSilentStop(t *testing.T) {
+// TestProbesAloneNoticeBackend pins that the probes alone take a backend out: no request tells.
+func TestProbesAloneNoticeBackend(t *testing.T) {
 	t.Parallel()
 	both := startBackends(t, 2)
 	lb := serve(t, backendsOf(both))
@@ -86,7 +89,7 @@ func TestSharedTurn(t *testing.T) {
 	t.Parallel()
 	lb := serve(t, backendsOf(startBackends(t, 3)))
 	mixed := []string{lb.l4, lb.l7, lb.l4, lb.l7, lb.l7, lb.l7, lb.l4, lb.l4, lb.l7, lb.l4, lb.l7, lb.l4}
-	if got := whose(t, mixed...); got != "123123123123" {
+	if got := servedBy(t, mixed...); got != "123123123123" {
 		t.Errorf("answers from %s, want strict rotation", got)
 	}
 }
@@ -96,7 +99,7 @@ func TestSharedTurn(t *testing.T) {
 func TestSharedTurnOfTwo(t *testing.T) {
 	t.Parallel()
 	lb := serve(t, backendsOf(startBackends(t, 2)))
-	if got := whose(t, repeat(5, lb.l4, lb.l7)...); got != "1212121212" {
+	if got := servedBy(t, repeat(5, lb.l4, lb.l7)...); got != "1212121212" {
 		t.Errorf("answers from %s, want strict rotation", got)
 	}
 }
@@ -125,7 +128,7 @@ func keepAsking(t *testing.T, lb *balancer) (stop func() int64) {
 	stopc := make(chan struct{})
 	var wg sync.WaitGroup
 	for _, keep := range []bool{true, false} {
-		client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: !keep}}
+		client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{DisableKeepAlives: !keep}}
 		wg.Go(func() {
 			defer client.CloseIdleConnections()
 			tick := time.NewTicker(5 * time.Millisecond)
@@ -148,4 +151,29 @@ func keepAsking(t *testing.T, lb *balancer) (stop func() int64) {
 	end := func() { once.Do(func() { close(stopc); wg.Wait() }) }
 	t.Cleanup(end)
 	return func() int64 { end(); return asked.Load() }
+}
+
+// TestDemo runs the README's first command, but on free ports.
+func TestDemo(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			demo := listening(t, fourseven(quick(), "demo"))
+			demo.awaitOutput(1, "Ctrl-C ends it.")
+			wantTexts(t, "standard output", demo.stdout.String(), []string{
+				"L7 (HTTP)  http://" + demo.l7, "L4 (TCP)   " + demo.l4, "http://" + demo.admin + "/ ",
+				"curl -s http://" + demo.l7 + "/", "curl -s http://" + demo.l4 + "/"})
+			if got := servedBy(t, repeat(4, demo.l7)...); got != "1212" {
+				t.Errorf("L7 answers from %s, want 1212", got)
+			}
+			if got := servedBy(t, repeat(4, demo.l4)...); got != "1212" {
+				t.Errorf("L4 answers from %s, want 1212", got)
+			}
+			if got := mustAsk(t, demo.admin, "/readyz"); got != "ready\n" {
+				t.Errorf("/readyz says %q", got)
+			}
+			demo.signal(sig)
+			demo.wantExit(exitOK)
+		})
+	}
 }

@@ -10,26 +10,34 @@ import (
 	"time"
 )
 
-// Patience bounds what a test waits for where it measures nothing: a busy machine may
-// be slow.
-const Patience = 20 * time.Second
+// Patience bounds a wait that measures nothing. It is long because the machine may be
+// busy with other tests.
+const Patience = 30 * time.Second
 
-// Eventually waits until a condition holds that the test cannot wait for in another
-// way. It fails the test, with what was to hold, after Patience.
+// Eventually polls until the condition holds. It is for conditions that send no event
+// which the test could wait for instead. After Patience the test fails.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(Patience)
+	Within(t, Patience, what, holds)
+}
+
+// Within is Eventually with a time limit that is part of what the test pins. The
+// condition is checked once more at the limit, so that a test which was held up
+// itself does not fail for it.
+func Within(t testing.TB, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
+	// The first polls are close to each other, for conditions that hold at once. Later
+	// ones leave the processor to what is waited for.
+	for pause := time.Millisecond; !holds(); pause = min(2*pause, 50*time.Millisecond) {
 		select {
 		case <-deadline.C:
 			if !holds() {
-				t.Fatalf("not within %s: %s", Patience, what)
+				t.Fatalf("waited %s for: %s", limit, what)
 			}
 			return
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }

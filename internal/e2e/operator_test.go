@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // order sends a request that changes something, with a token unless that is empty.
@@ -24,7 +26,7 @@ func order(t *testing.T, method, url, body, token string) (int, string) {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	client := http.Client{Timeout: patience}
+	client := http.Client{Timeout: testkit.Patience}
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
@@ -38,10 +40,10 @@ func order(t *testing.T, method, url, body, token string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// TestSteer pins what an operator does to a backend of a running program: live
+// TestOperator pins what an operator does to a backend of a running program: live
 // connections outlast a drain, and are reset by a close or by putting the backend
 // down where the settings say so.
-func TestSteer(t *testing.T) {
+func TestOperator(t *testing.T) {
 	t.Parallel()
 	b := startBackends(t, 2)
 	lb := serve(t, backendsOf(b), "LB_ADMIN_TOKEN=hush", "LB_HEALTH_ON_DOWN=close")
@@ -62,7 +64,7 @@ func TestSteer(t *testing.T) {
 	}
 
 	do("POST", "/drain", "", 200)
-	if got := whose(t, repeat(2, lb.l4, lb.l7)...); got != "2222" {
+	if got := servedBy(t, repeat(2, lb.l4, lb.l7)...); got != "2222" {
 		t.Errorf("while 1 drains, answers from %s", got)
 	}
 	if _, err := live.Read(make([]byte, 1)); err != nil {
@@ -75,7 +77,7 @@ func TestSteer(t *testing.T) {
 
 	do("POST", "/ready", "", 200)
 	do("PUT", "/weight", `{"weight": 3}`, 200)
-	if got := whose(t, repeat(4, lb.l4, lb.l7)...); strings.Count(got, "1") != 6 {
+	if got := servedBy(t, repeat(4, lb.l4, lb.l7)...); strings.Count(got, "1") != 6 {
 		t.Errorf("at a weight of 3 to 1, answers from %s", got)
 	}
 
@@ -89,7 +91,7 @@ func TestSteer(t *testing.T) {
 	if _, err := io.Copy(io.Discard, again); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("after it was put down: %v, want a reset", err)
 	}
-	if got := whose(t, repeat(2, lb.l4, lb.l7)...); got != "2222" {
+	if got := servedBy(t, repeat(2, lb.l4, lb.l7)...); got != "2222" {
 		t.Errorf("with 1 down, answers from %s", got)
 	}
 }

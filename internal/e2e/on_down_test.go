@@ -3,16 +3,14 @@
 package e2e
 
 import (
-	"bufio"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 // TestOnDown pins what becomes of the live connections and requests of a backend
@@ -38,14 +36,14 @@ func TestOnDown(t *testing.T) {
 			response(t, l4)
 			switchProtocols(t, upgraded)
 			request(t, asking, "/slow")
-			waitUntil(t, patience, "the backend to be asked", b.asked.Load)
+			testkit.Eventually(t, "the backend to be asked", b.asked.Load)
 			b.sick.Store(true)
 			lb.awaitHealthy(interval + fastInterval + margin)
 			if tt.cut {
 				wantReset(t, l4)
 				wantReset(t, upgraded)
 				wantStatus(t, asking, http.StatusBadGateway)
-				lb.awaitSaid(1, "msg=cut reason=backend_down backend="+srv.Listener.Addr().String()+" l4=1 l7=2\n", patience)
+				lb.awaitOutput(1, "msg=cut reason=backend_down backend="+srv.Listener.Addr().String()+" l4=1 l7=2\n")
 				return
 			}
 			answer()
@@ -79,37 +77,5 @@ func (b *sickBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer func() { _ = conn.Close() }()
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
 		_, _ = io.Copy(conn, conn)
-	}
-}
-
-func switchProtocols(t *testing.T, conn net.Conn) {
-	t.Helper()
-	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
-	wantStatus(t, conn, http.StatusSwitchingProtocols)
-	wantEcho(t, conn)
-}
-
-func wantStatus(t *testing.T, conn net.Conn, status int) {
-	t.Helper()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || resp.StatusCode != status {
-		t.Fatalf("got %v, %v, want %d", resp, err, status)
-	}
-	_ = resp.Body.Close()
-}
-
-func wantEcho(t *testing.T, conn net.Conn) {
-	t.Helper()
-	b := []byte{7}
-	_, _ = conn.Write(b)
-	if _, err := conn.Read(b); err != nil {
-		t.Error(err)
-	}
-}
-
-func wantReset(t *testing.T, conn net.Conn) {
-	t.Helper()
-	if _, err := io.Copy(io.Discard, conn); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the connection ended with %v, want a reset", err)
 	}
 }

@@ -5,12 +5,13 @@ package e2e
 import (
 	"errors"
 	"net"
-	"os/exec"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // noticed is the time within which a peer's silence is noticed: a user timeout of
@@ -18,11 +19,11 @@ import (
 // loaded machine add.
 const noticed = 90 * time.Second
 
-// TestVanishedHosts lets a host vanish that backends and clients are on: from one
+// TestLostHost lets a host vanish that backends and clients are on: from one
 // moment on, all packets from and to it are lost without a word. Whoever was
 // connected to it through fourseven is reset, whether bytes were under way, from
 // either side, or none, and nothing is left of it.
-func TestVanishedHosts(t *testing.T) {
+func TestLostHost(t *testing.T) {
 	t.Parallel()
 	lb, alive, gone := newNamespace(t, "lb"), newNamespace(t, "alive"), newNamespace(t, "gone")
 	toAlive, toGone := link{lb, "alive", "10.47.1.1"}, link{lb, "gone", "10.47.2.1"}
@@ -47,7 +48,7 @@ func TestVanishedHosts(t *testing.T) {
 		c.run(t)
 	}
 	for _, c := range pairs {
-		waitUntil(t, patience, "bytes to be under way", func() bool { return c.sends == "nobody" || c.moved.Load() > 1<<20 })
+		testkit.Eventually(t, "bytes to be under way", func() bool { return c.sends == "nobody" || c.moved.Load() > 1<<20 })
 	}
 
 	toGone.lose(t, fromGone.addr)
@@ -64,26 +65,7 @@ func TestVanishedHosts(t *testing.T) {
 			t.Errorf("%s: ended after %s with %v, want a reset within %s", c.name, after, c.end, noticed)
 		}
 	}
-	waitUntil(t, patience, "all sockets to be closed", func() bool { return p.sockets() == sockets })
-}
-
-// within returns the command that runs a command in a namespace.
-func within(n namespace, cmd *exec.Cmd) *exec.Cmd {
-	in := exec.Command("ip", append([]string{"netns", "exec", string(n)}, cmd.Args...)...)
-	in.Env = cmd.Env
-	return in
-}
-
-// connect returns a client's connection, and the backend's end of it.
-func connect(t *testing.T, client net.Conn, ln net.Listener) (_, backend net.Conn) {
-	t.Helper()
-	_ = ln.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
-	backend, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = backend.Close() })
-	return client, backend
+	testkit.Eventually(t, "all sockets to be closed", func() bool { return p.sockets() == sockets })
 }
 
 // pair is the two ends of a connection through fourseven.

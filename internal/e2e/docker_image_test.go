@@ -1,13 +1,63 @@
+//go:build linux
+
 package e2e
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
+
+// TestDockerfile builds the Dockerfile's images. Their builder is made on the
+// spot from this machine's Go: no registry is asked, and nothing is downloaded.
+func TestDockerfile(t *testing.T) {
+	if os.Getenv("CI") != "true" {
+		t.Skip("compiles the standard library in a container, for a minute: runs where CI=true")
+	}
+	needDocker(t)
+	project := fmt.Sprintf("fourseven-test-%d", os.Getpid())
+	importBuilder(t, project+"-builder")
+	build := func(target string) (image string) {
+		image = project + "-dockerfile-" + target
+		docker(t, "build", "--force-rm", "--network", "none", "--target", target, "-t", image,
+			"--build-arg", "GO_IMAGE="+project+"-builder", "--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=c0ffee", ".")
+		t.Cleanup(func() { docker(t, "rmi", image) })
+		return image
+	}
+	identity := func(image string) string {
+		return docker(t, "inspect", "--format", "{{.Config.User}} {{.Config.Entrypoint}} {{len .RootFS.Layers}}", image)
+	}
+	if got, want := identity(build("backend")), "65532:65532 [/backend] 1"; got != want {
+		t.Errorf("backend: got %s, want %s", got, want)
+	}
+	image := build("fourseven")
+	if got, want := identity(image), "65532:65532 [/fourseven] 2"; got != want {
+		t.Errorf("fourseven: got %s, want %s", got, want)
+	}
+	if got, want := docker(t, "inspect", "--format", "{{.Config.Healthcheck.Test}}", image), "[CMD /fourseven healthcheck]"; got != want {
+		t.Errorf("healthcheck: got %s, want %s", got, want)
+	}
+	confined := []string{"run", "--rm", "--read-only", "--network", "none", "--cap-drop", "ALL", image}
+	if got := docker(t, append(confined, "version")...); !strings.Contains(got, "1.2.3") {
+		t.Errorf("version: got %s, want 1.2.3", got)
+	}
+	var exit *exec.ExitError
+	if err := exec.Command("docker", confined...).Run(); !errors.As(err, &exit) || exit.ExitCode() != 2 {
+		t.Errorf("without settings: got %v, want exit status 2", err)
+	}
+	checkLabels(t, image)
+	checkModules(t, image)
+	checkHealthcheck(t, image)
+}
 
 // checkLabels wants what an inventory of images reads, and no label that is empty.
 func checkLabels(t *testing.T, image string) {
@@ -68,7 +118,7 @@ func checkHealthcheck(t *testing.T, image string) {
 			"--health-interval", "500ms", "--health-start-period", "0s",
 			"--env", "LB_BACKENDS=127.0.0.1:1", "--env", "LB_ADMIN_LISTEN="+admin, image)
 		t.Cleanup(func() { docker(t, "rm", "--force", id) })
-		eventually(t, "LB_ADMIN_LISTEN="+admin+" to be "+want, func() bool {
+		testkit.Eventually(t, "LB_ADMIN_LISTEN="+admin+" to be "+want, func() bool {
 			return docker(t, "inspect", "--format", "{{.State.Health.Status}}", id) == want
 		})
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // The tests of this file give the program a standard output that nobody reads.
@@ -21,7 +23,7 @@ import (
 // logFlush is how long the program may take at its end to write queued lines.
 const logFlush = time.Second
 
-// piped is a running fourseven whose log goes into a pipe.
+// piped is a running fourseven servedBy log goes into a pipe.
 type piped struct {
 	*balancer
 	log *os.File // what the test may read
@@ -51,7 +53,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 // they took.
 func (p *piped) traffic(n int) time.Duration {
 	p.t.Helper()
-	client := http.Client{Timeout: patience}
+	client := http.Client{Timeout: testkit.Patience}
 	defer client.CloseIdleConnections()
 	path := "/" + strings.Repeat("x", 700) // makes long lines
 	began := time.Now()
@@ -88,7 +90,7 @@ func (p *piped) read() []map[string]any {
 // last connections of a client may end after it.
 func (p *piped) told() (dropped int) {
 	p.t.Helper()
-	waitUntil(p.t, patience, "status and metric to agree", func() bool {
+	testkit.Eventually(p.t, "status and metric to agree", func() bool {
 		var status struct {
 			Dropped int `json:"log_lines_dropped"`
 		}
@@ -105,10 +107,10 @@ func (p *piped) told() (dropped int) {
 // overflowing is how much traffic is more than the pipe and the queue can hold.
 const overflowing = 1200
 
-// TestStalledStdout pins that nobody waits for who reads the log: with a full pipe
+// TestUnreadLog pins that nobody waits for who reads the log: with a full pipe
 // for standard output, thousands of connections and requests go on as fast as
 // before, a dead backend is noticed, and SIGTERM ends the process.
-func TestStalledStdout(t *testing.T) {
+func TestUnreadLog(t *testing.T) {
 	both := startBackends(t, 2)
 	lb := servePiped(t, backendsOf(both))
 	donec := make(chan struct{})
@@ -129,8 +131,8 @@ func TestStalledStdout(t *testing.T) {
 		t.Error("no line was dropped")
 	}
 	both[0].kill()
-	waitUntil(t, interval+fastInterval+margin, "the second backend alone to answer", func() bool {
-		return whose(t, repeat(4, lb.l4, lb.l7)...) == "22222222"
+	testkit.Within(t, interval+fastInterval+margin, "the second backend alone to answer", func() bool {
+		return servedBy(t, repeat(4, lb.l4, lb.l7)...) == "22222222"
 	})
 	began := time.Now()
 	lb.signal(syscall.SIGTERM)
@@ -144,9 +146,9 @@ func TestStalledStdout(t *testing.T) {
 	}
 }
 
-// TestStalledStdoutRecovers pins that a reader which comes back gets whole lines,
+// TestUnreadLogIsReadAgain pins that a reader which comes back gets whole lines,
 // and that those which it misses are counted: all lines are accounted for.
-func TestStalledStdoutRecovers(t *testing.T) {
+func TestUnreadLogIsReadAgain(t *testing.T) {
 	lb := servePiped(t, backendsOf(startBackends(t, 2)))
 	lb.traffic(overflowing)
 	linesc := make(chan []map[string]any, 1)
@@ -172,9 +174,9 @@ func TestStalledStdoutRecovers(t *testing.T) {
 	}
 }
 
-// TestBrokenStdout pins that the end of who reads the log is not the end of the
+// TestClosedLog pins that the end of who reads the log is not the end of the
 // process, and costs it nothing.
-func TestBrokenStdout(t *testing.T) {
+func TestClosedLog(t *testing.T) {
 	t.Parallel()
 	lb := servePiped(t, backendsOf(startBackends(t, 2)))
 	_ = lb.log.Close()
@@ -189,9 +191,9 @@ func TestBrokenStdout(t *testing.T) {
 	lb.wantExit(exitOK)
 }
 
-// TestFullPipes pins that a process whose outputs are full from the start serves
+// TestFullOutputs pins that a process servedBy outputs are full from the start serves
 // and ends, whatever it ends with.
-func TestFullPipes(t *testing.T) {
+func TestFullOutputs(t *testing.T) {
 	occupied, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -212,13 +214,13 @@ func TestFullPipes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			admin := freeAddr(t)
+			admin := testkit.ReserveAddr(t)
 			cmd := fourseven(append(quick("LB_ADMIN_LISTEN="+admin), tt.settings...), tt.args...)
 			w := fullPipe(t)
 			cmd.Stdout, cmd.Stderr = w, w
 			p := start(t, cmd)
 			for i, sig := range tt.signals {
-				waitUntil(t, patience, "the process to have noticed", func() bool {
+				testkit.Eventually(t, "the process to have noticed", func() bool {
 					a, err := ask(admin, "/readyz")
 					return err == nil && (i == 0 || a.body == "draining\n")
 				})

@@ -11,18 +11,20 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // What clients do in the tests of handing over and in the soak. They speak for
 // themselves and send nothing twice, so that no failure is hidden.
 
-// reach dials within patience, which is also how long all that follows may take.
+// reach dials within testkit.Patience, which is also how long all that follows may take.
 func reach(addr string) (*net.TCPConn, error) {
-	conn, err := net.DialTimeout("tcp", addr, patience)
+	conn, err := net.DialTimeout("tcp", addr, testkit.Patience)
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(testkit.Patience))
 	return conn.(*net.TCPConn), nil
 }
 
@@ -74,7 +76,7 @@ func (c *keptClient) do(method, path, body string) (string, error) {
 }
 
 func (c *keptClient) exchange(method, path, body string) (text string, last bool, err error) {
-	_ = c.conn.SetDeadline(time.Now().Add(patience))
+	_ = c.conn.SetDeadline(time.Now().Add(testkit.Patience))
 	_, err = fmt.Fprintf(c.conn, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body)
 	if err != nil {
 		return "", false, err
@@ -137,7 +139,7 @@ func (s *session) upgrade() error {
 
 // say sends a message, and wants it back.
 func (s *session) say(text string) error {
-	_ = s.conn.SetDeadline(time.Now().Add(patience))
+	_ = s.conn.SetDeadline(time.Now().Add(testkit.Patience))
 	if _, err := io.WriteString(s.conn, text); err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (s *session) say(text string) error {
 
 // stream sends so many bytes while it wants them back.
 func (s *session) stream(size int64) error {
-	_ = s.conn.SetDeadline(time.Now().Add(patience))
+	_ = s.conn.SetDeadline(time.Now().Add(testkit.Patience))
 	sentc := make(chan error, 1)
 	go func() {
 		_, err := io.CopyN(s.conn, &pattern{}, size)
@@ -172,7 +174,7 @@ func (s *session) end() error { return s.endWith("") }
 // endWith is end where a text is still to come.
 func (s *session) endWith(text string) error {
 	defer func() { _ = s.conn.Close() }()
-	_ = s.conn.SetDeadline(time.Now().Add(patience))
+	_ = s.conn.SetDeadline(time.Now().Add(testkit.Patience))
 	if err := s.conn.CloseWrite(); err != nil {
 		return err
 	}

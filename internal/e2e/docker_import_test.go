@@ -1,10 +1,10 @@
+//go:build linux
+
 package e2e
 
 import (
 	"archive/tar"
-	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -14,89 +14,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// TestDockerfile builds the Dockerfile's images. Their builder is made on the
-// spot from this machine's Go: no registry is asked, and nothing is downloaded.
-func TestDockerfile(t *testing.T) {
-	if os.Getenv("CI") != "true" {
-		t.Skip("compiles the standard library in a container, for a minute: runs where CI=true")
-	}
-	needDocker(t)
-	project := fmt.Sprintf("fourseven-test-%d", os.Getpid())
-	importBuilder(t, project+"-builder")
-	build := func(target string) (image string) {
-		image = project + "-dockerfile-" + target
-		docker(t, "build", "--force-rm", "--network", "none", "--target", target, "-t", image,
-			"--build-arg", "GO_IMAGE="+project+"-builder", "--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=c0ffee", ".")
-		t.Cleanup(func() { docker(t, "rmi", image) })
-		return image
-	}
-	identity := func(image string) string {
-		return docker(t, "inspect", "--format", "{{.Config.User}} {{.Config.Entrypoint}} {{len .RootFS.Layers}}", image)
-	}
-	if got, want := identity(build("backend")), "65532:65532 [/backend] 1"; got != want {
-		t.Errorf("backend: got %s, want %s", got, want)
-	}
-	image := build("fourseven")
-	if got, want := identity(image), "65532:65532 [/fourseven] 2"; got != want {
-		t.Errorf("fourseven: got %s, want %s", got, want)
-	}
-	if got, want := docker(t, "inspect", "--format", "{{.Config.Healthcheck.Test}}", image), "[CMD /fourseven healthcheck]"; got != want {
-		t.Errorf("healthcheck: got %s, want %s", got, want)
-	}
-	confined := []string{"run", "--rm", "--read-only", "--network", "none", "--cap-drop", "ALL", image}
-	if got := docker(t, append(confined, "version")...); !strings.Contains(got, "1.2.3") {
-		t.Errorf("version: got %s, want 1.2.3", got)
-	}
-	var exit *exec.ExitError
-	if err := exec.Command("docker", confined...).Run(); !errors.As(err, &exit) || exit.ExitCode() != 2 {
-		t.Errorf("without settings: got %v, want exit status 2", err)
-	}
-	checkLabels(t, image)
-	checkModules(t, image)
-	checkHealthcheck(t, image)
-}
-
-// needDocker skips the test where there is no Docker engine.
-func needDocker(t *testing.T) {
-	t.Helper()
-	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
-		t.Logf("docker version: %v\n%s", err, out)
-		missing(t, "a Docker engine")
-	}
-}
-
-// missing skips a test that needs a program which is not there, or fails it in
-// CI, where nothing may be left out.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal("needs " + what)
-	}
-	t.Skip("needs " + what)
-}
-
-func docker(t *testing.T, args ...string) string {
-	t.Helper()
-	return output(t, exec.Command("docker", args...))
-}
-
-func goTool(t *testing.T, args ...string) string {
-	t.Helper()
-	return output(t, exec.Command("go", args...))
-}
-
-// output runs a command that must succeed.
-func output(t *testing.T, cmd *exec.Cmd) string {
-	t.Helper()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", strings.Join(cmd.Args, " "), err, out, stderr.Bytes())
-	}
-	return strings.TrimSpace(string(out))
-}
 
 // importBinary makes an image that is one static binary, of the package in dir.
 func importBinary(t *testing.T, image, dir string) {

@@ -14,15 +14,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
-// TestComposeObserve starts Prometheus by the profile of docker-compose.yml, and
+// TestComposePrometheus starts Prometheus by the profile of docker-compose.yml, and
 // sees it find the admin listener that no port of this machine leads to. Its image
 // is made on the spot from this machine's Prometheus. For Grafana there is none
 // without a registry: its part is checked as a file.
-func TestComposeObserve(t *testing.T) {
+func TestComposePrometheus(t *testing.T) {
 	needDocker(t)
-	need(t, "prometheus", "prometheus")
+	testkit.Need(t, "prometheus", "prometheus")
 	image := fmt.Sprintf("fourseven-test-%d-prometheus", os.Getpid())
 	importPrometheus(t, image)
 	t.Setenv("PROMETHEUS_IMAGE", image)
@@ -36,7 +38,7 @@ func TestComposeObserve(t *testing.T) {
 		t.Errorf("the admin port is published: %s", got)
 	}
 	checkOutsidersMayOnlyLook(t, docker(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", c.id("fourseven")))
-	eventually(t, "both backends to be up", func() bool {
+	testkit.Eventually(t, "both backends to be up", func() bool {
 		up := p.query("sum by (job, instance) (lb_backend_up)")
 		return len(up) == 1 && up[0].Value == 2 && up[0].Metric["instance"] == "fourseven:9900"
 	})
@@ -58,7 +60,7 @@ func checkOutsidersMayOnlyLook(t *testing.T, ip string) {
 }
 
 // TestComposeProfiles wants files that Compose takes, with the profile and without,
-// whose mounts are read-only and lead to what is there.
+// servedBy mounts are read-only and lead to what is there.
 func TestComposeProfiles(t *testing.T) {
 	command := composeCommand(t)
 	for _, profile := range [][]string{nil, {"--profile", "observe"}} {

@@ -8,13 +8,15 @@ import (
 	"net"
 	"regexp"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 // TestAccessLogOfTraffic pins that the lines of a running process, whatever its
 // log's level, say what went over the wire and what became of it.
 func TestAccessLogOfTraffic(t *testing.T) {
 	t.Parallel()
-	live, dead := startBackends(t, 1)[0], freeAddr(t)
+	live, dead := startBackends(t, 1)[0], testkit.ReserveAddr(t)
 	lb := ready(t, fourseven(quick("LB_BACKENDS="+dead+","+live.addr,
 		"LB_HEALTH_CHECK=off", "LB_ACCESS_LOG=on", "LB_LOG_LEVEL=error")))
 	const request = "POST /a?c=d HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
@@ -25,7 +27,7 @@ func TestAccessLogOfTraffic(t *testing.T) {
 	live.kill()
 	failed, sentFailed := converse(t, lb.l7, request)
 	wantResetAtOnce(t, lb.l4)
-	lb.awaitSaid(6, "msg=", patience)
+	lb.awaitOutput(6, "msg=")
 	const sizes = ` received=%d sent=%d dial=\S+s duration=\S+s`
 	for _, want := range []string{
 		fmt.Sprintf(`msg=connection client=%s backend=%s reason=eof retries=1`+sizes+"\n", overL4, live.addr, len(request), sent4),

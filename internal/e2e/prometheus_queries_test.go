@@ -10,15 +10,17 @@ import (
 	"strings"
 	"testing"
 
+	"fourseven/internal/testkit"
+
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 )
 
-// TestObserve has a real Prometheus scrape the program under traffic and trouble,
+// TestPrometheusQueries has a real Prometheus scrape the program under traffic and trouble,
 // and asks it everything that the dashboard and the alerts ask.
-func TestObserve(t *testing.T) {
+func TestPrometheusQueries(t *testing.T) {
 	t.Parallel()
-	need(t, "prometheus", "prometheus")
+	testkit.Need(t, "prometheus", "prometheus")
 	lb := troubled(t)
 	suffer(t, lb)
 	p := observe(t, lb.admin)
@@ -60,7 +62,7 @@ var rightlyEmpty = map[string]string{
 
 const notYet = "what holds has not held for as long as an alert wants"
 
-// raised are the alerts whose whole condition holds in this trouble. The bounds of
+// raised are the alerts servedBy whole condition holds in this trouble. The bounds of
 // the others are tried by promtool test rules.
 var raised = []string{
 	"FoursevenConnectFailures", "FoursevenProbesFailing", "FoursevenRetries", "FoursevenHTTPErrors", "FoursevenBackendResets",
@@ -94,7 +96,7 @@ func checkAnswered(t *testing.T, p *monitor, lb *balancer, what, expr string) {
 		}
 		return
 	}
-	waitUntil(t, patience, what+" to have a number: "+expr, func() bool {
+	testkit.Eventually(t, what+" to have a number: "+expr, func() bool {
 		suffer(t, lb)
 		return len(p.query(expr)) > 0
 	})
@@ -140,7 +142,7 @@ func namesIn(expr string) (names []string) {
 // rules, and the rules' unit tests.
 func TestPromtool(t *testing.T) {
 	t.Parallel()
-	need(t, "promtool", "prometheus")
+	testkit.Need(t, "promtool", "prometheus")
 	lb := troubled(t)
 	suffer(t, lb)
 	metrics := exec.Command("promtool", "check", "metrics")

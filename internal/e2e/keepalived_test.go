@@ -11,31 +11,31 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"fourseven/internal/demo"
+	"fourseven/internal/testkit"
 )
 
-// TestPair runs two instances on hosts of their own, with one address between them
+// TestKeepalivedMovesAddress runs two instances on hosts of their own, with one address between them
 // that keepalived moves, as deploy/keepalived sets it up. When the active
 // instance dies, and when its host does, new connections work again within 3 s.
-func TestPair(t *testing.T) {
-	need(t, "keepalived", "keepalived")
-	need(t, "curl", "curl")
+func TestKeepalivedMovesAddress(t *testing.T) {
+	testkit.Need(t, "keepalived", "keepalived")
+	testkit.Need(t, "curl", "curl")
 	for _, tt := range []struct {
 		name string
-		dies func(*testing.T, *pairHost)
+		dies func(*testing.T, *vrrpHost)
 	}{
-		{"the instance dies", func(_ *testing.T, h *pairHost) { h.lb.kill() }},
-		{"the host dies", func(t *testing.T, h *pairHost) { h.ip(t, "link", "set", "eth0", "down") }},
+		{"the instance dies", func(_ *testing.T, h *vrrpHost) { h.lb.kill() }},
+		{"the host dies", func(t *testing.T, h *vrrpHost) { h.ip(t, "link", "set", "eth0", "down") }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			lan, hosts := startPair(t)
-			var active *pairHost
-			waitUntil(t, patience, "one host to have the address", func() bool {
+			lan, hosts := startVRRP(t)
+			var active *vrrpHost
+			testkit.Eventually(t, "one host to have the address", func() bool {
 				active = hosts.active(t)
 				return active == hosts[0]
 			})
@@ -45,7 +45,7 @@ func TestPair(t *testing.T) {
 			tt.dies(t, active)
 			began := time.Now()
 			for err := answers(t, lan); err != nil; err = answers(t, lan) {
-				if time.Since(began) > patience {
+				if time.Since(began) > testkit.Patience {
 					t.Fatalf("no new connections: %v", err)
 				}
 			}
@@ -58,39 +58,39 @@ func TestPair(t *testing.T) {
 	}
 }
 
-// pairAddr is the address that the two hosts share, backendAddr that of the
+// sharedAddr is the address that the two hosts share, backendAddr that of the
 // backend, which is on the clients' host.
-const pairAddr, backendAddr = "10.47.3.100:9000", "10.47.3.1:8001"
+const sharedAddr, backendAddr = "10.47.3.100:9000", "10.47.3.1:8001"
 
-// pairHost is one of the two.
-type pairHost struct {
+// vrrpHost is one of the two.
+type vrrpHost struct {
 	namespace
 	lb *balancer
 }
 
-type pairHosts [2]*pairHost
+type vrrpHosts [2]*vrrpHost
 
-// startPair starts a network of clients, a backend and two hosts.
-func startPair(t *testing.T) (lan namespace, hosts pairHosts) {
+// startVRRP starts a network of clients, a backend and two hosts.
+func startVRRP(t *testing.T) (lan namespace, hosts vrrpHosts) {
 	t.Helper()
 	lan = newNamespace(t, "lan")
 	lan.ip(t, "link", "add", "br0", "type", "bridge")
 	lan.ip(t, "addr", "add", "10.47.3.1/24", "dev", "br0")
 	lan.ip(t, "link", "set", "br0", "up")
 	ln := lan.listen(t, backendAddr)
-	srv := &http.Server{Handler: demo.Backend(1), ReadHeaderTimeout: patience}
+	srv := &http.Server{Handler: demo.Backend(1), ReadHeaderTimeout: testkit.Patience}
 	donec := make(chan struct{})
 	go func() { _ = srv.Serve(ln); close(donec) }()
 	t.Cleanup(func() { _ = srv.Close(); <-donec })
 	for i := range hosts {
-		hosts[i] = startPairHost(t, lan, i)
+		hosts[i] = startVRRPHost(t, lan, i)
 	}
 	return lan, hosts
 }
 
-func startPairHost(t *testing.T, lan namespace, i int) *pairHost {
+func startVRRPHost(t *testing.T, lan namespace, i int) *vrrpHost {
 	t.Helper()
-	h := &pairHost{namespace: newNamespace(t, fmt.Sprintf("host%d", i))}
+	h := &vrrpHost{namespace: newNamespace(t, fmt.Sprintf("host%d", i))}
 	port := fmt.Sprintf("port%d", i)
 	lan.ip(t, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", string(h.namespace))
 	lan.ip(t, "link", "set", port, "master", "br0", "up")
@@ -126,9 +126,9 @@ func keepalivedConf(t *testing.T, i int) string {
 }
 
 // active returns the host that has the shared address, or nil.
-func (hs pairHosts) active(t *testing.T) *pairHost {
+func (hs vrrpHosts) active(t *testing.T) *vrrpHost {
 	t.Helper()
-	host, _, _ := strings.Cut(pairAddr, ":")
+	host, _, _ := strings.Cut(sharedAddr, ":")
 	for _, h := range hs {
 		addrs := output(t, exec.Command("ip", "-n", string(h.namespace), "-o", "addr", "show", "dev", "eth0"))
 		if strings.Contains(addrs, host+"/") {
@@ -145,7 +145,7 @@ func answers(t *testing.T, lan namespace) error {
 	var conn net.Conn
 	var err error
 	lan.within(t, func() error {
-		conn, err = net.DialTimeout("tcp4", pairAddr, 200*time.Millisecond)
+		conn, err = net.DialTimeout("tcp4", sharedAddr, 200*time.Millisecond)
 		return nil
 	})
 	if err != nil {
@@ -159,71 +159,4 @@ func answers(t *testing.T, lan namespace) error {
 		return fmt.Errorf("got %q", got)
 	}
 	return err
-}
-
-// TestInstancesAgree pins that two instances that know nothing of each other choose
-// the same backend for each of 1,000 clients, also with their lists in another
-// order, and another backend for those of one that is gone.
-func TestInstancesAgree(t *testing.T) {
-	t.Parallel()
-	b := startBackends(t, 4)
-	reversed := []*backend{b[3], b[2], b[1], b[0]}
-	settings := []string{"LB_BALANCE=source_hash", "LB_PROXY_PROTOCOL_FROM=127.0.0.1", "LB_L7_LISTEN=off"}
-	one := serve(t, append(settings, backendsOf(b))...)
-	two := serve(t, append(settings, backendsOf(reversed))...)
-	first := choices(t, one)
-	if got := choices(t, two); got != first {
-		t.Errorf("the two instances differ:\n%s\n%s", first, got)
-	}
-	b[3].stop()
-	for _, lb := range []*balancer{one, two} {
-		got := choices(t, lb) // noticed or not
-		moved := 0
-		for i := range got {
-			if got[i] == first[i] {
-				continue
-			}
-			if moved++; first[i] != '4' {
-				t.Fatalf("client %d moved from backend %c, which stayed, to %c", i, first[i], got[i])
-			}
-		}
-		if want := strings.Count(first, "4"); moved != want {
-			t.Errorf("%d clients moved, want the %d of the backend that is gone", moved, want)
-		}
-	}
-}
-
-// choices returns the number of the backend for each of 1,000 clients.
-func choices(t *testing.T, lb *balancer) string {
-	t.Helper()
-	numbers := make([]byte, 1000)
-	var wg sync.WaitGroup
-	for part := range 10 {
-		wg.Go(func() {
-			for i := part; i < len(numbers); i += 10 {
-				numbers[i] = choice(t, lb.l4, i)
-			}
-		})
-	}
-	wg.Wait()
-	return string(numbers)
-}
-
-// choice asks as the i-th client, which a PROXY header names.
-func choice(t *testing.T, addr string, i int) byte {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Error(err)
-		return '?'
-	}
-	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	_, _ = fmt.Fprintf(conn, "PROXY TCP4 10.1.%d.%d 10.0.0.1 4000 80\r\nGET / HTTP/1.0\r\n\r\n", i/250, 1+i%250)
-	got, err := io.ReadAll(conn)
-	_, number, ok := strings.Cut(string(got), "\r\n\r\nbackend ")
-	if !ok {
-		t.Errorf("client %d: got %q, %v", i, got, err)
-		return '?'
-	}
-	return number[0]
 }

@@ -11,12 +11,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
-// TestStalledReader pins that a client which stops reading stalls its backend:
+// TestSlowReader pins that a client which stops reading stalls its backend:
 // little more is taken from it, and the process does not grow. Every byte arrives
 // in the end.
-func TestStalledReader(t *testing.T) {
+func TestSlowReader(t *testing.T) {
 	const stall = 3 * time.Second
 	for _, tt := range []struct {
 		name  string
@@ -83,7 +85,7 @@ func startFlood(t *testing.T, size int) *flood {
 			return
 		}
 		defer func() { _ = conn.Close() }()
-		_ = conn.SetDeadline(time.Now().Add(3 * patience))
+		_ = conn.SetDeadline(time.Now().Add(3 * testkit.Patience))
 		noise := rand.NewChaCha8([32]byte{})
 		buf := make([]byte, 64<<10)
 		for sent := 0; sent < size; sent += len(buf) {

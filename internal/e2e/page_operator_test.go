@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 // Pins that a click drains a backend at once, and another one brings it back.
@@ -22,13 +24,13 @@ func testPageDrain(t *testing.T, browser context.Context) {
 
 	for _, tt := range []struct{ mode, shown string }{{"drain", "Drained"}, {"down", "Down"}} {
 		tab.click(one.in("[data-action=" + tt.mode + "]"))
-		tab.awaitText(patience, one.in("[data-part=state]"), tt.shown)
-		if got := whose(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
+		tab.awaitText(testkit.Patience, one.in("[data-part=state]"), tt.shown)
+		if got := servedBy(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
 			t.Errorf("answers from %s under %s, want 2 alone", got, tt.mode)
 		}
 		tab.click(one.in("[data-action=ready]"))
-		tab.awaitText(patience, one.in("[data-part=state]"), "Up")
-		if got := whose(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
+		tab.awaitText(testkit.Patience, one.in("[data-part=state]"), "Up")
+		if got := servedBy(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
 			t.Errorf("answers from %s once it is ready, want the two in turn", got)
 		}
 	}
@@ -44,14 +46,14 @@ func testPageWeight(t *testing.T, browser context.Context) {
 	field, button := one.in("[data-part=weight]"), one.in("[data-part=setWeight]")
 
 	tab.fill(field, "3\n")
-	tab.awaitText(patience, one.in("[data-part=configured]"), "configured 1")
-	if got := whose(t, repeat(8, lb.l7)...); strings.Count(got, "1") != 6 {
+	tab.awaitText(testkit.Patience, one.in("[data-part=configured]"), "configured 1")
+	if got := servedBy(t, repeat(8, lb.l7)...); strings.Count(got, "1") != 6 {
 		t.Errorf("answers from %s, want 1 six times of 8", got)
 	}
 	tab.fill(field, "1")
 	tab.click(button)
-	waitUntil(t, patience, "the configured weight", func() bool { return tab.text(one.in("[data-part=configured]")) == "" })
-	if got := whose(t, repeat(8, lb.l7)...); strings.Count(got, "1") != 4 {
+	testkit.Eventually(t, "the configured weight", func() bool { return tab.text(one.in("[data-part=configured]")) == "" })
+	if got := servedBy(t, repeat(8, lb.l7)...); strings.Count(got, "1") != 4 {
 		t.Errorf("answers from %s, want 1 four times of 8", got)
 	}
 
@@ -69,11 +71,11 @@ func testPageClose(t *testing.T, browser context.Context) {
 	lb := serve(t, backendsOf(both))
 	tab := openPage(t, browser, lb)
 	conn := dial(t, lb.l4)
-	talk(t, conn) // with the backend whose turn is first
+	talk(t, conn) // with the backend servedBy turn is first
 	other := dial(t, lb.l4)
 	talk(t, other)
 	tab.click(one.in("[data-action=drain]"))
-	tab.awaitText(patience, one.in("[data-part=close]"), "Close connections")
+	tab.awaitText(testkit.Patience, one.in("[data-part=close]"), "Close connections")
 
 	value[bool](tab, "window.confirm = (text) => { window.asked = text; return false }, true")
 	tab.click(one.in("[data-part=close]"))
@@ -86,7 +88,7 @@ func testPageClose(t *testing.T, browser context.Context) {
 	if _, err := io.Copy(io.Discard, conn); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the connection ended with %v, want a reset", err)
 	}
-	tab.awaitText(patience, one.in("[data-part=state]"), "Drained")
+	tab.awaitText(testkit.Patience, one.in("[data-part=state]"), "Drained")
 	talk(t, other)
 }
 
@@ -107,27 +109,27 @@ func testPageToken(t *testing.T, browser context.Context) {
 	tab := openPage(t, browser, lb)
 
 	tab.click(one.in("[data-action=drain]"))
-	tab.awaitText(patience, "#notice-text", "Could not set "+one.addr+" to drain: it needs the admin token")
-	if got := whose(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
+	tab.awaitText(testkit.Patience, "#notice-text", "Could not set "+one.addr+" to drain: it needs the admin token")
+	if got := servedBy(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
 		t.Errorf("answers from %s after a refusal, want the two in turn", got)
 	}
 	tab.fill("#token", "wrong\n")
-	tab.awaitText(patience, "#notice-text", "the admin token is not the right one")
+	tab.awaitText(testkit.Patience, "#notice-text", "the admin token is not the right one")
 	tab.expect("401")
 
 	tab.fill("#token", secret+"\n")
-	tab.awaitText(patience, one.in("[data-part=state]"), "Drained")
-	if got := whose(t, repeat(4, lb.l7)...); got != "2222" {
+	tab.awaitText(testkit.Patience, one.in("[data-part=state]"), "Drained")
+	if got := servedBy(t, repeat(4, lb.l7)...); got != "2222" {
 		t.Errorf("answers from %s once it is drained, want 2 alone", got)
 	}
 	if got := tab.text("#notice"); got != "" {
 		t.Errorf("after the right token the notice still says %q", got)
 	}
 	tab.click(one.in("[data-action=ready]")) // the token is kept
-	tab.awaitText(patience, one.in("[data-part=state]"), "Up")
+	tab.awaitText(testkit.Patience, one.in("[data-part=state]"), "Up")
 
 	tab.click("#forget")
 	tab.click(one.in("[data-action=drain]"))
-	tab.awaitText(patience, "#notice-text", "it needs the admin token")
+	tab.awaitText(testkit.Patience, "#notice-text", "it needs the admin token")
 	tab.expect("401")
 }

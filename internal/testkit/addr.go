@@ -1,0 +1,41 @@
+package testkit
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+)
+
+// ReserveAddr returns a loopback address that refuses connections until something
+// listens on it, and that nothing else is given before the test ends: not to a
+// listener that asks for port 0, and not to an outgoing connection.
+//
+// A socket that is bound to the address and does not listen reserves it. Because it
+// has SO_REUSEADDR, a program that sets SO_REUSEADDR too, as Go does, can listen on
+// the address on Linux, also again after it was stopped. Elsewhere the address only
+// stands for a backend that is down.
+func ReserveAddr(t testing.TB) string {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		t.Fatalf("socket: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		t.Fatalf("setsockopt SO_REUSEADDR: %v", err)
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatalf("bind: %v", err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatalf("getsockname: %v", err)
+	}
+	bound := name.(*syscall.SockaddrInet4)
+	return netip.AddrPortFrom(netip.AddrFrom4(bound.Addr), uint16(bound.Port)).String()
+}
