@@ -19,7 +19,7 @@ import (
 
 // soakTime is how long TestSoak lasts, but for its beginning and end.
 //
-//	go test -run TestSoak -soak 30m -timeout 40m -v .
+//	go test ./internal/e2e -run TestSoak -v -soak 30m -timeout 0
 var soakTime = flag.Duration("soak", 15*time.Second, "how long TestSoak lasts")
 
 // Between two events of a kind, in a soak that is long enough; a short one has at
