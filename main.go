@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hashicorp/go-multierror"
 
 	"fourseven/health"
 	"fourseven/internal/config"
@@ -41,6 +45,12 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
+	switch command {
+	case "healthcheck":
+		return runHealthcheck(args, environ, stderr)
+	case "help", "-h", "-help", "--help":
+		return runHelp(args, stdout, stderr)
+	}
 	if len(args) > 0 {
 		return usageError(stderr, fmt.Sprintf("%s takes no arguments, got %q", command, args[0]))
 	}
@@ -51,15 +61,24 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return runDemo(environ, stdout, stderr)
 	case "check":
 		return runCheck(environ, stdout, stderr)
-	case "healthcheck":
-		return runHealthcheck(environ, stderr)
-	case "version", "-version", "--version":
+	case "version", "-v", "-version", "--version":
 		_, _ = fmt.Fprintln(stdout, "fourseven", programVersion())
 		return exitOK
-	case "help", "-h", "-help", "--help":
-		return exitCode(config.WriteHelp(stdout), stderr)
 	}
 	return usageError(stderr, fmt.Sprintf("unknown command %q, expected demo, check, healthcheck, version or help, or none to run", command))
+}
+
+func runHelp(args []string, stdout, stderr io.Writer) int {
+	switch len(args) {
+	case 0:
+		return exitCode(config.WriteHelp(stdout), stderr)
+	case 1:
+		if err := config.WriteSettingHelp(stdout, args[0]); err != nil {
+			return usageError(stderr, err.Error())
+		}
+		return exitOK
+	}
+	return usageError(stderr, fmt.Sprintf("help takes the name of one setting, got %q", args))
 }
 
 func usageError(stderr io.Writer, text string) int {
@@ -75,22 +94,48 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitOK
 }
 
+// settingsError reports what is wrong with the settings: a line each, in the format of the
+// log.
+func settingsError(cfg *config.Config, err error, stderr io.Writer) int {
+	if cfg.LogFormat != "json" {
+		return usageError(stderr, err.Error())
+	}
+	logger := slog.New(logging.NewHandler(stderr, cfg.LogFormat, slog.LevelError))
+	var faults *multierror.Error
+	if !errors.As(err, &faults) {
+		faults = multierror.Append(nil, err)
+	}
+	for _, fault := range faults.Errors {
+		logger.Error("bad setting", "err", fault)
+	}
+	return exitUsage
+}
+
+// ended reports how a run ended, in the format of the log.
+func ended(cfg *config.Config, err error, stderr io.Writer) int {
+	if err != nil && cfg.LogFormat == "json" {
+		slog.New(logging.NewHandler(stderr, cfg.LogFormat, slog.LevelError)).Error("failed", "err", err)
+		return exitFailure
+	}
+	return exitCode(err, stderr)
+}
+
 // runServer serves until a signal ends it.
 func runServer(environ []string, stdout, stderr io.Writer) int {
 	cfg, err := config.Load(environ)
 	if err != nil {
-		return usageError(stderr, err.Error())
+		return settingsError(&cfg, err, stderr)
 	}
 	log, errs := logging.NewSink(stdout, cfg.LogFormat), logging.NewSink(stderr, cfg.LogFormat)
 	defer errs.Close()
 	err = instance.New(&cfg, programVersion(), log).Run(nil)
 	log.Close() // its last lines come before the error
-	return exitCode(err, errs)
+	return ended(&cfg, err, errs)
 }
 
 // runDemo serves like runServer, in front of two backends of its own.
 func runDemo(environ []string, stdout, stderr io.Writer) int {
-	if hasBackends(environ) {
+	if isSet(environ, "LB_BACKENDS") {
 		return usageError(stderr, "LB_BACKENDS is set, but the demo brings its own backends: unset it, or run without demo")
 	}
 	backends, stop, err := demo.StartBackends(2)
@@ -98,9 +143,10 @@ func runDemo(environ []string, stdout, stderr io.Writer) int {
 		return exitCode(err, stderr)
 	}
 	defer stop()
-	cfg, err := config.Load(append(environ, "LB_BACKENDS="+strings.Join(backends, ",")))
+	own := append(onLoopback(environ), "LB_BACKENDS="+strings.Join(backends, ","))
+	cfg, err := config.Load(append(own, environ...))
 	if err != nil {
-		return usageError(stderr, err.Error())
+		return settingsError(&cfg, err, stderr)
 	}
 	log, out := logging.NewSink(stderr, cfg.LogFormat), logging.NewSink(stdout, cfg.LogFormat)
 	defer log.Close()
@@ -108,36 +154,54 @@ func runDemo(environ []string, stdout, stderr io.Writer) int {
 	ready := func(on instance.Addrs) { // below the log's first lines
 		time.AfterFunc(2*logging.BatchPause, func() { demo.Print(out, backends, on) })
 	}
-	return exitCode(instance.New(&cfg, programVersion(), log).Run(ready), log)
+	return ended(&cfg, instance.New(&cfg, programVersion(), log).Run(ready), log)
 }
 
-// hasBackends reports whether the environment names backends.
-func hasBackends(environ []string) bool {
+// onLoopback returns listeners for a demo, which is for this machine alone, unless the
+// environment has its own.
+func onLoopback(environ []string) (own []string) {
+	for name, addr := range map[string]string{"LB_L4_LISTEN": "127.0.0.1:9000", "LB_L7_LISTEN": "127.0.0.1:8000"} {
+		if !isSet(environ, name) {
+			own = append(own, name+"="+addr)
+		}
+	}
+	return own
+}
+
+// isSet reports whether the environment has a setting, itself or as a file.
+func isSet(environ []string, setting string) bool {
 	return slices.ContainsFunc(environ, func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return name == "LB_BACKENDS" || name == "LB_BACKENDS_FILE"
+		return strings.TrimSuffix(name, "_FILE") == setting
 	})
 }
 
 func runCheck(environ []string, stdout, stderr io.Writer) int {
 	cfg, err := config.Load(environ)
 	if err != nil {
-		return usageError(stderr, err.Error())
+		return settingsError(&cfg, err, stderr)
 	}
 	return exitCode(cfg.WriteEffective(stdout), stderr)
 }
 
 // runHealthcheck asks the instance beside it for /healthz, for a scratch image's
-// HEALTHCHECK.
-func runHealthcheck(environ []string, stderr io.Writer) int {
+// HEALTHCHECK, or with --ready for /readyz.
+func runHealthcheck(args, environ []string, stderr io.Writer) int {
+	path := "/healthz"
+	switch {
+	case len(args) == 1 && (args[0] == "--ready" || args[0] == "-ready"):
+		path = "/readyz"
+	case len(args) > 0:
+		return usageError(stderr, fmt.Sprintf("healthcheck takes --ready or nothing, got %q", args[0]))
+	}
 	listen, err := config.LoadAdminListen(environ)
 	if err != nil {
 		return usageError(stderr, err.Error())
 	}
-	return exitCode(askHealthz(listen), stderr)
+	return exitCode(ask(listen, path), stderr)
 }
 
-func askHealthz(listen config.Address) error {
+func ask(listen config.Address, path string) error {
 	if listen.Off() {
 		return fmt.Errorf("healthcheck: LB_ADMIN_LISTEN is off, there is nothing to ask")
 	}
@@ -148,13 +212,14 @@ func askHealthz(listen config.Address) error {
 		},
 	}
 	client := http.Client{Timeout: 3 * time.Second, Transport: transport}
-	resp, err := client.Get("http://fourseven/healthz")
+	resp, err := client.Get("http://localhost" + path)
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("healthcheck: status %d", resp.StatusCode)
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return fmt.Errorf("healthcheck: status %d: %s", resp.StatusCode, strings.TrimSpace(string(text)))
 	}
 	return nil
 }

@@ -37,6 +37,33 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestHelpIsWrapped pins that help can be read in a terminal of 80 columns.
+func TestHelpIsWrapped(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteHelp(&b); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		words := strings.Fields(line)
+		if len(line) > 90 && len(words) > 1 && !strings.Contains(line, "  (") {
+			t.Errorf("%d characters: %s", len(line), line)
+		}
+	}
+}
+
+func TestWriteSettingHelp(t *testing.T) {
+	for _, name := range []string{"LB_BALANCE", "balance", "LB_BALANCE_FILE"} {
+		var b bytes.Buffer
+		if err := WriteSettingHelp(&b, name); err != nil || !strings.HasPrefix(b.String(), "  LB_BALANCE  (round_robin|") || strings.Contains(b.String(), "LB_RETRIES") {
+			t.Errorf("%s: %v, got %s", name, err, b.String())
+		}
+	}
+	err := WriteSettingHelp(&bytes.Buffer{}, "LB_BALLANCE")
+	if err == nil || err.Error() != "unknown setting LB_BALLANCE; did you mean LB_BALANCE?" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWriteEffective(t *testing.T) {
 	path := write(t, "127.0.0.1:8001,127.0.0.1:8002\n")
 	c := mustLoad(t, "LB_BACKENDS_FILE="+path, "LB_L7_LISTEN=off", "LB_L7_TRUSTED_PROXIES=10.1.2.3, fd00::/8",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 )
 
 const usage = `fourseven: an L4 (TCP) and L7 (HTTP) load balancer, set up by environment variables.
@@ -13,11 +14,12 @@ Usage: fourseven [command]
   (none)       run, with the settings below
   demo         run in front of two built-in backends: nothing else is needed
   check        print the effective settings and their sources, or what is wrong with them
-  healthcheck  ask the running instance whether it lives, for a container's HEALTHCHECK
+  healthcheck  ask the running instance for /healthz, for a container's HEALTHCHECK;
+               with --ready for /readyz
   version      print the version
-  help         print this
+  help         print this; with the name of a setting, print that one
 
-Exit codes: 0 clean, 1 failure while running, 2 bad settings.
+Exit codes: 0 clean, 1 failure while running, 2 bad settings or usage.
 
 Settings, all of them environment variables. off disables what can be disabled,
 durations look like 500ms or 1m30s, sizes like 64KiB, lists have commas between
@@ -26,21 +28,65 @@ default is empty. Each NAME can be given as NAME_FILE, the name of a file that
 holds the value. An unknown LB_ variable is an error.
 `
 
-// WriteHelp prints the usage, and every setting with its type, default and
-// meaning.
+// WriteHelp prints the usage, and every setting with its type, default and meaning.
 func WriteHelp(w io.Writer) error {
 	b := bytes.NewBufferString(usage)
 	for _, s := range settings() {
-		kind, _ := s.kind()
-		fallback := "default " + s.fallback()
-		switch {
-		case s.required():
-			fallback = "required"
-		case s.mayBeEmpty():
-			fallback = "default empty"
-		}
-		fmt.Fprintf(b, "\n  %s  (%s, %s)\n      %s\n", s.name, kind, fallback, s.help())
+		b.WriteByte('\n')
+		s.writeHelp(b)
 	}
 	_, err := b.WriteTo(w)
 	return err
+}
+
+// WriteSettingHelp prints one setting with its type, default and meaning. The name may be
+// in lower case and without LB_.
+func WriteSettingHelp(w io.Writer, name string) error {
+	name = strings.TrimSuffix(strings.ToUpper(name), "_FILE")
+	if !strings.HasPrefix(name, envPrefix) {
+		name = envPrefix + name
+	}
+	var known []string
+	for _, s := range settings() {
+		if s.name == name {
+			var b bytes.Buffer
+			s.writeHelp(&b)
+			_, err := b.WriteTo(w)
+			return err
+		}
+		known = append(known, s.name)
+	}
+	if near := nearest(name, known); near != "" {
+		return fmt.Errorf("unknown setting %s; did you mean %s?", name, near)
+	}
+	return fmt.Errorf("unknown setting %s; see fourseven help", name)
+}
+
+// helpWidth is the longest line of help, for a terminal of 80 columns.
+const helpWidth = 79
+
+func (s setting) writeHelp(b *bytes.Buffer) {
+	kind, _ := s.kind()
+	fallback := "default " + s.fallback()
+	switch {
+	case s.required():
+		fallback = "required"
+	case s.mayBeEmpty():
+		fallback = "default empty"
+	}
+	fmt.Fprintf(b, "  %s  (%s, %s)\n", s.name, kind, fallback)
+	const indent = "      "
+	line := indent
+	for word := range strings.FieldsSeq(s.help()) {
+		switch {
+		case line == indent:
+			line += word
+		case len(line)+1+len(word) > helpWidth:
+			b.WriteString(line + "\n")
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	b.WriteString(line + "\n")
 }
