@@ -36,6 +36,13 @@ func TestExitCodes(t *testing.T) {
 		{"version", []string{"version"}, nil, exitOK, []string{"fourseven "}, nil},
 		{"help", []string{"help"}, nil, exitOK, []string{"LB_BACKENDS", "LB_DRAIN_TIMEOUT", "healthcheck"}, nil},
 		{"help as a flag", []string{"--help"}, nil, exitOK, []string{"LB_BACKENDS"}, nil},
+		{"version as a flag", []string{"-v"}, nil, exitOK, []string{"fourseven "}, nil},
+		{"help of one setting", []string{"help", "LB_BALANCE"}, nil, exitOK, []string{"LB_BALANCE  (round_robin|"}, nil},
+		{"help of an unknown setting", []string{"help", "LB_BALANCES"}, nil, exitUsage, nil, []string{"did you mean LB_BALANCE?"}},
+		{"bad settings in JSON", nil, []string{"LB_LOG_FORMAT=json", "LB_RETRIES=x", good}, exitUsage, nil, []string{
+			`"level":"ERROR","msg":"bad setting","err":"LB_RETRIES=\"x\": expected a whole number from 0 to 16"}` + "\n"}},
+		{"healthcheck with an argument", []string{"healthcheck", "now"}, nil, exitUsage, nil, []string{`"now"`}},
+		{"healthcheck beside bad settings", []string{"healthcheck"}, []string{"LB_RETRIES=x", "LB_ADMIN_LISTEN=off"}, exitFailure, nil, []string{"LB_ADMIN_LISTEN is off"}},
 		{"healthcheck of nothing", []string{"healthcheck"}, []string{good, "LB_ADMIN_LISTEN=off"}, exitFailure, nil, []string{"LB_ADMIN_LISTEN is off"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,6 +79,9 @@ func TestPortInUse(t *testing.T) {
 		p := finished(t, quick("LB_BACKENDS=127.0.0.1:1", setting))
 		p.wantExit(exitFailure)
 		wantTexts(t, "standard error", p.stderr.String(), []string{setting, "address already in use"})
+		inJSON := finished(t, quick("LB_BACKENDS=127.0.0.1:1", setting, "LB_LOG_FORMAT=json"))
+		inJSON.wantExit(exitFailure)
+		wantTexts(t, "standard error in JSON", inJSON.stderr.String(), []string{`"level":"ERROR","msg":"failed","err":"` + setting})
 		if p.outputCount("panic") > 0 || p.outputCount("msg=listening") > 0 {
 			t.Errorf("%s: %s", name, p.output())
 		}
@@ -105,6 +115,9 @@ func TestHealthcheck(t *testing.T) {
 	lb := serve(t, "LB_BACKENDS="+testkit.ReserveAddr(t)) // the process lives although no backend does
 	settings := []string{"LB_BACKENDS=127.0.0.1:1", "LB_ADMIN_LISTEN=" + lb.admin}
 	finished(t, settings, "healthcheck").wantExit(exitOK)
+	ready := finished(t, settings, "healthcheck", "--ready")
+	ready.wantExit(exitFailure)
+	wantTexts(t, "standard error", ready.stderr.String(), []string{"status 503: no backend is up"})
 	lb.stop()
 	p := finished(t, settings, "healthcheck")
 	p.wantExit(exitFailure)

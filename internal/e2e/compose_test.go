@@ -113,7 +113,7 @@ func composeCommand(t *testing.T) []string {
 func (c *compose) run(args ...string) string {
 	c.t.Helper()
 	cmd := exec.Command(c.command[0], slices.Concat(c.command[1:], args)...)
-	cmd.Env = append(os.Environ(), "L4_PORT=", "L7_PORT=") // an empty port is a free one
+	cmd.Env = append(os.Environ(), "L4_PORT=", "L7_PORT=", "ADMIN_PORT=") // an empty port is a free one
 	cmd.Env = append(cmd.Env, c.env...)
 	return output(c.t, cmd)
 }
