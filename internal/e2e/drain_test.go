@@ -127,8 +127,9 @@ func TestTwoSignalsAtOnce(t *testing.T) {
 	t.Parallel()
 	lb := serve(t, backendsOf(startBackends(t, 1)))
 	conn := dial(t, lb.l4)
-	request(t, conn, "/slow?body=2s")
-	_ = conn.CloseWrite()
+	if _, err := io.WriteString(conn, "GET /slow?body=2s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := conn.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
