@@ -1,12 +1,6 @@
 package l7
 
-import (
-	"errors"
-
-	"fourseven/health"
-)
-
-var errDown = errors.New("the backend went down")
+import "fourseven/health"
 
 // CutBackend ends the requests that a backend which went down has not answered in
 // full, and its upgraded connections, and returns how many there were. Clients of
@@ -37,16 +31,4 @@ func (c *conn) cut(b *health.Backend) bool {
 			return true
 		} // else it is in another phase by now: look again
 	}
-}
-
-// take makes it the exchange's connection, unless its backend went down since its
-// turn came. In this order: either that is seen here, or cut sees the connection.
-func (c *conn) take(bc *backendConn) error {
-	c.backend.Store(bc)
-	if !c.srv.CutOnDown || !bc.up.backend.Down() {
-		return nil
-	}
-	c.backend.Store(nil)
-	bc.abort()
-	return errDown
 }

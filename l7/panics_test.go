@@ -16,14 +16,14 @@ func TestPanicsAreThrottled(t *testing.T) {
 		var buf bytes.Buffer
 		s := &Server{Logger: slog.New(slog.NewTextHandler(&buf, nil))}
 		for range 100 {
-			s.tellPanic("boom")
+			s.logPanic("boom")
 		}
 		if got := buf.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "panic=boom held_back=0 stack=") {
 			t.Errorf("at first: %q", got)
 		}
 		buf.Reset()
 		time.Sleep(time.Second) // in the bubble
-		s.tellPanic("boom")
+		s.logPanic("boom")
 		if got := buf.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "panic=boom held_back=99 stack=") {
 			t.Errorf("later: %q", got)
 		}

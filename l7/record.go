@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"fourseven/l4"
-	"fourseven/l7/http1"
 )
 
 // Record says what became of one request that was answered or forwarded.
@@ -45,73 +44,77 @@ type Closing struct {
 	Whole  time.Duration
 }
 
-// recording is what a connection notes of its present request for the Record.
+// recording is what an exchange notes for its Record.
 type recording struct {
 	Record
-	line     []byte // Method and Target, copied: the buffer they came in is reused
-	own      int    // the status of an answer of ours, or 0
-	received int64  // of the head
-	sent     int64  // the connection's, when the request began
-	told     bool   // it was handed over
+	line       []byte // Method and Target, copied: the buffer they came in is reused
+	own        int    // the status of a response of ours, or 0
+	head       int64  // bytes of the request's head, as far as it came
+	sentBefore int64  // the connection's bytes, when the request began
+	reported   bool
 }
 
-// beginRecord begins the record of a request.
-func (c *conn) beginRecord() {
-	r := &c.rec
-	*r = recording{line: r.line[:0], sent: c.sent.Load()}
-	r.Client, r.Began = c.client, time.Now()
-	c.bodySize = 0
+// beginRecord begins the record of a request. The line is empty, and used for its
+// memory.
+func beginRecord(c *conn, line []byte) recording {
+	return recording{
+		Record: Record{Client: c.visitor.Client, Began: time.Now()},
+		line:   line, sentBefore: c.sent.Load(),
+	}
 }
 
 // recordLine keeps the request line of a head that has been read.
-func (c *conn) recordLine(head []byte) {
-	r := &c.rec
-	method := c.req.Method[:min(len(c.req.Method), MaxRecorded)]
-	target := c.req.Target[:min(len(c.req.Target), MaxRecorded)]
+func (ex *exchange) recordLine(head []byte) {
+	r := &ex.rec
+	method := ex.req.Method[:min(len(ex.req.Method), MaxRecorded)]
+	target := ex.req.Target[:min(len(ex.req.Target), MaxRecorded)]
 	r.line = append(append(r.line, method...), target...)
 	r.Method, r.Target = r.line[:len(method)], r.line[len(method):]
-	r.received = int64(len(head))
+	r.head = int64(len(head))
 }
 
-// endRecord hands the record of a request over, once, unless there was none to
-// answer.
-func (c *conn) endRecord() {
-	r := &c.rec
-	if c.srv.Served == nil || r.told || r.Began.IsZero() || r.received == 0 && r.own == 0 {
+// headRead reports whether a whole head was read.
+func (r *recording) headRead() bool { return r.head > 0 }
+
+// report calls Served, once, unless no request came that could be responded to.
+func (ex *exchange) report() {
+	c, r := ex.conn, &ex.rec
+	if c.srv.Served == nil || r.reported || r.head == 0 && r.own == 0 {
 		return
 	}
-	r.told = true
+	r.reported = true
 	switch {
 	case r.own != 0:
 		r.Status = r.own
-	case c.answered:
-		r.Status = c.resp.Status
+	case ex.responding:
+		r.Status = ex.resp.Status
 	default:
 		r.Status = StatusNone
 	}
-	r.Received += r.received + c.bodySize
-	r.Sent += c.sent.Load() - r.sent
+	r.Received += r.head + ex.bodySize
+	r.Sent += c.sent.Load() - r.sentBefore
 	r.Whole = time.Since(r.Began)
 	c.srv.Served(&r.Record)
 }
 
 // recordFailure notes why an exchange was not whole, unless that is known.
-func (c *conn) recordFailure(err error) {
-	var r *http1.Error
+func (ex *exchange) recordFailure(err error) {
+	c, r := ex.conn, &ex.rec
+	var own *httpError
 	switch {
-	case c.rec.Reason != "":
-	case errors.As(err, &r):
-		c.rec.Refusal = r.Reason
+	case r.Reason != "":
+	case errors.As(err, &own) && own.refuses():
+		r.Refusal = own.cause.Error()
 	case c.state.stopped() != running:
-		c.rec.Reason = c.stopReason()
-	case c.out.Err != nil || c.up.err != nil && c.up.err != errCut && c.toBackend.Err == nil:
-		c.rec.Reason = l4.ClientReset
+		r.Reason = c.stopReason()
+	case c.out.Err != nil || ex.upload.err != nil && ex.upload.err != errCut && ex.toBackend.Err == nil:
+		r.Reason = l4.ClientReset
 	default:
-		c.rec.Reason = l4.BackendReset
+		r.Reason = l4.BackendReset
 	}
 }
 
-// stopReason says why the connection was stopped.
+// stopReason returns why the connection was stopped.
 func (c *conn) stopReason() l4.Ending {
 	switch c.state.stopped() {
 	case timedOut, slowBody:
@@ -126,7 +129,7 @@ func (c *conn) stopReason() l4.Ending {
 	return l4.EOF
 }
 
-// recordEnd says why the client's connection ended, once.
+// recordEnd reports why the client's connection ended.
 func (c *conn) recordEnd() {
 	if c.srv.Ended == nil {
 		return

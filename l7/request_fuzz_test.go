@@ -39,14 +39,15 @@ func FuzzForwardedHead(f *testing.F) {
 // got did.
 func compareWritten(t *testing.T, r *http1.Request, std *http.Request) {
 	t.Helper()
-	c := &conn{srv: &Server{}, nc: addressed{}, req: *r}
+	c := &conn{srv: &Server{}, nc: addressed{}}
 	c.rd.Conn = c.nc
-	c.body.Start(&c.rd, 0) // the head alone
-	c.toBackend.Start()
-	if err := c.appendRequest(); err != nil && r.Length != http1.Chunked {
+	ex := &exchange{conn: c, req: *r}
+	ex.body.Start(&c.rd, 0) // the head alone
+	ex.toBackend.Start()
+	if err := ex.appendRequest(); err != nil && r.Length != http1.Chunked {
 		t.Fatalf("write: %v", err)
 	}
-	head, _, _ := bytes.Cut(c.toBackend.Buf, []byte("\r\n\r\n"))
+	head, _, _ := bytes.Cut(ex.toBackend.Buf, []byte("\r\n\r\n"))
 	again, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(head, "\r\n\r\n"...))))
 	if err != nil {
 		t.Fatalf("net/http took the client's head but not ours: %v\n%q", err, head)

@@ -10,9 +10,6 @@ import (
 	"fourseven/l7/http1"
 )
 
-// errLarge ends a chunked body that grew over the limit.
-var errLarge = errors.New("body over the limit")
-
 // errCut is what ended an upload that the exchange has no further use for.
 var errCut = errors.New("upload cut")
 
@@ -20,51 +17,48 @@ var errCut = errors.New("upload cut")
 // head. It runs beside the reading of the response, so that an early answer gets
 // through and the backend may answer while it reads.
 type upload struct {
-	active  atomic.Bool   // begun and not ended
-	blocked atomic.Bool   // it is the backend that it waits for
-	cut     atomic.Bool   // the exchange has no further use for it
-	done    chan struct{} // closed at its end; nil if there was none
-	err     error         // valid after done
+	cut  atomic.Bool   // the exchange has no further use for it
+	done chan struct{} // closed at its end; nil if there is none
+	err  error         // valid after done
 }
 
 // startUpload sends the request's head and goes on with its body in a goroutine
 // of its own, which owns rd, body and toBackend until done is closed.
-func (c *conn) startUpload() {
-	c.up.done = make(chan struct{})
-	c.up.active.Store(true)
-	c.up.cut.Store(false)
-	go c.runUpload()
+func (ex *exchange) startUpload() {
+	ex.upload.done = make(chan struct{})
+	ex.conn.uploading.Store(readingBody)
+	go ex.runUpload()
 }
 
-func (c *conn) runUpload() {
-	defer close(c.up.done)
-	defer c.up.active.Store(false)
-	c.up.err = c.upload()
-	if c.up.err == nil || c.toBackend.Err != nil || c.up.cut.Load() {
+func (ex *exchange) runUpload() {
+	defer close(ex.upload.done)
+	defer ex.conn.uploading.Store(noUpload)
+	ex.upload.err = ex.sendBody()
+	if ex.upload.err == nil || ex.toBackend.Err != nil || ex.upload.cut.Load() {
 		// A backend that no longer reads may have answered already. The reader of
 		// its answer finds out.
 		return
 	}
-	if c.state.stop(uploadCause(c.up.err)) {
-		c.interrupt()
+	if ex.conn.state.stop(uploadCause(ex.upload.err)) {
+		ex.conn.interrupt()
 	}
 }
 
 // countBody counts a piece of the body, and fails when that is over the limit.
-func (c *conn) countBody(piece []byte) error {
-	c.bodySize += int64(len(piece))
-	if limit := c.srv.MaxBody; limit > 0 && c.bodySize > limit {
+func (ex *exchange) countBody(piece []byte) error {
+	ex.bodySize += int64(len(piece))
+	if limit := ex.conn.srv.MaxBody; limit > 0 && ex.bodySize > limit {
 		return errLarge
 	}
 	return nil
 }
 
 // bodyFailure is the answer to a body that fails before anything was sent.
-func (c *conn) bodyFailure(err error) error {
+func (ex *exchange) bodyFailure(err error) error {
 	if errors.Is(err, errLarge) {
-		return &http1.Error{Status: 413, Reason: "body over the limit"}
+		return &httpError{status: 413, cause: errLarge}
 	}
-	return &http1.Error{Status: 400, Reason: err.Error()}
+	return &httpError{status: 400, cause: err}
 }
 
 // uploadCause says what an error of the client's body means.
@@ -78,55 +72,55 @@ func uploadCause(err error) cause {
 	return clientLeft
 }
 
-func (c *conn) flushUpload() error {
-	c.up.blocked.Store(true)
-	defer c.up.blocked.Store(false)
-	return c.toBackend.Flush()
+func (ex *exchange) flushUpload() error {
+	ex.conn.uploading.Store(sendingBody)
+	defer ex.conn.uploading.Store(readingBody)
+	return ex.toBackend.Flush()
 }
 
-// upload forwards the body. A panic in it ends this exchange alone.
-func (c *conn) upload() (err error) {
+// sendBody forwards the body. A panic in it ends this exchange alone.
+func (ex *exchange) sendBody() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("upload panicked: %v", v)
 		}
 	}()
-	c.rd.Before = c.flushUpload
-	defer func() { c.rd.Before = nil }()
-	w, write := &c.toBackend, c.toBackend.Write
-	if c.req.Length == http1.Chunked {
-		write = c.toBackend.Chunk
+	ex.conn.rd.Before = ex.flushUpload
+	defer func() { ex.conn.rd.Before = nil }()
+	w, write := &ex.toBackend, ex.toBackend.Write
+	if ex.req.Length == http1.Chunked {
+		write = ex.toBackend.Chunk
 	}
 	for {
-		piece, err := c.body.Next()
+		piece, err := ex.body.Next()
 		if err == io.EOF {
 			break
 		}
 		if err == nil {
-			err = c.countBody(piece)
+			err = ex.countBody(piece)
 		}
 		if err != nil {
 			return err
 		}
-		c.up.blocked.Store(true)
+		ex.conn.uploading.Store(sendingBody)
 		err = write(piece)
-		c.up.blocked.Store(false)
+		ex.conn.uploading.Store(readingBody)
 		if err != nil {
 			return err
 		}
 	}
-	w.Buf = c.appendBodyEnd(w.Buf)
-	return c.flushUpload()
+	w.Buf = ex.appendBodyEnd(w.Buf)
+	return ex.flushUpload()
 }
 
 // bodySent reports whether all of the request has been sent to the backend.
-func (c *conn) bodySent() bool {
-	if c.up.done == nil {
-		return c.up.err == nil
+func (ex *exchange) bodySent() bool {
+	if ex.upload.done == nil {
+		return ex.upload.err == nil
 	}
 	select {
-	case <-c.up.done:
-		return c.up.err == nil
+	case <-ex.upload.done:
+		return ex.upload.err == nil
 	default:
 		return false
 	}
@@ -134,41 +128,41 @@ func (c *conn) bodySent() bool {
 
 // awaitUpload waits for the end of an upload whose answer has been passed on; if
 // the backend does not go on reading, it ends it.
-func (c *conn) awaitUpload(goesOn bool) {
-	if c.up.done == nil {
+func (ex *exchange) awaitUpload(goesOn bool) {
+	if ex.upload.done == nil {
 		return
 	}
 	if goesOn {
-		<-c.up.done
+		<-ex.upload.done
 	}
-	c.stopUpload()
+	ex.stopUpload()
 }
 
 // stopUpload ends the upload, if there is one, and takes back what it owned. If it
 // was not complete, the client's connection is of no further use.
-func (c *conn) stopUpload() {
-	if c.up.done == nil {
+func (ex *exchange) stopUpload() {
+	if ex.upload.done == nil {
 		return
 	}
 	select {
-	case <-c.up.done:
+	case <-ex.upload.done:
 	default:
-		c.cutUpload()
+		ex.cutUpload()
 	}
-	if c.up.err != nil {
-		c.close = true
+	if ex.upload.err != nil {
+		ex.close = true
 	}
-	c.up.done = nil
+	ex.upload.done = nil
 }
 
 // cutUpload ends the upload. Even if it is complete at the last moment, neither
 // connection can be used again: the deadlines stay.
-func (c *conn) cutUpload() {
-	c.up.cut.Store(true)
-	_ = c.nc.SetReadDeadline(l4.LongAgo)
-	if bc := c.backend.Load(); bc != nil {
+func (ex *exchange) cutUpload() {
+	ex.upload.cut.Store(true)
+	_ = ex.conn.nc.SetReadDeadline(l4.LongAgo)
+	if bc := ex.backend.conn; bc != nil {
 		_ = bc.nc.SetWriteDeadline(l4.LongAgo)
 	}
-	<-c.up.done
-	c.up.err = errCut
+	<-ex.upload.done
+	ex.upload.err = errCut
 }

@@ -1,6 +1,8 @@
 package l7
 
 import (
+	"context"
+	"sync/atomic"
 	"time"
 
 	"fourseven/l4"
@@ -14,6 +16,31 @@ const pulse = 50 * time.Millisecond
 // client has closed its side before it counts as gone, where it cannot be found out
 // whether it has (early.go): in the silence of a body that is not chunked.
 const sightings = 3
+
+// watched is what goroutines other than a connection's own see of it, and stop it by:
+// the watch, a shutdown, CutBackend.
+type watched struct {
+	state state
+	early early
+	// uploading is what the upload of the present request waits for.
+	uploading atomic.Uint32
+	// backend has the present request; cancelDial ends the dial of one. Nil if there
+	// is none.
+	backend    atomic.Pointer[backendConn]
+	cancelDial atomic.Pointer[context.CancelFunc]
+
+	// The rest is guarded by Server.mu.
+	sock   socket
+	seen   int    // looks in a row that found the client's side closed
+	seenIn uint32 // the state's word then
+}
+
+// The states of an upload.
+const (
+	noUpload    uint32 = iota // none has begun, or it has ended
+	readingBody               // waits for the client
+	sendingBody               // waits for the backend
+)
 
 // watch keeps the time-outs of all connections and notices the clients that
 // left. One goroutine that looks at everybody twenty times a second spares every
@@ -75,7 +102,7 @@ func (c *conn) limit(p phase) (uint32, cause) {
 	case idle:
 		return t.idle, timedOut
 	case waiting:
-		if c.up.active.Load() && !c.up.blocked.Load() {
+		if c.uploading.Load() == readingBody {
 			return t.idle, slowBody
 		}
 		return t.backend, timedOut
@@ -98,7 +125,7 @@ func (c *conn) gone(word uint32) bool {
 	if broken {
 		return true
 	}
-	if !ended || c.up.active.Load() {
+	if !ended || c.uploading.Load() != noUpload {
 		c.seen = 0
 		return false
 	}

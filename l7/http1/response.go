@@ -25,8 +25,7 @@ type Response struct {
 // lines may end with a bare LF, and space before a colon is removed (RFC 9112
 // section 5.1), since the head is written anew and the client sees one reading.
 func (r *Response) Parse(head []byte) error {
-	*r = Response{Fields: r.Fields[:0], Options: r.Options, length: UntilClose}
-	r.Options.reset()
+	r.Reset()
 	line, rest := cutLine(head)
 	if !r.parseStatusLine(line) {
 		return ErrResponse
@@ -41,6 +40,12 @@ func (r *Response) Parse(head []byte) error {
 		}
 	}
 	return nil
+}
+
+// Reset empties the response, and keeps its memory.
+func (r *Response) Reset() {
+	*r = Response{Fields: r.Fields[:0], Options: r.Options, length: UntilClose}
+	r.Options.reset()
 }
 
 // parseStatusLine reads "HTTP/1.x NNN reason" (RFC 9112 section 4). The reason

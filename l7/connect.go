@@ -1,0 +1,91 @@
+package l7
+
+import (
+	"context"
+	"time"
+
+	"fourseven/health"
+	"fourseven/l4"
+)
+
+// connect acquires a backend and a connection to it. After a failed dial it goes on
+// to another backend: nothing has been sent, so that is right for any method.
+func (ex *exchange) connect(turn *health.Turn) error {
+	c := ex.conn
+	for tries := 0; tries <= c.srv.Retries && c.state.stopped() == running; tries++ {
+		again := turn.Tried()
+		b := turn.Next()
+		if b == nil {
+			break
+		}
+		ex.backend.backend = b
+		if again {
+			ex.rec.Retries++
+			c.srv.retries.Add(1)
+		}
+		bc, err := ex.connectTo(b)
+		if err == nil {
+			err = ex.backend.attach(bc)
+		}
+		if err == nil {
+			ex.rec.Backend = b.Addr
+			return nil
+		}
+		c.srv.Logger.Debug("connect", "backend", b.Addr, "err", err)
+		ex.backend.release()
+	}
+	return ex.noBackend(turn.Last())
+}
+
+// connectTo takes a kept connection to the backend, or dials.
+func (ex *exchange) connectTo(b *health.Backend) (*backendConn, error) {
+	up := ex.conn.srv.upstreams.of(b)
+	if bc := up.reuse(ex.body.Ended()); bc != nil {
+		return bc, nil
+	}
+	began := time.Now()
+	bc, err := ex.dial(up)
+	ex.rec.Dial = time.Since(began)
+	return bc, err
+}
+
+// dial opens a connection. A stop of the client's connection ends the dial.
+func (ex *exchange) dial(up *upstream) (*backendConn, error) {
+	c := ex.conn
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.cancelDial.Store(&cancel)
+	defer c.cancelDial.Store(nil)
+	if c.state.stopped() != running {
+		return nil, errGone // before there was something to cancel
+	}
+	return up.dial(ctx)
+}
+
+// redial replaces a connection that turned out dead by a new one to the same backend,
+// or else to another.
+func (ex *exchange) redial(turn *health.Turn) error {
+	up := ex.backend.conn.up
+	ex.backend.drop()
+	ex.toBackend.Sent = false
+	fresh, err := ex.dial(up)
+	if err == nil && ex.backend.attach(fresh) == nil {
+		return nil
+	}
+	ex.backend.release()
+	return ex.connect(turn)
+}
+
+// noBackend returns the error when no backend could be reached, of which last was
+// tried last.
+func (ex *exchange) noBackend(last *health.Backend) error {
+	if ex.conn.state.stopped() != running {
+		return ex.errorFor(errGone)
+	}
+	if last == nil {
+		ex.rec.Reason = l4.NoBackend
+		return &httpError{503, "No healthy backends", nil}
+	}
+	ex.rec.Reason = l4.ConnectFailed
+	return &httpError{503, "Backend server http://" + last.Addr + " is not healthy", nil}
+}

@@ -1,0 +1,156 @@
+package l7
+
+import (
+	"io"
+
+	"fourseven/l7/http1"
+)
+
+// relay passes the final response to the client, as its bytes come.
+func (ex *exchange) relay() error {
+	bc := ex.backend.conn
+	length := ex.resp.BodyLength(ex.req.IsHead)
+	ex.close = ex.close || ex.mustClose(length)
+	ex.conn.out.Start()
+	defer ex.conn.out.Release()
+	ex.conn.out.Buf = ex.appendResponse(ex.conn.out.Buf, length)
+	if !ex.conn.enter(relaying) {
+		return ex.errorFor(errGone)
+	}
+	ex.respBody.Start(&bc.rd, length)
+	bc.rd.Before = ex.flushResp
+	err := ex.relayBody(length)
+	bc.rd.Before = nil
+	if err == nil {
+		err = ex.finish(bc)
+	}
+	ex.responding = ex.conn.out.Sent
+	return ex.errorFor(err)
+}
+
+// mustClose reports whether the client's connection cannot be used again after
+// this response: the server is going, the end of the connection ends the body, or
+// the backend answered without waiting for a body that is still to come.
+func (ex *exchange) mustClose(length int64) bool {
+	if ex.conn.srv.draining.Load() || length < 0 && ex.req.HTTP10 {
+		return true
+	}
+	return !ex.bodySent() && (!ex.resp.KeepAlive() || ex.req.Expects)
+}
+
+// appendResponse writes a response's head for the client.
+func (ex *exchange) appendResponse(b []byte, length int64) []byte {
+	r := &ex.resp
+	b = append(append(b, "HTTP/1.1"...), r.Line...)
+	b = append(b, "\r\n"...)
+	for i := range r.Fields {
+		if f := &r.Fields[i]; ex.passes(f, length) {
+			b = append(append(b, f.Line...), "\r\n"...)
+		}
+	}
+	if r.Status >= 200 {
+		b = ex.appendResponseHop(b, length)
+	}
+	return append(b, "\r\n"...)
+}
+
+// passes reports whether a field of the response is passed on as it is.
+func (ex *exchange) passes(f *http1.Field, length int64) bool {
+	switch f.Kind {
+	case http1.ContentLength:
+		return ex.resp.Status >= 200 && ex.resp.Status != 204 // RFC 9110 section 8.6
+	case http1.TransferEncoding, http1.Connection, http1.HopByHop, http1.TE:
+		return false
+	case http1.Upgrade:
+		return ex.resp.Status == 101 || ex.resp.Status == 426 // RFC 9110 section 15.5.22
+	case http1.Trailer:
+		return length == http1.Chunked && !ex.req.HTTP10
+	}
+	return !ex.resp.Options.Names(f.Name)
+}
+
+// appendResponseHop adds what is of the client's hop.
+func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
+	if length < 0 && !ex.req.HTTP10 {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	switch {
+	case ex.close:
+		b = append(b, "Connection: close\r\n"...)
+	case ex.req.HTTP10:
+		b = append(b, "Connection: keep-alive\r\n"...)
+	case ex.resp.Status == 426 && ex.resp.Upgrade:
+		b = append(b, "Connection: Upgrade\r\n"...)
+	}
+	return b
+}
+
+// relayBody passes the body on. A body without a length goes in chunks of our
+// own, or to an HTTP/1.0 client until the end of the connection.
+func (ex *exchange) relayBody(length int64) error {
+	write := ex.conn.out.Write
+	if length < 0 && !ex.req.HTTP10 {
+		write = ex.conn.out.Chunk
+	}
+	for {
+		piece, err := ex.respBody.Next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = write(piece)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if length < 0 && !ex.req.HTTP10 {
+		ex.conn.out.Buf = http1.AppendLastChunk(ex.conn.out.Buf, ex.respBody.Trailers)
+	}
+	return nil
+}
+
+// flushResponse sends what there is of a response that goes on. A chunked body
+// stands before another chunk then, since chunks are gathered whole.
+func (ex *exchange) flushResponse() error {
+	err := ex.conn.out.Flush()
+	if ex.respBody.Length < 0 && !ex.req.HTTP10 {
+		ex.conn.early.at(atChunk)
+	}
+	return err
+}
+
+// finish ends an exchange whose response is read: it sends what is left of it, and
+// gives the backend's connection back, before that if it can, so that a client
+// that asks again at once finds the connection there.
+func (ex *exchange) finish(bc *backendConn) error {
+	if ex.upload.done == nil {
+		if err := ex.giveBack(); err != nil {
+			return err
+		}
+		return ex.conn.out.Flush()
+	}
+	if err := ex.conn.out.Flush(); err != nil {
+		return err
+	}
+	// Who still waits for 100-continue need not send its body after this.
+	ex.awaitUpload(ex.resp.KeepAlive() && !ex.req.Expects)
+	return ex.giveBack()
+}
+
+// giveBack releases the backend, whose response is complete.
+func (ex *exchange) giveBack() error {
+	bc := ex.backend.conn
+	keeps := ex.resp.KeepAlive() && ex.respBody.Length != http1.UntilClose && bc.rd.Buffered() == 0 && ex.bodySent()
+	// In this order: a stop from now on finds no backend to interrupt.
+	ex.backend.hide()
+	if !ex.conn.enter(relaying) {
+		return errGone
+	}
+	ex.backend.use = complete
+	if keeps {
+		ex.backend.use = reusable
+	}
+	ex.backend.release()
+	return nil
+}
