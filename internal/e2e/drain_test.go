@@ -139,5 +139,6 @@ func TestTwoSignalsAtOnce(t *testing.T) {
 	if rest, err := io.ReadAll(conn); err != nil || len(rest) < slowBody {
 		t.Errorf("%d bytes, %v: the second signal cut the connection", len(rest), err)
 	}
+	_ = conn.Close()
 	lb.wantExit(exitOK)
 }

@@ -135,6 +135,7 @@ func (s *scene) giveStatus(w http.ResponseWriter, _ *http.Request) {
 	give(w, object{
 		"version": "v1.0.0", "started": sceneBegan.Add(-53 * time.Hour), "now": ago(i, 0),
 		"ready": true, "draining": false, "connections_limit": 32488, "accept_errors": 0, "log_lines_dropped": 0,
+		"reloads": []object{},
 		"frontends": []object{
 			{
 				"name": "l4", "address": "[::]:9000", "active": int(212 + 40*math.Sin(float64(i)/41)),

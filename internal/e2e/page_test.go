@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +30,7 @@ func TestPage(t *testing.T) {
 		{"close", testPageClose},
 		{"token", testPageToken},
 		{"figures", testPageFigures},
+		{"reload", testPageReload},
 		{"lost", testPageLost},
 		{"shutdown", testPageShutdown},
 		{"hostile", testPageHostile},
@@ -111,6 +114,32 @@ func testPageFigures(t *testing.T, browser context.Context) {
 			return value[bool](tab, fmt.Sprintf("document.querySelector(`%spath.line`).getAttribute('d').includes('L')", chart))
 		})
 	}
+}
+
+// Pins that a list of backends which was refused can be seen, until one is taken.
+func testPageReload(t *testing.T, browser context.Context) {
+	b := startBackends(t, 1)[0]
+	path := filepath.Join(t.TempDir(), "backends")
+	reload := func(lb *balancer, list string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(list+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if lb != nil {
+			lb.signal(syscall.SIGHUP)
+		}
+	}
+	reload(nil, b.addr)
+	lb := serve(t, "LB_BACKENDS_FILE="+path)
+	tab := openPage(t, browser, lb)
+	if got := tab.text("#reload"); got != "" {
+		t.Errorf("before any reload it says %q", got)
+	}
+	reload(lb, "$HOST:80")
+	tab.awaitText(testkit.Patience, "#reload", "LB_BACKENDS was read again at")
+	tab.awaitText(testkit.Patience, "#reload", "The old value still holds.")
+	reload(lb, b.addr)
+	testkit.Eventually(t, "the message goes", func() bool { return tab.text("#reload") == "" })
 }
 
 // Pins that the page says when the program does not answer, and goes on once it

@@ -47,6 +47,7 @@ function show(status, list) {
   if (lost) interrupt();
   changes.update(now, status, list, lost);
   showHead(now, status, list);
+  showReloads(status);
   showDrain(status);
   frontends.update(now, status);
   backends.update(now, list);
@@ -85,6 +86,14 @@ function showHead(now, status, list) {
 function showTrouble(id, n) {
   setText(byId(id), count(n));
   byId(id).parentElement.hidden = !n;
+}
+
+// showReloads shows the settings that were read again and refused, until they are taken.
+function showReloads(status) {
+  const refused = status.reloads.filter((r) => r.result === "refused");
+  const text = refused.map((r) => `${r.setting} was read again at ${clock(Date.parse(r.at))} and refused: ${r.error}. The old value still holds.`);
+  setText(byId("reload"), text.join(" "));
+  byId("reload").hidden = refused.length === 0;
 }
 
 function showDrain(status) {
