@@ -53,7 +53,7 @@ func Example() {
 	// 127.0.0.1:8001
 	// 127.0.0.1:8002
 	// 127.0.0.1:8002
-	// level=INFO msg="backend down" backend=127.0.0.1:8002 err="status 500"
+	// level=WARN msg="backend down" backend=127.0.0.1:8002 err="status 500"
 	// level=INFO msg="healthy set" up=1 of=2 backends=127.0.0.1:8001
 	// 127.0.0.1:8001
 }

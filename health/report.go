@@ -1,9 +1,9 @@
 package health
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 )
 
@@ -13,8 +13,6 @@ const (
 	// maxLines is how many lines there are about one backend in a linePeriod.
 	maxLines   = 10
 	linePeriod = time.Minute
-	// maxNames is how many addresses there are in a line.
-	maxNames = 32
 	// maxCause is how many bytes of a probe's error there are in a line: some may be
 	// the backend's.
 	maxCause = 300
@@ -27,8 +25,9 @@ const (
 //
 //	pool.OnTransition = (&health.Reporter{Pool: pool, Logger: logger}).Report
 //
-// Lines about a backend are limited to a few a minute. A change that was left out
-// for that is reported by a later line.
+// A backend that goes down is a warning, or an error if no other takes traffic; one
+// that comes back is for information. Lines about a backend are limited to a few a
+// minute. A change that was left out for that is reported by a later line.
 type Reporter struct {
 	Pool   *Pool
 	Logger *slog.Logger
@@ -60,7 +59,7 @@ func (r *Reporter) Report(t Transition) {
 	case WeightChanged:
 		r.Logger.Info("backend weight", "backend", t.Backend.Addr, "weight", t.Weight, "was", t.WasWeight)
 	case ListChanged:
-		r.Logger.Info("backends changed", "added", list(t.Added), "removed", list(t.Removed), "altered", list(t.Altered))
+		r.Logger.Info("backends changed", "added", names(t.Added), "removed", names(t.Removed), "altered", names(t.Altered))
 		r.forget()
 		r.due = true
 	}
@@ -121,8 +120,19 @@ func (r *Reporter) logState(rep *report, t Transition, changed bool) {
 		attrs = append(attrs, "err", t.Now.Err)
 	}
 	rep.unlogged = 0
-	r.Logger.Info("backend "+t.Now.State.String(), attrs...)
+	r.Logger.Log(context.Background(), r.level(t), "backend "+t.Now.State.String(), attrs...)
 	r.due = true
+}
+
+// level returns the level of the line about the backend's state.
+func (r *Reporter) level(t Transition) slog.Level {
+	switch {
+	case t.Now.State != Down:
+		return slog.LevelInfo
+	case t.Last && !r.Pool.Ready():
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }
 
 // logHealthy logs which backends are up, unless that was the last such line too: a
@@ -140,7 +150,11 @@ func (r *Reporter) logHealthy() {
 		return
 	}
 	r.healthy = healthy
-	r.Logger.Info("healthy set", "up", len(up), "of", len(backends), "backends", list(up))
+	level := slog.LevelInfo
+	if len(up) == 0 {
+		level = slog.LevelError
+	}
+	r.Logger.Log(context.Background(), level, "healthy set", "up", len(up), "of", len(backends), "backends", names(up))
 }
 
 // of returns the backend's report.
@@ -176,14 +190,6 @@ func (rep *report) allow() bool {
 	}
 	rep.lines++
 	return rep.lines <= maxLines
-}
-
-// list returns addresses for the log.
-func list(addrs []string) string {
-	if len(addrs) <= maxNames {
-		return strings.Join(addrs, ",")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(addrs[:maxNames], ","), len(addrs)-maxNames)
 }
 
 // briefError is an error whose text is cut off.

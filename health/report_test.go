@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,15 +95,40 @@ func TestBriefKeepsTheCause(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
-	addrs := make([]string, maxNames+5)
-	for i := range addrs {
-		addrs[i] = fmt.Sprint("a:", i)
+// Pins the levels: an outage had been information, which LB_LOG_LEVEL=warn hides.
+func TestLevelsOfChanges(t *testing.T) {
+	var buf bytes.Buffer
+	p := upPool(t, 1, 1)
+	logTo(p, &buf)
+	bad := errors.New("status 500")
+	steps := []struct {
+		backend int
+		err     error
+		want    string // level and message of each line
+	}{
+		{0, bad, "WARN backend down, INFO healthy set"},
+		{1, bad, "ERROR backend down, ERROR healthy set"},
+		{1, nil, "INFO backend up, INFO healthy set"},
 	}
-	if got := list(addrs[:2]); got != "a:0,a:1" {
-		t.Errorf("got %q", got)
+	for i, s := range steps {
+		buf.Reset()
+		p.record(1, 1, probed(p, s.backend, s.err))
+		if got := levels(buf.String()); got != s.want {
+			t.Errorf("step %d: %s, want %s", i, got, s.want)
+		}
 	}
-	if got := list(addrs); !strings.HasPrefix(got, "a:0,a:1,") || !strings.HasSuffix(got, "a:31 and 5 more") {
-		t.Errorf("got %q", got)
+	buf.Reset()
+	p.SetMode(p.Backends()[1], ModeDown)
+	if got := levels(buf.String()); got != "INFO backend mode, ERROR healthy set" {
+		t.Errorf("the last one, by the operator: %s", got)
 	}
+}
+
+// levels returns each line's level and message.
+func levels(log string) string {
+	var all []string
+	for _, m := range regexp.MustCompile(`level=(\w+) msg="([^"]*)"`).FindAllStringSubmatch(log, -1) {
+		all = append(all, m[1]+" "+m[2])
+	}
+	return strings.Join(all, ", ")
 }
