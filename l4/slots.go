@@ -53,22 +53,3 @@ func (s *Slots) Taken() int {
 	}
 	return len(s.taken)
 }
-
-// What is kept back of the descriptor limit: for listeners, logs and the admin
-// address, for probes, and for the pipes of bulk transfers, two descriptors each.
-const (
-	keptBack   = 32
-	keptProbes = 32 // at most; with fewer backends one for each
-	pipeShare  = 8  // an eighth of all descriptors
-)
-
-// ConnsFor returns how many client connections a process with that many
-// descriptors can serve, each with one to a backend; at least 1.
-func ConnsFor(descriptors uint64, backends int) int {
-	kept := uint64(keptBack + min(backends, keptProbes))
-	kept += descriptors / pipeShare
-	if descriptors < kept+2 {
-		return 1
-	}
-	return int(min((descriptors-kept)/2, 10_000_000))
-}

@@ -66,22 +66,3 @@ func TestFrontendsShareSlots(t *testing.T) {
 		}
 	}
 }
-
-func TestConnsFor(t *testing.T) {
-	for _, tt := range []struct {
-		descriptors uint64
-		backends    int
-		want        int
-	}{
-		{10, 1, 1},
-		{128, 2, 39},
-		{1024, 2, 431},
-		{1024, 1000, 416},
-		{1 << 20, 2, 458735},
-		{1 << 63, 2, 10_000_000},
-	} {
-		if got := ConnsFor(tt.descriptors, tt.backends); got != tt.want {
-			t.Errorf("%d descriptors and %d backends: %d, want %d", tt.descriptors, tt.backends, got, tt.want)
-		}
-	}
-}

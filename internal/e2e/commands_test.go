@@ -97,7 +97,7 @@ func TestStartLog(t *testing.T) {
 	want := []string{
 		`msg=starting version=\S+ processors=\d+ backends=2 balance=least_conn retries=2 health_check=http interval=1s access_log=off`,
 		`msg="setting has no effect" setting=LB_DNS_INTERVAL why="no dns:// .*"`,
-		`msg="connection limit" limit=100 derived_from=LB_MAX_CONNS descriptors=\d+`,
+		`msg="connection limit" limit=100 derived_from=LB_MAX_CONNS descriptors=\d+ memory_mib=\d+`,
 		`msg="backend down" backend=` + dead + ` latency=\S+ err="dial .* connection refused"`,
 		`msg="healthy set" up=1 of=2 backends=` + up,
 		`msg=listening frontend=l4 addr=` + lb.l4,

@@ -45,7 +45,7 @@ type Instance struct {
 	reloads  reloads
 	draining atomic.Bool
 	began    time.Time
-	limit    int // of client connections; 0 for none
+	limits   limits
 
 	shared        []*l4.Shared // the listeners, with LB_REUSE_PORT=on
 	adminListener net.Listener
@@ -74,11 +74,11 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 		},
 		counters: admin.NewCounters(),
 		began:    time.Now(),
-		limit:    maxConns(cfg, logger),
+		limits:   connLimits(cfg, ownResources(logger), logger),
 		dropped:  log.Dropped,
 		fatalc:   make(chan error, 3),
 	}
-	in.slots = l4.NewSlots(in.limit)
+	in.slots = l4.NewSlots(in.limits.conns)
 	if _, ok := cfg.BackendsFile(); ok {
 		in.reloads.expect("LB_BACKENDS")
 	}

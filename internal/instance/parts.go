@@ -1,9 +1,6 @@
 package instance
 
 import (
-	"log/slog"
-	"syscall"
-
 	"fourseven/health"
 	"fourseven/internal/config"
 	"fourseven/l4"
@@ -16,15 +13,15 @@ func (in *Instance) newL4() *l4.Server {
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
 		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
 		SendProxy: sendProxy(cfg),
-		Relays:    l4.Relays{Limits: limits(cfg)},
+		Relays:    l4.Relays{Limits: relayLimits(cfg)},
 		Gate:      in.gate,
 		Slots:     in.slots,
 		Ended:     in.ended,
 	}
 }
 
-// limits returns the time limits of relayed connections, for both frontends.
-func limits(cfg *config.Config) l4.Limits {
+// relayLimits returns the time limits of relayed connections, for both frontends.
+func relayLimits(cfg *config.Config) l4.Limits {
 	return l4.Limits{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge}
 }
 
@@ -40,7 +37,7 @@ func (in *Instance) newL7() *l7.Server {
 		TrustedProxies: cfg.L7TrustedProxies,
 		Gate:           in.gate,
 		Slots:          in.slots,
-		Relays:         &l4.Relays{Limits: limits(cfg)},
+		Relays:         &l4.Relays{Limits: relayLimits(cfg)},
 		Served:         in.served,
 	}
 }
@@ -80,27 +77,6 @@ func (in *Instance) cutBackend(b *health.Backend) {
 	if onL4+onL7 > 0 {
 		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", onL4, "l7", onL7)
 	}
-}
-
-// maxConns returns how many client connections there may be at once, and says
-// what it is derived from.
-func maxConns(cfg *config.Config, logger *slog.Logger) int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		logger.Warn("connection limit", "limit", cfg.MaxConns, "err", err)
-		return cfg.MaxConns
-	}
-	fits := l4.ConnsFor(limit.Cur, len(cfg.Backends))
-	switch {
-	case cfg.MaxConns == 0:
-		logger.Info("connection limit", "limit", fits, "derived_from", "descriptors", "descriptors", limit.Cur)
-		return fits
-	case cfg.MaxConns > fits:
-		logger.Warn("connection limit is above what the descriptors allow", "limit", cfg.MaxConns, "allowed", fits, "descriptors", limit.Cur)
-	default:
-		logger.Info("connection limit", "limit", cfg.MaxConns, "derived_from", "LB_MAX_CONNS", "descriptors", limit.Cur)
-	}
-	return cfg.MaxConns
 }
 
 // probe returns what asks a backend whether it works, or nil for off.

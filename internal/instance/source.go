@@ -21,7 +21,7 @@ func (in *Instance) source(ctx context.Context, on Addrs) admin.Source {
 		Lookups:  in.finder.Lookups,
 		Dropped:  in.dropped,
 		Reloads:  in.reloads.snapshot, Logger: in.logger,
-		Version: in.version, Hostname: hostname(), Started: in.began, Limit: in.limit,
+		Version: in.version, Hostname: hostname(), Started: in.began, Limit: in.limits.conns,
 		Token: string(in.cfg.AdminToken), Settings: in.settings,
 	}
 	if on.L4 != nil {
