@@ -8,9 +8,8 @@ import (
 	"fourseven/health"
 )
 
-// dial gives the session the backend whose turn it is, and after a failure at
-// once another, up to Retries more. If none answers it returns nil, and the
-// ending says why.
+// dial connects the session to the next backend and, after a failed dial, at once
+// to another one, up to Retries more. If all fail, it returns nil and why.
 func (ses *session) dial() (net.Conn, Ending) {
 	s := ses.server
 	turn := s.Pool.TurnFor(ses.visitor.Client.Addr())
@@ -41,8 +40,9 @@ func (ses *session) dial() (net.Conn, Ending) {
 	return nil, NoBackend
 }
 
-// dialOne connects to the backend and tells it who the client is, if it is to
-// know. Nothing of the client's own has been sent, so another can be tried.
+// dialOne connects to the backend and sends the PROXY header, if there is to be
+// one. After a failure another backend can be tried, since no byte of the client's
+// has been sent.
 func (s *Server) dialOne(b *health.Backend, v Visitor) (net.Conn, error) {
 	conn, err := s.Dialer.Dial(s.dials, b)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Server) dialOne(b *health.Backend, v Visitor) (net.Conn, error) {
 	}
 	if s.Relays.CutOnDown && b.Down() {
 		Reset(conn)
-		return nil, fmt.Errorf("dial %s: it went down meanwhile", b.Addr)
+		return nil, fmt.Errorf("dial %s: the backend went down", b.Addr)
 	}
 	if s.SendProxy == 0 {
 		return conn, nil

@@ -1,15 +1,20 @@
 // Package l4 moves bytes: it accepts TCP connections, dials a backend for each
 // and relays the two until both have ended.
 //
-//	srv := &l4.Server{Pool: pool, Dialer: dialer, Retries: 2}
+//	srv := &l4.Server{Pool: pool, Retries: 2}
 //	go srv.Serve(ln)
 //	...
-//	srv.Shutdown(ctx) // waits for live connections until ctx is done
+//	srv.Shutdown(ctx) // waits for open connections until ctx is done
 //
 // # Vocabulary
 //
-// A session is one client connection with what became of it. Its relay has two
-// halves, one a direction. An ending is the one reason why a session ended.
+// A session is one client connection, from Accept until it is closed. Its relay
+// has two halves, one for each direction. An ending is the one reason why a
+// connection ended. The sweep looks at all relays a few times a second: no
+// connection keeps a timer of its own.
 //
-// The package does not look at the bytes it moves, and knows no protocol.
+// Other frontends share a Gate, Slots, a Listener, a Dialer and Relays with the
+// Server; package l7 does.
+//
+// The package does not look at the bytes it moves, except for a PROXY header.
 package l4

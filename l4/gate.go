@@ -10,35 +10,37 @@ import (
 // headerTimeout is how long a PROXY header may take to arrive.
 const headerTimeout = 5 * time.Second
 
-// Gate decides which clients come in, for all frontends together. The zero value
-// lets everybody in. Its fields are set before use; its methods are safe for
-// concurrent use.
+// Gate decides which clients are allowed, for all frontends that share it. The
+// zero value and a nil Gate allow every client. Its fields are set before use; its
+// methods are safe for concurrent use.
 type Gate struct {
-	// Allow and Deny are networks of clients. Deny wins; an empty Allow allows all.
-	// Clients of a Unix socket have no address and are not asked for one.
+	// Allow and Deny are networks of clients. Deny wins. Without Allow, every client
+	// is allowed that Deny does not have. Clients of a Unix socket have no address,
+	// and are always allowed.
 	Allow, Deny []netip.Prefix
-	// MaxConnsPerIP bounds the connections of one client address. 0 is no limit.
+	// MaxConnsPerIP limits the connections of one client address. 0 is no limit.
 	MaxConnsPerIP int
 	// ProxyFrom are the networks whose connections must begin with a PROXY header,
-	// which says who the client is.
+	// which has the address of the client.
 	ProxyFrom []netip.Prefix
 
 	mu    sync.Mutex
 	conns map[netip.Addr]int // only with MaxConnsPerIP
 }
 
-// Visitor is a client that has come in.
+// Visitor is a client that the gate has allowed.
 type Visitor struct {
 	// Client and Local are the two ends of the client's connection, those of the
 	// PROXY header if there was one. They are the zero AddrPort for Unix sockets.
 	Client, Local netip.AddrPort
 
-	gate *Gate // to tell when it leaves; nil if nobody counts
+	gate *Gate // counts the connection; nil without MaxConnsPerIP
 }
 
-// Enter reads the PROXY header where one is due, and then decides. It may take
-// headerTimeout, so it belongs in the connection's own goroutine. If the ending
-// is not empty the client must not come in; otherwise Leave must be called once.
+// Enter reads the PROXY header where one is required, and decides. It may wait for
+// the header for five seconds, so it belongs in the connection's own goroutine. An
+// ending that is not empty is why the client is refused; otherwise the caller calls
+// Leave once, when the connection has ended.
 func (g *Gate) Enter(conn net.Conn) (Visitor, Ending) {
 	v := Visitor{Client: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
 	if g == nil {
@@ -62,7 +64,7 @@ func (g *Gate) admits(client netip.Addr) bool {
 	return !contains(g.Deny, client) && (len(g.Allow) == 0 || contains(g.Allow, client))
 }
 
-// count reports whether the client may have one connection more.
+// count reports whether the client may have one more connection, and counts it.
 func (g *Gate) count(v *Visitor) bool {
 	client := v.Client.Addr()
 	if g.MaxConnsPerIP <= 0 || !client.IsValid() {
@@ -90,7 +92,7 @@ func (v *Visitor) Leave() {
 	defer v.gate.mu.Unlock()
 	client := v.Client.Addr()
 	if v.gate.conns[client]--; v.gate.conns[client] == 0 {
-		delete(v.gate.conns, client) // bounded by the connections that live
+		delete(v.gate.conns, client) // keep no more entries than there are connections
 	}
 	v.gate = nil
 }
@@ -104,8 +106,8 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// addrPort returns a TCP address, IPv4 always in its short form, and IPv6 without
-// a zone, which no network would contain.
+// addrPort returns a TCP address: IPv4 always in its short form, and IPv6 without
+// its zone, because no network contains an address with a zone.
 func addrPort(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -11,9 +11,9 @@ import (
 	"fourseven/health"
 )
 
-// Listen listens on host:port or unix:/path. The accepted TCP sockets have
-// keepalive and the other options of TuneSocket from the listener. A Unix
-// socket that nobody listens on any more is replaced.
+// Listen listens on host:port or unix:/path. Accepted TCP sockets inherit keepalive
+// and the other options of TuneSocket. A Unix socket that no process listens on is
+// replaced.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	network, addr := health.SplitAddr(addr)
 	if network == "unix" {
@@ -35,12 +35,11 @@ func listenConfig() net.ListenConfig {
 	return lc
 }
 
-// removeStale removes the socket that a process which is gone has left behind,
-// and nothing else.
+// removeStale removes a socket that a process has left behind, and nothing else.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
-		return nil // nothing there, or what bind will complain of
+		return nil // nothing there, or a file that bind will report
 	}
 	conn, err := net.Dial("unix", path)
 	if errors.Is(err, syscall.ECONNREFUSED) {

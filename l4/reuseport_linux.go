@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setReusePort lets a process of the same user bind the socket's address, too.
+// setReusePort lets another process of the same user bind the socket's address.
 func setReusePort(c syscall.RawConn) error {
 	var failed error
 	if err := c.Control(func(fd uintptr) {
@@ -26,12 +26,12 @@ func setReusePort(c syscall.RawConn) error {
 	return nil
 }
 
-// steer has all new connections of the group sent to its listener of that index,
-// which they have in the order in which they began to listen. If there is no such
-// index the kernel goes by a hash over those that there are.
+// steer makes the kernel send all new connections of the group to the listener with
+// that index. Listeners are numbered in the order in which they began to listen.
+// If there is no such index, the kernel chooses one by a hash.
 //
-// The program is one instruction, "return index". It counts for the whole group, and
-// what its members attached before is gone.
+// The program is one instruction, "return index". It applies to the whole group and
+// replaces the one that another member has attached.
 func (l *Shared) steer(index uint32) error {
 	program := [...]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: index}}
 	return l.control(func(fd uintptr) error {
@@ -74,8 +74,8 @@ type listener struct {
 	inode uint64
 }
 
-// sharing returns the inodes of those that have the address and user of one, and
-// whether that one is there.
+// sharing returns the inodes of the other listeners with the address and user of the
+// one with that inode, and whether that one was found.
 func sharing(all []listener, inode uint64) (others []uint64, found bool) {
 	var one listener
 	for _, l := range all {
@@ -91,13 +91,14 @@ func sharing(all []listener, inode uint64) (others []uint64, found bool) {
 	return others, found
 }
 
-// stateListen is how /proc/net/tcp has it. Listeners come first there.
+// stateListen is the state of a listener in /proc/net/tcp, which lists listeners
+// first.
 const stateListen = "0A"
 
 // listeners reads the listeners at the beginning of /proc/net/tcp or tcp6.
 func listeners(r io.Reader) (all []listener) {
 	lines := bufio.NewScanner(r)
-	lines.Scan() // the titles
+	lines.Scan() // column titles
 	for lines.Scan() {
 		// sl local_address rem_address st queues timer retransmits uid timeout inode
 		f := strings.Fields(lines.Text())

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Elsewhere SO_REUSEPORT means other things, or nobody can be steered.
+// On other systems SO_REUSEPORT works differently, or connections cannot be steered.
 
 func setReusePort(syscall.RawConn) error {
 	return fmt.Errorf("share an address with another process: only on Linux: %w", errors.ErrUnsupported)

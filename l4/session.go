@@ -9,7 +9,7 @@ import (
 	"fourseven/health"
 )
 
-// Record says what became of one client connection.
+// Record describes one client connection that has ended.
 type Record struct {
 	Client         netip.AddrPort // zero for Unix sockets
 	Backend        string         // empty unless one was dialled
@@ -20,11 +20,11 @@ type Record struct {
 	Dial, Whole    time.Duration // until the backend was dialled, until the end
 }
 
-// session is one client connection that lives.
+// session is one client connection, until it is closed.
 type session struct {
 	server  *Server
 	client  stream
-	visitor Visitor         // as soon as it came in
+	visitor Visitor         // once the gate has allowed it
 	backend *health.Backend // nil unless one was dialled
 	relay   *relay          // nil unless there is a backend
 	retries int
@@ -32,7 +32,7 @@ type session struct {
 	dialled time.Time
 }
 
-// enter asks the gate. What it waits for ends when the server is cut.
+// enter asks the gate. The wait for a PROXY header ends when the server is cut.
 func (ses *session) enter() (why Ending) {
 	s := ses.server
 	if s.Gate != nil && len(s.Gate.ProxyFrom) > 0 {

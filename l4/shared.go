@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shared is a TCP listener on an address that a second process may listen on, too,
-// so that it can take over without a lost connection. The kernel keeps a queue for
-// each of the two, and resets what waits in one when its listener closes. Hence
-// new connections go to the newer one alone from the moment that it listens, and
-// the older one closes when it has taken all that it was sent before.
+// Shared is a TCP listener on an address that a second process may also listen on,
+// so that it can take over without losing a connection. The kernel keeps a queue
+// for each of the two listeners, and resets the connections in a queue when its
+// listener closes. Therefore the newer listener gets all new connections as soon as
+// it listens, and the older one closes once its queue is empty.
 //
 // Accept must not be called by two goroutines at a time.
 type Shared struct {
@@ -27,8 +27,8 @@ type Shared struct {
 }
 
 // ListenShared listens as Listen does, on a TCP address that one other process of
-// the same user may have, if it got it from ListenShared. Connections that begin
-// from now on go to this listener and not to the other.
+// the same user may have, provided that it used ListenShared. New connections go to
+// this listener from now on, and no longer to the other.
 func ListenShared(ctx context.Context, addr string) (*Shared, error) {
 	lc := listenConfig()
 	lc.Control = func(network, addr string, c syscall.RawConn) error {
@@ -49,12 +49,13 @@ func ListenShared(ctx context.Context, addr string) (*Shared, error) {
 	return l, nil
 }
 
-// TookOver reports whether another process had the address already.
+// TookOver reports whether another process was listening on the address.
 func (l *Shared) TookOver() bool { return l.older != 0 }
 
-// takeOver has new connections sent here. In the kernel's group of listeners this
-// one is the last now. When one leaves, the last takes its place; among two, that
-// cannot confuse who is where, which is why there must not be a third.
+// takeOver makes the kernel send new connections here. This listener is now the
+// last one in the kernel's group. When a listener leaves the group, the last one
+// takes its index; with two listeners the result is always known, which is why a
+// third is refused.
 func (l *Shared) takeOver() error {
 	others, err := l.others()
 	switch {
@@ -67,8 +68,9 @@ func (l *Shared) takeOver() error {
 	return l.steer(1)
 }
 
-// StepBack has new connections sent to the other process, if there is one: to the
-// newer one, where they go anyway, or back to the one that this one took over from.
+// StepBack makes the kernel send new connections to the other process, if there is
+// one: to the newer one, which gets them already, or back to the older one that
+// this listener took over from.
 func (l *Shared) StepBack() error {
 	if l.older == 0 {
 		return nil
@@ -80,8 +82,8 @@ func (l *Shared) StepBack() error {
 	return l.steer(0)
 }
 
-// CloseWhenEmpty makes Accept return what waits in the queue, then close the
-// listener and return net.ErrClosed. Close still ends it at once.
+// CloseWhenEmpty makes Accept return the connections in the queue, then close the
+// listener and return net.ErrClosed. Close still closes it at once.
 func (l *Shared) CloseWhenEmpty() {
 	l.ending.Store(true)
 	_ = l.SetDeadline(LongAgo) // an Accept that waits returns

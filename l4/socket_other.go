@@ -61,7 +61,7 @@ func capReceiveBuffer(uintptr)                   {}
 func closedWindow(uintptr) (time.Duration, bool) { return 0, false }
 func setUserTimeout(uintptr, time.Duration) bool { return false }
 
-// parker is not there.
+// parker does not exist here: relays keep their goroutines.
 type parker struct{}
 
 func newParker() (*parker, error)    { return nil, errors.ErrUnsupported }
