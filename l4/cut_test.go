@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // Pins that closing ends the connections to one backend alone, at the rate that
@@ -56,7 +58,7 @@ func TestBackendTraffic(t *testing.T) {
 	p := start(t, &Server{}, b)
 	conn := p.dial(t)
 	wantEcho(t, conn)
-	eventually(t, "the bytes of a live connection are counted", func() bool {
+	testkit.Eventually(t, "the bytes of a live connection are counted", func() bool {
 		return b.Traffic().Received.Load() > 0 && b.Traffic().Sent.Load() > 0
 	})
 	for range 100 {

@@ -9,6 +9,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // TestShutdownEmptiesQueue pins that clients who wait for a slot while the server is
@@ -20,7 +22,7 @@ func TestShutdownEmptiesQueue(t *testing.T) {
 	for range clients {
 		conns = append(conns, p.dial(t))
 	}
-	eventually(t, "the slots to be taken", func() bool { return p.Active() == slots })
+	testkit.Eventually(t, "the slots to be taken", func() bool { return p.Active() == slots })
 	downc := make(chan error, 1)
 	go func() { downc <- p.Shutdown(t.Context()) }()
 	for _, conn := range conns {
@@ -48,7 +50,7 @@ func TestShutdownEmptiesQueue(t *testing.T) {
 func TestShutdownOfFullQueue(t *testing.T) {
 	p := startOn(t, shared(t, "127.0.0.1:0"), &Server{Slots: NewSlots(1)}, backend(t, echo))
 	in, queued := p.dial(t), p.dial(t)
-	eventually(t, "the slot to be taken", func() bool { return p.Active() == 1 })
+	testkit.Eventually(t, "the slot to be taken", func() bool { return p.Active() == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := p.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {

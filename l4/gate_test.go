@@ -17,6 +17,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 )
 
 func networks(list ...string) (all []netip.Prefix) {
@@ -103,9 +104,9 @@ func TestMaxConnsPerIP(t *testing.T) {
 		t.Error("another client is kept out")
 	}
 	Reset(first)
-	eventually(t, "a place is free", func() bool { return comesIn(t, p, "127.0.0.2") })
+	testkit.Eventually(t, "a place is free", func() bool { return comesIn(t, p, "127.0.0.2") })
 	_ = second.Close()
-	eventually(t, "only the one that comesIn left open is counted", func() bool {
+	testkit.Eventually(t, "only the one that comesIn left open is counted", func() bool {
 		gate.mu.Lock()
 		defer gate.mu.Unlock()
 		return gate.conns[netip.MustParseAddr("127.0.0.2")] == 1

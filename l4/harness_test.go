@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,12 +14,13 @@ import (
 	"go.uber.org/goleak"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// wait bounds everything that a test waits for; it is generous on purpose.
-const wait = 10 * time.Second
+// wait bounds everything that a test waits for.
+const wait = testkit.Patience
 
 // backend serves each connection with a function of its own goroutine, and
 // closes it afterwards unless the function did.
@@ -39,7 +39,7 @@ func backend(t testing.TB, serve func(*net.TCPConn)) *health.Backend {
 			}
 			wg.Go(func() {
 				defer func() { _ = conn.Close() }()
-				_ = conn.SetDeadline(time.Now().Add(6 * wait))
+				_ = conn.SetDeadline(time.Now().Add(2 * wait))
 				serve(conn.(*net.TCPConn))
 			})
 		}
@@ -48,15 +48,10 @@ func backend(t testing.TB, serve func(*net.TCPConn)) *health.Backend {
 	return health.NewBackend(ln.Addr().String())
 }
 
-// refusing returns a backend that nobody listens on.
+// refusing returns a backend that refuses connections.
 func refusing(t testing.TB) *health.Backend {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return health.NewBackend(ln.Addr().String())
+	return health.NewBackend(testkit.ReserveAddr(t))
 }
 
 // echo hides ReadFrom and WriteTo: a splice of its own would hold pipes too.
@@ -92,7 +87,7 @@ func startOn(t testing.TB, ln net.Listener, srv *Server, backends ...*health.Bac
 	srv.Pool = health.NewPool(backends...)
 	srv.Pool.MarkAllUp()
 	if srv.Dialer == nil {
-		srv.Dialer = &Dialer{Timeout: 2 * time.Second, Bare: true}
+		srv.Dialer = &Dialer{Timeout: 2 * wait, Bare: true} // no test waits for it by accident
 	}
 	if srv.Logger == nil {
 		srv.Logger = slog.New(slog.DiscardHandler)
@@ -173,26 +168,4 @@ func wantReset(t testing.TB, conn net.Conn, want string) {
 	if string(got) != want {
 		t.Errorf("%d bytes before the reset, want %d", len(got), len(want))
 	}
-}
-
-// eventually polls until the condition holds.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(wait)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", wait, what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
-// descriptors returns how many descriptors the process holds.
-func descriptors(t testing.TB) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip("needs /proc")
-	}
-	return len(entries)
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 )
 
 // Pins that splice is really on: bulk runs through a pipe.
@@ -35,7 +36,7 @@ func TestBulkRunsThroughPipes(t *testing.T) {
 	before := pipes(t)
 	conn := p.dial(t)
 	go func() { _, _ = io.Copy(io.Discard, conn) }()
-	eventually(t, "a pipe is in use", func() bool { return pipes(t) >= before+2 })
+	testkit.Eventually(t, "a pipe is in use", func() bool { return pipes(t) >= before+2 })
 }
 
 // Pins that an idle connection holds two descriptors, its sockets, and that it is
@@ -52,18 +53,16 @@ func TestIdleConnectionHoldsTwoDescriptors(t *testing.T) {
 		exchange(t, conn, "x")
 		conns = append(conns, conn)
 	}
-	if got := descriptors(t) - before; got != 4*n {
-		t.Errorf("%d idle connections hold %d descriptors, want %d", n, got, 4*n)
-	}
+	testkit.Eventually(t, "an idle connection holds two descriptors", func() bool { return testkit.Descriptors(t)-before == 4*n })
 	for _, conn := range conns {
 		go func() { _, _ = conn.Write(random(2 << 20)) }()
 		if _, err := io.ReadFull(conn, make([]byte, 2<<20)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the pipes are gone after the burst", func() bool {
+	testkit.Eventually(t, "the pipes are gone after the burst", func() bool {
 		runtime.GC() // the runtime keeps a few pipes for reuse until then
-		return pipes(t) == pipesBefore && descriptors(t)-before == 4*n
+		return pipes(t) == pipesBefore && testkit.Descriptors(t)-before == 4*n
 	})
 }
 
@@ -72,9 +71,9 @@ func TestIdleConnectionHoldsTwoDescriptors(t *testing.T) {
 func settled(t testing.TB) int {
 	t.Helper()
 	last, since := 0, time.Now()
-	eventually(t, "the number of descriptors is steady", func() bool {
+	testkit.Eventually(t, "the number of descriptors is steady", func() bool {
 		runtime.GC() // the runtime keeps pipes for reuse until then
-		if n := descriptors(t); n != last {
+		if n := testkit.Descriptors(t); n != last {
 			last, since = n, time.Now()
 		}
 		return time.Since(since) > 100*time.Millisecond
@@ -106,7 +105,7 @@ func TestStalledReaderStallsItsSender(t *testing.T) {
 		t.Fatal(err)
 	}
 	last, since := written.Load(), time.Now()
-	eventually(t, "the sender is stalled", func() bool {
+	testkit.Eventually(t, "the sender is stalled", func() bool {
 		if now := written.Load(); now != last {
 			last, since = now, time.Now()
 		}
@@ -221,7 +220,7 @@ func BenchmarkIdle(b *testing.B) {
 		bareClient(b, p.addr)
 	}
 	b.StopTimer()
-	eventually(b, "all are parked", func() bool { return p.parked() == 2*(b.N+warm) })
+	testkit.Eventually(b, "all are parked", func() bool { return p.parked() == 2*(b.N+warm) })
 	debug.FreeOSMemory() // as Relays does for many
 	runtime.ReadMemStats(&after)
 	n := float64(b.N)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 )
 
 // parked returns how many directions wait in the parker.
@@ -41,13 +42,13 @@ func TestIdleConnectionHasNoGoroutine(t *testing.T) {
 	for range spareWorkers {
 		bareClient(t, p.addr)
 	}
-	eventually(t, "the first are parked", func() bool { return p.parked() == 2*spareWorkers })
+	testkit.Eventually(t, "the first are parked", func() bool { return p.parked() == 2*spareWorkers })
 	before := runtime.NumGoroutine()
 	for range n - spareWorkers {
 		bareClient(t, p.addr)
 	}
-	eventually(t, "all are parked", func() bool { return p.parked() == 2*n })
-	eventually(t, "their goroutines are gone", func() bool { return runtime.NumGoroutine() <= before+spareWorkers })
+	testkit.Eventually(t, "all are parked", func() bool { return p.parked() == 2*n })
+	testkit.Eventually(t, "their goroutines are gone", func() bool { return runtime.NumGoroutine() <= before+spareWorkers })
 }
 
 func TestParkedConnectionWakes(t *testing.T) {
@@ -109,14 +110,14 @@ func TestParkedConnectionWakes(t *testing.T) {
 			client := p.dial(t)
 			other := <-backendc
 			for range 3 { // parked more than once
-				eventually(t, "both directions are parked", func() bool { return p.parked() == 2 })
+				testkit.Eventually(t, "both directions are parked", func() bool { return p.parked() == 2 })
 				_, _ = client.Write([]byte("x"))
 				_, _ = io.ReadFull(other, make([]byte, 1))
 			}
-			eventually(t, "both directions are parked", func() bool { return p.parked() == 2 })
+			testkit.Eventually(t, "both directions are parked", func() bool { return p.parked() == 2 })
 			tt.do(t, p, client, other)
 			p.wantEnding(t, tt.want)
-			eventually(t, "nothing is parked any more", func() bool { return p.parked() == 0 })
+			testkit.Eventually(t, "nothing is parked any more", func() bool { return p.parked() == 0 })
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // Pins that at the limit the loop stops accepting: what is beyond waits in the
@@ -23,7 +25,7 @@ func TestAtTheLimitTheQueueHoldsTheRest(t *testing.T) {
 	for range 10 {
 		conns = append(conns, p.dial(t))
 	}
-	eventually(t, "three are served", func() bool { return p.Active() == 3 })
+	testkit.Eventually(t, "three are served", func() bool { return p.Active() == 3 })
 	for _, conn := range conns {
 		exchange(t, conn, "x")
 		_ = conn.CloseWrite()
@@ -33,7 +35,7 @@ func TestAtTheLimitTheQueueHoldsTheRest(t *testing.T) {
 	if most.Load() > 3 {
 		t.Errorf("%d at once, want 3 at most", most.Load())
 	}
-	eventually(t, "all slots are free", func() bool { return p.Slots.Taken() == 0 })
+	testkit.Eventually(t, "all slots are free", func() bool { return p.Slots.Taken() == 0 })
 }
 
 func TestShutdownAtTheLimit(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"net"
 	"testing"
 
+	"fourseven/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +16,7 @@ func awaitAcked(t testing.TB, conn *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all bytes are acknowledged", func() bool {
+	testkit.Eventually(t, "all bytes are acknowledged", func() bool {
 		n := 1
 		if err := raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) }); err != nil {
 			return true
