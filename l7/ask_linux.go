@@ -9,14 +9,14 @@ import (
 	"fourseven/l7/http1"
 )
 
-// errStale is a kept connection that the backend has closed, or on which it has
-// sent what nobody asked for. Nothing was sent on it.
+// errStale is returned for an idle connection that the backend has closed, or on which
+// it has sent bytes unasked. Nothing was sent over it.
 var errStale = errors.New("stale connection")
 
-// ask is the sending of a request over a kept connection, joined with the first
-// read of its answer. Before Go waits for bytes it tries to read; here the request
-// is sent between the two, so that the look at the connection before its reuse,
-// which must find nothing, costs no system call of its own.
+// ask sends a request over a reused connection and does the first read of the response
+// in one. Before Go waits for bytes it tries to read; ask sends the request between the
+// two. So that first read also checks that the idle connection is open and empty, and
+// no system call is needed for the check.
 type ask struct {
 	bc      *backendConn
 	request *http1.Writer // nil once sent
@@ -25,10 +25,10 @@ type ask struct {
 	read func(fd uintptr) bool
 }
 
-// canAsk reports whether the connection lets itself be asked.
+// canAsk reports whether ask can be used on the connection.
 func (bc *backendConn) canAsk() bool { return bc.reused && bc.sock.raw != nil }
 
-// send sends the request and waits for the first bytes of the answer, which it
+// send sends the request and waits for the first bytes of the response, which it
 // leaves in the connection's reader.
 func (a *ask) send(bc *backendConn, request *http1.Writer) error {
 	if a.read == nil {
@@ -44,15 +44,15 @@ func (a *ask) send(bc *backendConn, request *http1.Writer) error {
 	return a.err
 }
 
-// step reads, and reports whether that is all: it is called again when there is
-// something to read.
+// step reads, and reports whether it is done. Otherwise it is called again when there
+// is something to read.
 func (a *ask) step(fd uintptr) bool {
 	rd := &a.bc.rd
 	n, err := l4.Recv(fd, rd.Free())
 	waits := err == syscall.EAGAIN
 	switch {
 	case waits && a.request != nil:
-		// A backend may have answered before it closed: its answer is read even if
+		// A backend may have responded before it closed: its response is read even if
 		// the request does not get through.
 		_ = a.request.Send(a.request.Buf)
 		a.request = nil

@@ -10,7 +10,7 @@ import (
 
 var errStale = errors.New("stale connection")
 
-// ask is Linux's alone: elsewhere a request is sent and then read for.
+// ask is for Linux only. Elsewhere the request is sent and then the response read.
 type ask struct{}
 
 func (*backendConn) canAsk() bool                   { return false }

@@ -11,8 +11,8 @@ import (
 	"fourseven/l7/http1"
 )
 
-// conn is a client's connection: its life, and what its requests share. It is served
-// by one goroutine. What other goroutines may look at stands in watched.
+// conn is a client's connection, from accept to close. One goroutine serves it, and
+// owns all fields but those of watched.
 type conn struct {
 	srv     *Server
 	nc      net.Conn
@@ -55,12 +55,12 @@ func (s *Server) serveConn(nc net.Conn) {
 	}
 }
 
-// enterGate asks the gate who the client is. It reports whether the client is allowed.
+// enterGate finds out the client's address. It reports whether the client is allowed.
 func (c *conn) enterGate() bool {
 	var refused l4.Ending
 	c.visitor, refused = c.srv.Gate.Enter(c.nc)
 	c.setPeer(c.visitor.Client.Addr())
-	if refused != "" && c.state.stopped() != closing { // else it was not the client's doing
+	if refused != "" && c.state.stopped() != closing { // a shutdown also fails the gate
 		c.reason = refused
 	}
 	return refused == ""
@@ -117,7 +117,7 @@ func (c *conn) await() bool {
 	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.state.stopped() != running {
 		return false
 	}
-	c.rd.Shrink() // an idle connection holds no more than it needs
+	c.rd.Shrink() // an idle connection keeps no bulk buffer
 	err := c.rd.Fill(http1.SmallBuffer)
 	if err != nil && err != io.EOF && c.state.stopped() == running {
 		c.reason = l4.ClientReset
@@ -126,8 +126,8 @@ func (c *conn) await() bool {
 }
 
 const (
-	// lingerTime bounds how long a refused client may go on sending, lingerGap the
-	// silence after which it is taken to have finished.
+	// lingerTime bounds how long a client may go on sending after the last response.
+	// After lingerGap without a byte it is taken to have finished.
 	lingerTime = 10 * time.Second
 	lingerGap  = time.Second
 )

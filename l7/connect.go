@@ -57,7 +57,7 @@ func (ex *exchange) dial(up *upstream) (*backendConn, error) {
 	c.cancelDial.Store(&cancel)
 	defer c.cancelDial.Store(nil)
 	if c.state.stopped() != running {
-		return nil, errGone // before there was something to cancel
+		return nil, errGone // the stop found nothing to cancel
 	}
 	return up.dial(ctx)
 }

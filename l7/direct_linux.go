@@ -18,14 +18,14 @@ type direct struct {
 	readable, writable func(fd uintptr) bool
 }
 
-// transfer is what one call of Read or Write moves.
+// transfer is the state of one call of Read or Write.
 type transfer struct {
 	p   []byte
 	n   int
 	err error
 }
 
-// directly returns what reads and writes the connection best.
+// directly returns the fastest reader and writer of the connection.
 func directly(nc net.Conn) io.ReadWriter {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
@@ -40,7 +40,7 @@ func directly(nc net.Conn) io.ReadWriter {
 	return d
 }
 
-// Read reads what is there, or waits until there is something.
+// Read reads what has arrived, or waits until something has.
 func (d *direct) Read(p []byte) (int, error) {
 	d.in = transfer{p: p}
 	err := d.raw.Read(d.readable)
@@ -65,13 +65,14 @@ func (d *direct) Write(p []byte) (int, error) {
 	return d.out.n, err
 }
 
-// read reports whether it need not be called again when there is something to read.
+// read reports whether it is done. Otherwise it is called again when there is
+// something to read.
 func (t *transfer) read(fd uintptr) bool {
 	t.n, t.err = l4.Recv(fd, t.p)
 	return t.err != syscall.EAGAIN
 }
 
-// write reports whether it need not be called again when there is room.
+// write reports whether it is done. Otherwise it is called again when there is room.
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.p) && t.err == nil {
 		var n int

@@ -7,5 +7,5 @@ import (
 	"net"
 )
 
-// directly is of use on Linux alone.
+// directly returns the connection itself: its own Read and Write are used.
 func directly(nc net.Conn) io.ReadWriter { return nc }

@@ -1,28 +1,37 @@
 // Package l7 forwards HTTP/1 requests to the backends of a health.Pool.
 //
-//	s := &l7.Server{Pool: pool, Dialer: dialer, Retries: 2, HeaderTimeout: 10 * time.Second}
+//	s := &l7.Server{Pool: pool, Retries: 2, HeaderTimeout: 10 * time.Second}
 //	go s.Serve(ln)
 //	...
 //	err := s.Shutdown(ctx)
 //
+// It stands on l4, whose listener, gate, slots and dialler it uses, and whose relay
+// carries a connection on after an upgrade. Package http1 reads and writes the
+// messages.
+//
 // # Vocabulary
 //
-// A client's connection carries requests one after the other; an exchange is one
-// request, the backend's answer to it, and all that goes on between. A head is a
-// message's first line and header fields, up to the empty line. An upload is a
-// request body that was not all there with its head. Refused is what the client
-// got wrong (4xx); failed is what went wrong behind us (5xx). The watch keeps the
-// time-outs of all connections, in pulses.
+// A conn is a client's connection. It carries requests one after the other; an
+// exchange is one request, the response to it and all state in between, and is made
+// anew for each request. Acquired is the backend of an exchange with the connection
+// to it. An upstream is the pool of connections to one backend. An upload is the
+// forwarding of a request body that had not all arrived with its head.
+//
+// An httpError is a response of the proxy's own. A request is refused if it is at
+// fault itself (4xx, 501, 505), and fails if it could not be forwarded (502, 503,
+// 504).
+//
+// The watch keeps the time-outs of all connections. It looks at them once a pulse.
 //
 // # What fasthttp does, and what we do
 //
 // fasthttp.Server accepts the connections and runs its workers on them. The loop
-// over a connection's requests is ours, from the raw bytes on, because a proxy
-// owes its peers what fasthttp's messages do not keep: the order of the fields
-// and Set-Cookie twice, 1xx responses passed on, bytes of a body before 8 KiB of
-// them are there, a transfer that ends broken where its source did. It also spares
-// each request a second parse. So a head is checked once, in one place (package
-// http1), and its lines are copied from one side to the other.
+// over a connection's requests is ours, from the raw bytes on, because fasthttp's
+// messages do not keep what a proxy has to pass on: the order of the fields,
+// Set-Cookie twice, 1xx responses, the first bytes of a body before 8 KiB of it are
+// there, and a transfer that ends broken where its source did. It also saves
+// parsing each request twice. A head is checked once, by package http1, and its lines
+// are copied from one side to the other.
 //
 // # Limits
 //

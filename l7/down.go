@@ -2,9 +2,9 @@ package l7
 
 import "fourseven/health"
 
-// CutBackend ends the requests that a backend which went down has not answered in
-// full, and its upgraded connections, and returns how many there were. Clients of
-// requests get a 502, or the broken body of what has begun.
+// CutBackend ends the requests that a backend has not fully responded to when it went
+// down, and its upgraded connections, and returns how many there were. The clients get
+// a 502, or, if the response had begun, a broken body.
 func (s *Server) CutBackend(b *health.Backend) (n int) {
 	if s.Relays != nil {
 		n = s.Relays.CutBackend(b)
@@ -19,11 +19,11 @@ func (s *Server) CutBackend(b *health.Backend) (n int) {
 	return n
 }
 
-// cut stops the connection if the backend has its request.
+// cut stops the connection if its present request was sent to the backend.
 func (c *conn) cut(b *health.Backend) bool {
 	for {
 		word, bc := c.state.word.Load(), c.backend.Load()
-		if bc == nil || bc.up.backend != b || phaseOf(word) == tunnelling || causeOf(word) != running {
+		if bc == nil || bc.up.backend != b || phaseOf(word) == upgraded || causeOf(word) != running {
 			return false
 		}
 		if c.state.stopIf(word, backendDown) {

@@ -7,7 +7,7 @@ import (
 	"fourseven/l4"
 )
 
-// checkEmptyLocked ends the wait of Shutdown when nothing is left.
+// checkEmptyLocked ends the wait of Shutdown if no connection is left.
 func (s *Server) checkEmptyLocked() {
 	if !s.draining.Load() || len(s.conns)+len(s.listeners) > 0 || s.arriving.Load() > 0 {
 		return
@@ -19,12 +19,12 @@ func (s *Server) checkEmptyLocked() {
 	}
 }
 
-// Shutdown closes the listeners, those with a method CloseWhenEmpty when they are
-// empty, and the connections that wait for a request for longer than LastRequest. It
-// waits for the requests in flight, which finish with "Connection: close", and for
-// upgraded connections. When the context ends first, all that is left is closed and the error
-// is the context's. Nothing that the Server started outlives it, but for a
-// goroutine of fasthttp's accept loop that ends within 0.1 s.
+// Shutdown closes the listeners; one with a method CloseWhenEmpty is emptied first. It
+// closes the connections that have waited for a request for longer than LastRequest,
+// and waits for the requests in flight, which finish with "Connection: close", and for
+// upgraded connections. When the context is done, Shutdown resets the remaining
+// connections and returns the context's error. No goroutine of the Server is left when
+// it returns, but for one of fasthttp's accept loop that ends within 0.1 s.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.start.Do(s.init)
 	s.beginDrain()
@@ -41,8 +41,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// beginDrain ends the listeners. The watch ends the connections that wait for a
-// request.
+// beginDrain ends accepting. The watch ends the connections that wait for a request.
 func (s *Server) beginDrain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,9 +53,9 @@ func (s *Server) beginDrain() {
 	s.checkEmptyLocked()
 }
 
-// closeAll ends every connection, in whatever phase. Upgraded connections are their
-// relays' to end: a relay that is parked would not notice its connections' closing,
-// and one that notices would not know why.
+// closeAll ends every connection, in whatever phase. Upgraded connections are cut by
+// Relays: a parked relay would not notice that its connections were closed, and one
+// that is not parked would report a wrong ending.
 func (s *Server) closeAll() {
 	if s.Relays != nil {
 		s.Relays.CutAll()
@@ -76,7 +75,7 @@ func (s *Server) closeAll() {
 func (c *conn) closeNow() {
 	for {
 		word := c.state.word.Load()
-		if phaseOf(word) == tunnelling {
+		if phaseOf(word) == upgraded {
 			return
 		}
 		if causeOf(word) != running || c.state.stopIf(word, closing) {
@@ -90,7 +89,7 @@ func (c *conn) closeNow() {
 	}
 }
 
-// endWatch ends what keeps the time limits, once there are no connections.
+// endWatch ends the goroutines that keep the time limits, once there are no connections.
 func (s *Server) endWatch() {
 	s.mu.Lock()
 	stop := s.stopWatch
@@ -101,8 +100,8 @@ func (s *Server) endWatch() {
 	s.watches.Wait()
 }
 
-// retire ends a connection that has waited for its last request for long enough.
-// One whose request has come, if only to the socket, is left alone.
+// retire ends a connection that has waited for its last request for longer than
+// LastRequest, unless bytes of a request wait in its socket.
 func (c *conn) retire(now, word uint32) {
 	waits := min(now-c.srv.drainFrom, now-c.state.since.Load())
 	if waits > c.srv.limits.lastRequest && c.sock.quiet() && c.state.stopIf(word, closing) {
@@ -110,9 +109,9 @@ func (c *conn) retire(now, word uint32) {
 	}
 }
 
-// endStream ends our side of an idle connection. Its goroutine ends it when the
-// client has, or has sent what it can no longer be answered. Closing it at once
-// would reset a client that is just sending.
+// endStream ends our side of an idle connection. Its goroutine closes it when the
+// client ends its side or sends another request. Closing it at once would reset a
+// client that is just sending.
 func (c *conn) endStream() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {

@@ -8,39 +8,37 @@ import (
 // opening is what the next response begins with, whatever it will be.
 const opening = "HTTP/1.1 "
 
-// early tells a client that has left from one that has only ended its half, which
-// look alike: both send a FIN. The first bytes of what the client will get anyway
-// go ahead of the rest. Who has left answers them with a reset; who listens has
-// them already when the rest comes, and sees nothing unusual.
+// early tells a client that has left from one that has only ended its half of the
+// connection. They look alike: both send a FIN. So the first bytes of what the client
+// will be sent anyway are sent early. A client that has gone replies with RST; one that
+// only half-closed reads them early, and the rest later.
 type early struct {
-	mu sync.Mutex
-	// next says what the client's stream stands before.
-	next boundary
-	// opened: the opening has been sent, and the response goes without it.
-	opened bool
-	// ended: the client's FIN was seen; proven: bytes were sent after that, so that
-	// a client that left resets the connection.
-	ended, proven bool
-	count         *atomic.Int64 // of the bytes sent to the client
+	mu     sync.Mutex
+	next   boundary      // where the stream to the client is
+	opened bool          // the opening was sent early: the response is sent without it
+	ended  bool          // the client's FIN was seen
+	proven bool          // bytes were sent after that: a client that left resets the connection
+	count  *atomic.Int64 // of the bytes sent to the client
 }
 
+// boundary is the part of the stream that will be sent next.
 type boundary uint8
 
 const (
-	nowhere   boundary = iota // nothing may be sent ahead
+	nowhere   boundary = iota // the rest of something: nothing can be sent early
 	atOpening                 // a response
 	atChunk                   // the size of a chunk, or of the last one
 )
 
-// at notes what the stream stands before, once all of before has been sent.
+// at notes what will be sent next. All before it has been sent.
 func (e *early) at(next boundary) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.next = next
 }
 
-// cut returns what of p is still to be sent: a response is begun with it, or goes
-// on. A chunk is complete without what went ahead of it.
+// cut is called before p is sent, and returns p without what was sent early. A zero
+// before a chunk's size is not part of p.
 func (e *early) cut(p []byte) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -53,9 +51,9 @@ func (e *early) cut(p []byte) []byte {
 	return p
 }
 
-// probe is called when the client's FIN is seen. It sends what may be sent ahead,
-// without waiting, and reports whether the client has been sent anything since its
-// FIN was first seen.
+// probe is called when the client's FIN is seen. It sends what can be sent early,
+// without waiting, and reports whether any bytes were sent to the client since its FIN
+// was first seen.
 func (e *early) probe(s *socket) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

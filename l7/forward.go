@@ -10,20 +10,19 @@ import (
 )
 
 const (
-	// maxResponseHead bounds a response's head. It is more than any client's limit.
+	// maxResponseHead limits a response's head. It is more than any client's limit.
 	maxResponseHead = 256 << 10
-	// maxInterim bounds how many 1xx responses come before the final one.
+	// maxInterim limits the 1xx responses before the final one.
 	maxInterim = 64
-	// continueAfter is how long a client that asked for 100-continue waits for the
-	// backend to send it. Then we do: a backend that ignores the expectation waits
+	// continueAfter is how long a client that expects 100-continue waits for the
+	// backend's. Then the proxy sends it: a backend that ignores the expectation waits
 	// for the body that the client holds back (RFC 9110 section 10.1.1).
 	continueAfter = time.Second
 )
 
-// ask sends the request and reads the final response's head. A connection that was
-// used before and turns out dead is replaced, if nothing was sent over it; if the
-// request was, that happens once, and only if it may be acted upon twice (RFC 9112
-// section 9.3.1).
+// ask sends the request and reads the final response's head. A reused connection that
+// turns out dead is replaced if nothing was sent over it. If the request was sent, that
+// happens once, and only for a request that may be sent twice (RFC 9112 section 9.3.1).
 func (ex *exchange) ask(turn *health.Turn) error {
 	for repeated := false; ; {
 		bc := ex.backend.conn
@@ -38,7 +37,7 @@ func (ex *exchange) ask(turn *health.Turn) error {
 		if !bc.reused || begun || ex.upload.done != nil || sent && (repeated || !ex.req.Repeatable) ||
 			ex.conn.state.stopped() != running {
 			if !begun && ex.conn.state.stopped() == running {
-				bc.up.backend.Suspect() // it broke before it said anything
+				bc.up.backend.Suspect() // it broke before it sent anything
 			}
 			return ex.errorFor(err)
 		}
@@ -50,7 +49,7 @@ func (ex *exchange) ask(turn *health.Turn) error {
 }
 
 // attempt sends the request over a connection and reads the final response's head.
-// begun says whether the backend had sent anything.
+// begun reports whether the backend had sent anything.
 func (ex *exchange) attempt(bc *backendConn) (begun bool, err error) {
 	if !ex.conn.enter(waiting) {
 		return false, errGone
@@ -79,7 +78,7 @@ func (ex *exchange) attempt(bc *backendConn) (begun bool, err error) {
 	return true, http1.ErrResponse
 }
 
-// send sends the request, or begins to.
+// send sends the request, or starts its upload.
 func (ex *exchange) send(bc *backendConn) error {
 	ex.toBackend.Conn, ex.toBackend.Count = bc.io, &bc.up.backend.Traffic().Received
 	switch {
@@ -93,15 +92,15 @@ func (ex *exchange) send(bc *backendConn) error {
 	return nil
 }
 
-// readHead reads a response's head. While the client waits for 100-continue it
-// does not let it wait for too long.
+// readHead reads a response's head. A client that expects 100-continue gets it from us
+// if the backend does not send it in time.
 func (ex *exchange) readHead(bc *backendConn) ([]byte, bool, error) {
 	if !ex.req.Expects || ex.upload.done == nil {
 		return bc.rd.ResponseHead(maxResponseHead)
 	}
 	_ = bc.nc.SetReadDeadline(time.Now().Add(continueAfter))
 	if ex.conn.state.stopped() != running {
-		return nil, false, errGone // the deadline may have replaced the stop's
+		return nil, false, errGone // our deadline may have replaced that of interrupt
 	}
 	head, begun, err := bc.rd.ResponseHead(maxResponseHead)
 	if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || ex.conn.state.stopped() != running) {

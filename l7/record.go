@@ -8,14 +8,14 @@ import (
 	"fourseven/l4"
 )
 
-// Record says what became of one request that was answered or forwarded.
+// Record describes one request that was responded to or forwarded.
 type Record struct {
 	Client  netip.AddrPort // zero for Unix sockets
-	Backend string         // the last one that there was a connection to; or empty
-	// Method and Target are the request line's, cut off after MaxRecorded bytes
-	// each, and empty if it could not be read. They are valid during the call.
+	Backend string         // the last one with a connection; empty if there was none
+	// Method and Target are those of the request line, cut off after MaxRecorded bytes
+	// each. They are empty if it could not be read, and valid during the call of Served.
 	Method, Target []byte
-	// Status is that of the answer, or StatusNone.
+	// Status is that of the response, or StatusNone.
 	Status int
 	// Reason is why the client did not get all of a backend's response. It is empty
 	// if it did, and if the request was refused.
@@ -23,22 +23,22 @@ type Record struct {
 	// Refusal is what is wrong with a request that was refused; else it is empty.
 	Refusal string
 	Retries int // further backends tried after a failed dial
-	// Received and Sent are bytes from and to the client: heads and bodies, those of
-	// an upgraded connection too. Received is without the framing of chunks.
+	// Received and Sent are bytes from and to the client: heads and bodies, and those
+	// of an upgraded connection. The framing of chunks is not counted in Received.
 	Received, Sent int64
 	Began          time.Time // when the request's first byte was there
-	// Dial is how long the connection to the backend took, zero if one was kept.
+	// Dial is how long the dial of the backend took, zero if a connection was reused.
 	Dial, Whole time.Duration
 }
 
 const (
-	// StatusNone stands for a request whose client got no answer, as it left before.
+	// StatusNone is the status of a request whose client left before it got a response.
 	StatusNone = 499
-	// MaxRecorded is how much of a method or target is recorded.
+	// MaxRecorded is how many bytes of a method or target are recorded.
 	MaxRecorded = 1 << 10
 )
 
-// Closing says why a client's connection ended, and how long it was open.
+// Closing describes a client's connection that has ended.
 type Closing struct {
 	Reason l4.Ending
 	Whole  time.Duration

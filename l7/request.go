@@ -7,9 +7,9 @@ import (
 	"fourseven/l7/http1"
 )
 
-// appendRequest writes the request's head for the backend, and its body if all of
-// it is here. Kept lines are copied as they came, so that names keep their case
-// and fields their order; what is of this hop is left out (RFC 9110 section 7.6.1).
+// appendRequest writes the request's head for the backend, and its body if all of it
+// has arrived. Lines are copied unchanged, so that names keep their case and fields
+// their order; hop-by-hop fields are left out (RFC 9110 section 7.6.1).
 func (ex *exchange) appendRequest() error {
 	r, w := &ex.req, &ex.toBackend
 	b := append(w.Buf, r.Method...)
@@ -36,8 +36,8 @@ func (ex *exchange) appendRequest() error {
 	return nil
 }
 
-// appendHost gives an HTTP/1.0 request without Host one, which HTTP/1.1 demands: the
-// authority of its target, or the address that it came to (RFC 9112 section 3.3).
+// appendHost adds Host, which HTTP/1.1 demands, to an HTTP/1.0 request without it: the
+// authority of its target, or the address that it was sent to (RFC 9112 section 3.3).
 func (ex *exchange) appendHost(b []byte) []byte {
 	if ex.req.Host != nil {
 		return appendField(b, "Host", ex.req.Host)
@@ -66,7 +66,7 @@ func (ex *exchange) keeps(f *http1.Field) bool {
 
 func (ex *exchange) upgrading() bool { return ex.req.Upgrade && ex.conn.srv.Relays != nil }
 
-// appendHop adds what is of the next hop: the framing is always our own.
+// appendHop adds the hop-by-hop fields for the backend. The framing is always our own.
 func (ex *exchange) appendHop(b []byte) []byte {
 	if ex.req.Length == http1.Chunked {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -80,11 +80,11 @@ func (ex *exchange) appendHop(b []byte) []byte {
 	return b
 }
 
-// appendForwarded adds X-Forwarded-For, -Proto and -Host. What a trusted proxy
-// says of its client is kept, and its own address appended.
+// appendForwarded adds X-Forwarded-For, -Proto and -Host. Those of a trusted proxy are
+// kept, with its own address appended to X-Forwarded-For.
 func (ex *exchange) appendForwarded(b []byte) []byte {
 	proto, hosted := false, false
-	if ex.conn.peer.IsValid() { // it is not where the client has no address
+	if ex.conn.peer.IsValid() { // clients of a Unix socket have no address
 		b = ex.appendForwardedFor(b)
 	}
 	for i := range ex.req.Fields {
@@ -120,8 +120,8 @@ func appendField(b []byte, name string, value []byte) []byte {
 	return append(append(b, value...), "\r\n"...)
 }
 
-// appendBody puts what has come of the body behind its head, if that is all of it
-// or it is chunked: chunks that are malformed are found before anything is sent.
+// appendBody adds the part of the body that has arrived. It is called if that is all
+// of it, or if it is chunked: malformed chunks are then found before anything is sent.
 func (ex *exchange) appendBody() error {
 	ex.conn.rd.Before = func() error { return errNotHere }
 	defer func() { ex.conn.rd.Before = nil }()

@@ -6,7 +6,7 @@ import (
 	"fourseven/l7/http1"
 )
 
-// relay passes the final response to the client, as its bytes come.
+// relay passes the final response to the client, as its bytes arrive.
 func (ex *exchange) relay() error {
 	bc := ex.backend.conn
 	length := ex.resp.BodyLength(ex.req.IsHead)
@@ -28,9 +28,9 @@ func (ex *exchange) relay() error {
 	return ex.errorFor(err)
 }
 
-// mustClose reports whether the client's connection cannot be used again after
-// this response: the server is going, the end of the connection ends the body, or
-// the backend answered without waiting for a body that is still to come.
+// mustClose reports whether the client's connection cannot be used again after this
+// response: the server is draining, the body ends with the connection, or the backend
+// does not read the rest of the request's body.
 func (ex *exchange) mustClose(length int64) bool {
 	if ex.conn.srv.draining.Load() || length < 0 && ex.req.HTTP10 {
 		return true
@@ -69,7 +69,7 @@ func (ex *exchange) passes(f *http1.Field, length int64) bool {
 	return !ex.resp.Options.Names(f.Name)
 }
 
-// appendResponseHop adds what is of the client's hop.
+// appendResponseHop adds the hop-by-hop fields for the client.
 func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
 	if length < 0 && !ex.req.HTTP10 {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -85,8 +85,8 @@ func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
 	return b
 }
 
-// relayBody passes the body on. A body without a length goes in chunks of our
-// own, or to an HTTP/1.0 client until the end of the connection.
+// relayBody passes the body on. A body without a length is sent in chunks of our own,
+// or to an HTTP/1.0 client until the end of the connection.
 func (ex *exchange) relayBody(length int64) error {
 	write := ex.conn.out.Write
 	if length < 0 && !ex.req.HTTP10 {
@@ -110,8 +110,8 @@ func (ex *exchange) relayBody(length int64) error {
 	return nil
 }
 
-// flushResponse sends what there is of a response that goes on. A chunked body
-// stands before another chunk then, since chunks are gathered whole.
+// flushResponse sends what has been gathered of a response that goes on. What follows
+// in a chunked body is another chunk, since chunks are gathered whole.
 func (ex *exchange) flushResponse() error {
 	err := ex.conn.out.Flush()
 	if ex.respBody.Length < 0 && !ex.req.HTTP10 {
@@ -120,9 +120,9 @@ func (ex *exchange) flushResponse() error {
 	return err
 }
 
-// finish ends an exchange whose response is read: it sends what is left of it, and
-// gives the backend's connection back, before that if it can, so that a client
-// that asks again at once finds the connection there.
+// finish ends an exchange whose response has been read: it sends the rest of it and
+// releases the backend. If it can, it releases first, so that the client's next request
+// finds the connection in the pool.
 func (ex *exchange) finish(bc *backendConn) error {
 	if ex.upload.done == nil {
 		if err := ex.giveBack(); err != nil {
@@ -133,7 +133,7 @@ func (ex *exchange) finish(bc *backendConn) error {
 	if err := ex.conn.out.Flush(); err != nil {
 		return err
 	}
-	// Who still waits for 100-continue need not send its body after this.
+	// A client that still waits for 100-continue does not have to send its body now.
 	ex.awaitUpload(ex.resp.KeepAlive() && !ex.req.Expects)
 	return ex.giveBack()
 }

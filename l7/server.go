@@ -27,37 +27,39 @@ const defaultMaxHeader = 64 << 10
 // Server forwards HTTP/1 requests to the backends of a pool. Its fields are set
 // before Serve. Durations of zero are no limit.
 type Server struct {
-	// Pool says whose turn it is: one turn a request.
+	// Pool picks a backend for each request.
 	Pool *health.Pool
-	// Dialer opens the connections to backends. If nil, a dial takes two seconds
-	// at most.
+	// Dialer opens the connections to backends. If nil, a dial is bounded by two
+	// seconds.
 	Dialer *l4.Dialer
 	// Retries is how many further backends are tried after a failed dial.
 	Retries int
 
-	// HeaderTimeout is for a request's head, from its first byte, and for the
-	// first byte of a new connection. IdleTimeout is the silence of a connection
-	// between requests, and of a client in a body. BackendTimeout is for a
-	// response's head, from the end of the request. In a response's body the
-	// silence may last as long as the longer of the last two.
+	// HeaderTimeout bounds the arrival of a request's head, from its first byte, and
+	// the wait for the first byte of a new connection. IdleTimeout bounds the time
+	// between two requests, and the time without a byte from a client in a body.
+	// BackendTimeout bounds the wait for a response's head, from the end of the
+	// request. The longer of the last two bounds the time without a byte in a
+	// response's body.
 	HeaderTimeout, IdleTimeout, BackendTimeout time.Duration
-	// LastRequest is how long, once Shutdown has begun, a connection may still wait
-	// for one more request, the answer to which tells the client that it is the
-	// last. A connection that is closed while its client is sending a request costs
-	// that request. Zero is not at all, as for a process without a successor.
+	// LastRequest is how long a connection may wait for one more request after
+	// Shutdown was called; the response to it says "Connection: close". A connection
+	// that is closed while its client sends a request costs that request. With zero,
+	// idle connections are closed at once.
 	LastRequest time.Duration
 
-	// MaxHeader is the most bytes of a request's head, MaxBody of its body. Past
-	// them the answer is 431 (or 414) and 413. A MaxHeader of zero is 64 KiB, a
-	// MaxBody of zero is no limit.
+	// MaxHeader limits the bytes of a request's head; a longer one gets 431 or 414.
+	// If zero, it is 64 KiB.
 	MaxHeader int
-	MaxBody   int64
-	// MaxBackendConns is the most connections to one backend; a request that would
-	// need one more waits for as long as a dial may take. Zero is 16384.
+	// MaxBody limits the bytes of a request's body; a longer one gets 413. If zero,
+	// there is no limit.
+	MaxBody int64
+	// MaxBackendConns limits the connections to one backend. At the limit a request
+	// waits for one, for as long as a dial may take. If zero, it is 16384.
 	MaxBackendConns int
 
 	// TrustedProxies are the clients whose X-Forwarded-* fields are kept and
-	// appended to. Anybody else's are replaced.
+	// appended to. Those of all other clients are replaced.
 	TrustedProxies []netip.Prefix
 	// Slots limits the open connections, those of other frontends included. If nil,
 	// there is no limit.
@@ -65,25 +67,25 @@ type Server struct {
 	// Gate decides which clients are allowed, and reads PROXY headers. If nil, all
 	// clients are allowed.
 	Gate *l4.Gate
-	// Logger takes one debug line for each request that could not be forwarded, and
-	// now and then an error for those that panicked.
-	// If nil, nothing is logged.
+	// Logger takes a debug line for each request that was not forwarded, and errors
+	// about failed accepts and requests that panicked, once a second at most. If nil,
+	// nothing is logged.
 	Logger *slog.Logger
 	// Relays has the time limits of upgraded connections, and holds the open ones.
 	// It belongs to this Server alone, which runs its Sweep. If nil, requests for an
 	// upgrade are forwarded without asking for it.
 	Relays *l4.Relays
 	// Served is called after each request, in the goroutine of its connection; the
-	// Record is valid during the call. Ended is called once for each connection when
-	// it is closed. If nil, nobody is told.
+	// Record is valid during the call. It may be nil.
 	Served func(*Record)
-	Ended  func(Closing)
+	// Ended is called once for each connection, when it is closed. It may be nil.
+	Ended func(Closing)
 	// CutOnDown makes sure that no request goes to a backend that CutBackend was
 	// called for, and that no upgraded connection to it begins.
 	CutOnDown bool
 
-	arriving  atomic.Int64 // connections that were accepted and are not in conns yet
-	active    atomic.Int64
+	arriving  atomic.Int64 // accepted connections that are not in conns yet
+	active    atomic.Int64 // exchanges
 	retries   atomic.Uint64
 	failures  atomic.Uint64 // of Accept
 	draining  atomic.Bool
@@ -101,7 +103,7 @@ type Server struct {
 	// received and sent are bytes of connections that have ended.
 	received, sent int64
 	drainFrom      uint32             // pulse in which the drain began
-	cut            bool               // no connection lives on
+	cut            bool               // all connections have been cut: no more are registered
 	stopWatch      context.CancelFunc // nil before the first Serve
 	watches        sync.WaitGroup     // the watch, and the sweep of Relays
 	// empty is closed when a shutdown has nothing left to wait for.
@@ -111,7 +113,7 @@ type Server struct {
 // limits are the time-outs in pulses.
 type limits struct{ header, idle, backend, lastRequest uint32 }
 
-// Active returns how many requests are being served now, tunnels included.
+// Active returns how many requests are being served, upgraded connections included.
 func (s *Server) Active() int { return int(s.active.Load()) }
 
 // Serve accepts connections on ln and serves them until Shutdown, and closes ln. It
@@ -141,7 +143,7 @@ func (s *Server) Serve(ln net.Listener) error {
 }
 
 // init sets what Serve and Shutdown need. Of fasthttp's server we use the accept
-// loop and the workers; doc.go says why.
+// loop and the workers; the package's doc gives the reasons.
 func (s *Server) init() {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
@@ -197,7 +199,7 @@ func (s *Server) addListener(l *listener) bool {
 	return true
 }
 
-// startWatchLocked starts what keeps the time limits.
+// startWatchLocked starts the goroutines that keep the time limits.
 func (s *Server) startWatchLocked() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopWatch = stop
@@ -214,7 +216,7 @@ func (s *Server) removeListener(l *listener) {
 	s.checkEmptyLocked()
 }
 
-// add registers a connection. It reports false when none may live any more.
+// add registers a connection. It returns false once all connections have been cut.
 func (s *Server) add(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

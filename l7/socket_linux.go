@@ -1,19 +1,20 @@
 package l7
 
 import (
-	"errors"
 	"net"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"fourseven/l4"
 )
 
-// socket looks at a connection's socket without reading from it. It belongs to
-// one goroutine at a time, which need not be the one that reads. The zero value
-// knows nothing and reports nothing.
+// socket looks at a connection's socket without reading from it. It is used by one
+// goroutine at a time, which need not be the one that reads. The zero value reports
+// an open connection without events.
 type socket struct {
-	raw syscall.RawConn
-	fds [1]unix.PollFd
+	raw    syscall.RawConn
+	events int16
 	// look is s.poll, kept so that a look allocates nothing.
 	look func(fd uintptr)
 }
@@ -29,28 +30,23 @@ func (s *socket) init(nc net.Conn) {
 }
 
 func (s *socket) poll(fd uintptr) {
-	s.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}
-	for {
-		_, err := unix.Poll(s.fds[:], 0)
-		if !errors.Is(err, unix.EINTR) {
-			return
-		}
-	}
+	s.events, _ = l4.Poll(fd, unix.POLLIN|unix.POLLRDHUP)
 }
 
-func (s *socket) events() int16 {
+// now returns the events of the socket. A closed connection has hung up.
+func (s *socket) now() int16 {
 	if s.raw == nil {
 		return 0
 	}
 	if s.raw.Control(s.look) != nil {
 		return unix.POLLHUP
 	}
-	return s.fds[0].Revents
+	return s.events
 }
 
-// quiet reports whether the connection is open and nothing waits to be read: what
-// an idle connection to a backend must be.
-func (s *socket) quiet() bool { return s.events() == 0 }
+// quiet reports whether the connection is open and nothing waits to be read, as it
+// must be for an idle connection to a backend.
+func (s *socket) quiet() bool { return s.now() == 0 }
 
 // send sends p without waiting. It reports whether that succeeded.
 func (s *socket) send(p []byte) bool {
@@ -58,15 +54,13 @@ func (s *socket) send(p []byte) bool {
 		return false
 	}
 	var err error
-	controlErr := s.raw.Control(func(fd uintptr) {
-		err = unix.Send(int(fd), p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-	})
+	controlErr := s.raw.Control(func(fd uintptr) { _, err = l4.Send(fd, p) })
 	return controlErr == nil && err == nil
 }
 
 // left reports whether the peer has closed its side (ended), and whether the
 // connection is broken altogether.
 func (s *socket) left() (ended, broken bool) {
-	ev := s.events()
-	return ev&unix.POLLRDHUP != 0, ev&(unix.POLLERR|unix.POLLHUP) != 0
+	events := s.now()
+	return events&unix.POLLRDHUP != 0, events&(unix.POLLERR|unix.POLLHUP) != 0
 }

@@ -4,8 +4,8 @@ package l7
 
 import "net"
 
-// socket looks at a connection's socket. It is Linux's alone: elsewhere a dead
-// backend connection is found by the retry, and a client's leaving by a write.
+// socket looks at a connection's socket, on Linux only. Elsewhere a dead connection to
+// a backend is found by the retry, and a client that left by a write.
 type socket struct{}
 
 func (*socket) init(net.Conn)              {}

@@ -6,12 +6,12 @@ import "sync/atomic"
 type phase uint32
 
 const (
-	fresh      phase = iota // waits for the first byte ever
-	idle                    // waits for the first byte of another request
-	reading                 // a request's head is arriving
-	waiting                 // a backend has the request, or is about to
-	relaying                // the response is on its way to the client
-	tunnelling              // the connection is no longer HTTP
+	fresh    phase = iota // waits for the first byte ever
+	idle                  // waits for the first byte of another request
+	reading               // a request's head is arriving
+	waiting               // for a backend, or for its response
+	relaying              // the response is being sent to the client
+	upgraded              // the connection is no longer HTTP
 )
 
 // cause is why a connection was stopped from outside its own goroutine.
@@ -19,19 +19,20 @@ type cause uint32
 
 const (
 	running  cause = iota
-	timedOut       // nothing moved for too long
-	slowBody       // nothing came of the request's body for too long
+	timedOut       // no byte moved for too long
+	slowBody       // no byte of the request's body arrived for too long
 	clientLeft
 	badBody     // the request's body is malformed
 	largeBody   // the request's body is over the limit
-	backendDown // the backend went down, and its requests are not to be waited for
+	backendDown // the backend of the request went down
 	closing     // shutdown ran out of time, or the connection was idle
 )
 
-// state is a connection's phase and, once it has been stopped, the cause. Only
-// its own goroutine changes the phase; anybody may stop it, once. Since both are
-// one word, a stop meant for one phase never hits the next: after a stop the
-// goroutine cannot enter another phase, and a late stop finds the word changed.
+// state is a connection's phase and, once it has been stopped, the cause. Only the
+// connection's own goroutine changes the phase; any goroutine may stop it, once.
+// Phase and cause are one word, so that a stop meant for one phase never hits the
+// next: after a stop the goroutine cannot enter another phase, and a late stop finds
+// the word changed.
 type state struct {
 	word atomic.Uint32 // a count of changes, the cause, the phase
 	// since is the pulse of the last change or progress.

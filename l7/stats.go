@@ -2,7 +2,7 @@ package l7
 
 import "fourseven/l4"
 
-// Stats returns a snapshot.
+// Stats returns a snapshot. Bytes of upgraded connections are included.
 func (s *Server) Stats() l4.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"fourseven/l7/http1"
 )
 
-// checkUpgrade reports whether the backend may switch protocols: it was asked to,
-// and says to what (RFC 9110 section 15.2.2).
+// checkUpgrade returns an error if the backend must not switch protocols: it was not
+// asked to, or does not name the protocol (RFC 9110 section 15.2.2).
 func (ex *exchange) checkUpgrade() error {
 	if !ex.upgrading() || !ex.resp.Upgrade || !ex.resp.Options.Upgrade {
 		return http1.ErrResponse
@@ -14,8 +14,8 @@ func (ex *exchange) checkUpgrade() error {
 	return nil
 }
 
-// switchProtocols passes the 101 on, and what either side has already sent in the
-// new protocol, and hands both connections over. They are closed when it returns.
+// switchProtocols passes the 101 on, and the bytes that either side has already sent in
+// the new protocol, and relays both connections. They are closed when it returns.
 func (ex *exchange) switchProtocols() error {
 	c, bc := ex.conn, ex.backend.conn
 	ex.close = true
@@ -35,17 +35,17 @@ func (ex *exchange) switchProtocols() error {
 	c.rd.Release()
 	c.out.Release()
 	ex.toBackend.Release()
-	if !c.enter(tunnelling) {
+	if !c.enter(upgraded) {
 		return errGone
 	}
-	ex.tunnel()
+	ex.relayUpgraded()
 	ex.backend.use = complete
 	ex.backend.release()
 	return nil
 }
 
-// tunnel hands the connections over and notes what became of them.
-func (ex *exchange) tunnel() {
+// relayUpgraded relays the connections as L4 does, and records how they ended.
+func (ex *exchange) relayUpgraded() {
 	c := ex.conn
 	received, sent, why := c.srv.Relays.Run(c.nc, ex.backend.conn.nc, ex.backend.backend)
 	ex.rec.Received += received

@@ -98,9 +98,9 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// TestTunnelShutdown pins that tunnels count as active and outlive the beginning
-// of a shutdown, and that they are closed when its time is over.
-func TestTunnelShutdown(t *testing.T) {
+// TestUpgradeShutdown pins that upgraded connections count as active and stay open when
+// a shutdown begins, and that they are reset when its time is over.
+func TestUpgradeShutdown(t *testing.T) {
 	s := newServer(health.NewBackend(scriptedBackend(t, switching)))
 	ln := listen(t)
 	go func() { _ = s.Serve(ln) }()

@@ -10,14 +10,14 @@ import (
 	"fourseven/l7/http1"
 )
 
-// errCut is what ended an upload that the exchange has no further use for.
+// errCut is the error of an upload that was ended because it is no longer needed.
 var errCut = errors.New("upload cut")
 
-// upload is the forwarding of a request's body that was not all there with its
-// head. It runs beside the reading of the response, so that an early answer gets
-// through and the backend may answer while it reads.
+// upload is the forwarding of a request's body that had not all arrived with its head.
+// It runs beside the reading of the response, so that a backend may respond before it
+// has read the body, or while it reads.
 type upload struct {
-	cut  atomic.Bool   // the exchange has no further use for it
+	cut  atomic.Bool   // it is no longer needed
 	done chan struct{} // closed at its end; nil if there is none
 	err  error         // valid after done
 }
@@ -35,8 +35,8 @@ func (ex *exchange) runUpload() {
 	defer ex.conn.uploading.Store(noUpload)
 	ex.upload.err = ex.sendBody()
 	if ex.upload.err == nil || ex.toBackend.Err != nil || ex.upload.cut.Load() {
-		// A backend that no longer reads may have answered already. The reader of
-		// its answer finds out.
+		// A backend that no longer reads may have responded already. The reader of
+		// the response finds out.
 		return
 	}
 	if ex.conn.state.stop(uploadCause(ex.upload.err)) {
@@ -44,7 +44,7 @@ func (ex *exchange) runUpload() {
 	}
 }
 
-// countBody counts a piece of the body, and fails when that is over the limit.
+// countBody counts a piece of the body. It fails if the body is over the limit.
 func (ex *exchange) countBody(piece []byte) error {
 	ex.bodySize += int64(len(piece))
 	if limit := ex.conn.srv.MaxBody; limit > 0 && ex.bodySize > limit {
@@ -53,7 +53,7 @@ func (ex *exchange) countBody(piece []byte) error {
 	return nil
 }
 
-// bodyFailure is the answer to a body that fails before anything was sent.
+// bodyFailure returns the error for a body that fails before anything was sent.
 func (ex *exchange) bodyFailure(err error) error {
 	if errors.Is(err, errLarge) {
 		return &httpError{status: 413, cause: errLarge}
@@ -61,7 +61,7 @@ func (ex *exchange) bodyFailure(err error) error {
 	return &httpError{status: 400, cause: err}
 }
 
-// uploadCause says what an error of the client's body means.
+// uploadCause returns the cause of the stop after an error of the client's body.
 func uploadCause(err error) cause {
 	switch {
 	case errors.Is(err, http1.ErrChunk):
@@ -126,8 +126,8 @@ func (ex *exchange) bodySent() bool {
 	}
 }
 
-// awaitUpload waits for the end of an upload whose answer has been passed on; if
-// the backend does not go on reading, it ends it.
+// awaitUpload is called after the response was passed on. It waits for the end of the
+// upload if the backend goes on reading, else it ends the upload.
 func (ex *exchange) awaitUpload(goesOn bool) {
 	if ex.upload.done == nil {
 		return
@@ -138,8 +138,8 @@ func (ex *exchange) awaitUpload(goesOn bool) {
 	ex.stopUpload()
 }
 
-// stopUpload ends the upload, if there is one, and takes back what it owned. If it
-// was not complete, the client's connection is of no further use.
+// stopUpload ends the upload, if there is one, and takes back what it owned. After an
+// upload that was not complete the client's connection cannot be used again.
 func (ex *exchange) stopUpload() {
 	if ex.upload.done == nil {
 		return

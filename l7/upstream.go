@@ -3,23 +3,20 @@ package l7
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"sync"
 	"time"
 
 	"fourseven/health"
 	"fourseven/l4"
-	"fourseven/l7/http1"
 )
 
 const (
 	// backendIdle is how long a connection to a backend is kept for reuse, in
 	// pulses: 4 s, below the 5 s after which common servers (Node.js, Apache)
-	// close it, so that it is we who close first and no request is lost to the race.
+	// close it: the proxy closes first, so that no request meets a closing connection.
 	backendIdle = uint32(4 * time.Second / pulse)
 	// defaultMaxBackendConns stays below the 28232 source ports that Linux has
-	// towards one address, so that the cap is met before dials fail.
+	// towards one address, so that the cap is reached before dials fail.
 	defaultMaxBackendConns = 16384
 )
 
@@ -49,7 +46,7 @@ func (u *upstreams) of(b *health.Backend) *upstream {
 }
 
 // reap closes the connections that were idle for too long, and forgets pools
-// that hold none, as those of backends that left.
+// without connections, such as those of backends that left.
 func (u *upstreams) reap(now uint32) {
 	u.pools.Range(func(b, pool any) bool {
 		if pool.(*upstream).reap(now) {
@@ -59,7 +56,7 @@ func (u *upstreams) reap(now uint32) {
 	})
 }
 
-// close closes all idle connections. Those in use are closed when they come back.
+// close closes all idle connections. Those in use are closed when they are put back.
 func (u *upstreams) close() {
 	u.pools.Range(func(_, pool any) bool {
 		pool.(*upstream).close()
@@ -67,8 +64,8 @@ func (u *upstreams) close() {
 	})
 }
 
-// upstream is the pool of connections to one backend. What was used last is used
-// first, so that the rest can grow old and go.
+// upstream is the pool of connections to one backend. The connection used last is
+// reused first, so that the others are idle long enough to be closed.
 type upstream struct {
 	backend *health.Backend
 	dialer  *l4.Dialer
@@ -81,21 +78,8 @@ type upstream struct {
 	closed  bool
 }
 
-// backendConn is a connection to a backend. It belongs to one exchange at a time.
-type backendConn struct {
-	nc   net.Conn
-	io   io.ReadWriter // of nc
-	rd   http1.Reader
-	sock socket
-	ask  ask
-	up   *upstream
-
-	reused    bool   // it has carried an exchange before
-	idleSince uint32 // pulse
-}
-
-// reuse returns an idle connection, or nil. A backend that closed it, or sent what
-// nobody asked for, is found out here, or, if the caller asks, by that.
+// reuse returns an idle connection, or nil. Whether the backend has closed it, or has
+// sent anything unasked, is checked here, or, if asks is set, by ask.send.
 func (u *upstream) reuse(asks bool) *backendConn {
 	for {
 		bc := u.pop()
@@ -119,8 +103,8 @@ func (u *upstream) pop() *backendConn {
 	return bc
 }
 
-// dial opens a connection. At the cap it waits for one that is given back, or
-// for a place, for as long as a dial may take.
+// dial opens a connection. At the cap it waits for one that is put back, or for a
+// place, for as long as a dial may take.
 func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
 	if bc, err := u.place(ctx); bc != nil || err != nil {
 		return bc, err
@@ -130,13 +114,10 @@ func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
 		u.leave()
 		return nil, err
 	}
-	bc := &backendConn{nc: nc, io: directly(nc), up: u}
-	bc.rd.Conn, bc.rd.Count = bc.io, &u.backend.Traffic().Sent
-	bc.sock.init(nc)
-	return bc, nil
+	return newBackendConn(nc, u), nil
 }
 
-// place takes a place for a new connection, or returns one that was given back.
+// place takes a place for a new connection, or returns one that was put back.
 func (u *upstream) place(ctx context.Context) (*backendConn, error) {
 	u.mu.Lock()
 	if u.open < u.max {
@@ -159,7 +140,7 @@ func (u *upstream) place(ctx context.Context) (*backendConn, error) {
 	return u.giveUp(waiter)
 }
 
-// giveUp withdraws a waiter, unless it was served at the last moment.
+// giveUp removes a waiter, unless it was served at the last moment.
 func (u *upstream) giveUp(waiter chan *backendConn) (*backendConn, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -172,7 +153,7 @@ func (u *upstream) giveUp(waiter chan *backendConn) (*backendConn, error) {
 	return <-waiter, nil
 }
 
-// serveWaiterLocked hands a connection, or with nil a place, to who waits longest.
+// serveWaiterLocked hands a connection, or with nil a place, to the longest waiter.
 func (u *upstream) serveWaiterLocked(bc *backendConn) bool {
 	if len(u.waiters) == 0 {
 		return false
@@ -191,7 +172,7 @@ func (u *upstream) leave() {
 	}
 }
 
-// put gives back a connection whose exchange is complete, with nothing unread.
+// put returns a connection to the pool. Its exchange is complete and nothing is unread.
 func (u *upstream) put(bc *backendConn, now uint32) {
 	bc.rd.Release()
 	bc.rd.Before = nil
@@ -208,8 +189,8 @@ func (u *upstream) put(bc *backendConn, now uint32) {
 	u.mu.Unlock()
 }
 
-// reap closes what was idle for too long. It reports whether nothing is left; the
-// pool is closed then.
+// reap closes the connections that were idle for too long. It reports whether none are
+// left; the pool is closed then.
 func (u *upstream) reap(now uint32) bool {
 	u.mu.Lock()
 	old := 0
@@ -235,19 +216,4 @@ func (u *upstream) close() {
 	for _, bc := range idle {
 		bc.close()
 	}
-}
-
-// close closes the connection for good.
-func (bc *backendConn) close() {
-	bc.rd.Release()
-	_ = bc.nc.Close()
-	bc.up.leave()
-}
-
-// abort closes the connection in the middle of an exchange, so that the backend
-// cannot take what it has for complete.
-func (bc *backendConn) abort() {
-	bc.rd.Release()
-	l4.Reset(bc.nc)
-	bc.up.leave()
 }

@@ -12,21 +12,21 @@ import (
 // within two pulses, and are never early.
 const pulse = 50 * time.Millisecond
 
-// sightings is how many looks in a row, two pulses apart, must find that the
-// client has closed its side before it counts as gone, where it cannot be found out
-// whether it has (early.go): in the silence of a body that is not chunked.
+// sightings is how many looks in a row, two pulses apart, must find the client's side
+// closed before the client counts as gone. It is for responses in which early cannot
+// find out whether it is gone: in a body that is not chunked, while no bytes come.
 const sightings = 3
 
-// watched is what goroutines other than a connection's own see of it, and stop it by:
-// the watch, a shutdown, CutBackend.
+// watched is the part of a connection that other goroutines use to look at it and to
+// stop it: the watch, Shutdown, CutBackend.
 type watched struct {
 	state state
 	early early
-	// uploading is what the upload of the present request waits for.
+	// uploading is what the upload of the present request waits for: noUpload and so on.
 	uploading atomic.Uint32
-	// backend has the present request; cancelDial ends the dial of one. Nil if there
-	// is none.
-	backend    atomic.Pointer[backendConn]
+	// backend is the connection that the present request was sent over, or nil.
+	backend atomic.Pointer[backendConn]
+	// cancelDial ends the dial for the present request. It is nil if there is none.
 	cancelDial atomic.Pointer[context.CancelFunc]
 
 	// The rest is guarded by Server.mu.
@@ -42,9 +42,9 @@ const (
 	sendingBody               // waits for the backend
 )
 
-// watch keeps the time-outs of all connections and notices the clients that
-// left. One goroutine that looks at everybody twenty times a second spares every
-// request some five deadlines and, while a backend thinks, a goroutine.
+// watch keeps the time-outs of all connections and finds the clients that left. One
+// goroutine that looks at every connection twenty times a second saves each request
+// some five deadlines and, while it waits for the backend, a goroutine.
 func (s *Server) watch(done <-chan struct{}) {
 	ticker := time.NewTicker(pulse)
 	defer ticker.Stop()
@@ -92,8 +92,8 @@ func (c *conn) inspect(now uint32) {
 	}
 }
 
-// limit returns how many pulses the connection may be silent in the phase, or 0,
-// and what it means if it is silent for longer.
+// limit returns how many pulses may pass in the phase without a byte, and the cause
+// of the stop after that. 0 is no limit.
 func (c *conn) limit(p phase) (uint32, cause) {
 	t := &c.srv.limits
 	switch p {
@@ -114,9 +114,8 @@ func (c *conn) limit(p phase) (uint32, cause) {
 	return 0, timedOut
 }
 
-// gone reports whether the client has left while it is owed an answer. The end of
-// its stream does not say so while it is being read from: that may be the honest
-// end of an upload.
+// gone reports whether the client has left before it got its response. The end of its
+// stream does not show that while an upload is being read: it may be the upload's end.
 func (c *conn) gone(word uint32) bool {
 	if p := phaseOf(word); p != waiting && p != relaying {
 		return false
@@ -130,7 +129,7 @@ func (c *conn) gone(word uint32) bool {
 		return false
 	}
 	if c.early.probe(&c.sock) {
-		return false // else it is broken, now or at the next look
+		return false // if the client is gone, its reset breaks the connection
 	}
 	if word != c.seenIn {
 		c.seen, c.seenIn = 0, word
@@ -139,8 +138,8 @@ func (c *conn) gone(word uint32) bool {
 	return c.seen >= sightings
 }
 
-// interrupt ends what the stopped connection's goroutines wait for. They find
-// the cause in its state.
+// interrupt ends all waiting of a stopped connection's goroutines. They find the
+// cause in its state.
 func (c *conn) interrupt() {
 	_ = c.nc.SetDeadline(l4.LongAgo)
 	if bc := c.backend.Load(); bc != nil {

@@ -164,8 +164,8 @@ func (b *Body) line() ([]byte, error) {
 }
 
 // lineEnd returns the length of the line with its end, or 0 if that is not there
-// yet. It fails as soon as the line is known to be bad: empty says that it must
-// hold nothing.
+// yet. It fails as soon as the line is known to be bad. With empty set, the line
+// must be empty.
 func lineEnd(p []byte, from int, empty bool) (int, error) {
 	for i := max(from-1, 0); i < len(p); i++ {
 		switch c := p[i]; {
@@ -219,9 +219,9 @@ func (b *Body) parseTrailers(p []byte) error {
 	}
 }
 
-// trailerAllowed keeps out what frames, routes or authorises a message: in a
-// trailer it comes too late, and a recipient that merges it into the head is
-// fooled (RFC 9110 section 6.5.1).
+// trailerAllowed reports whether a trailer field is passed on. One that frames, routes
+// or authorises the message comes too late there, and deceives a recipient that merges
+// it into the head (RFC 9110 section 6.5.1).
 func trailerAllowed(name []byte) bool {
 	if k, _ := kindOf(name); k != Plain {
 		return false

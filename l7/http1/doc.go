@@ -5,7 +5,7 @@
 //	head, err := rd.RequestHead(64 << 10)
 //	...
 //	var req http1.Request
-//	err = req.Parse(head) // an *http1.Error says which status to respond with
+//	err = req.Parse(head) // an *http1.Error has the status to respond with
 //	rd.Skip(len(head))
 //	var body http1.Body
 //	body.Start(rd, req.Length)
@@ -24,6 +24,6 @@
 // What two parsers could read differently in a request is an error. A response is
 // read more leniently, as its head is written anew for the client.
 //
-// Slices that the package returns point into the Reader's buffer; each doc
-// comment says until when they are valid. Nothing here is safe for concurrent use.
+// Slices that the package returns point into the Reader's buffer; the doc comments
+// state how long they are valid. Nothing here is safe for concurrent use.
 package http1

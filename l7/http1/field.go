@@ -94,10 +94,10 @@ type Field struct {
 	Kind  Kind
 }
 
-// isToken tells the characters of a token (RFC 9110 section 5.6.2).
+// isToken has the characters of a token (RFC 9110 section 5.6.2).
 var isToken = charset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
-// isValue tells the characters of a field value: all but controls other than the
+// isValue has the characters of a field value: all but controls other than the
 // tab (RFC 9110 section 5.5). Bytes from 0x80 are opaque data.
 var isValue = func() (set [256]bool) {
 	for c := range set {

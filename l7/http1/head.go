@@ -44,8 +44,8 @@ func tooLong(p []byte, limit int) error {
 }
 
 // ResponseHead reads on until a whole response head is there, skips it and returns
-// it. It is valid until the next Fill. begun reports whether any of it has come,
-// also if there is an error.
+// it. It is valid until the next Fill. begun reports whether any byte of it has
+// arrived, also if there is an error.
 func (rd *Reader) ResponseHead(limit int) (head []byte, begun bool, err error) {
 	line := 0
 	for {
@@ -121,7 +121,7 @@ func checkStart(p []byte, from, line int) error {
 	return checkFields(p[from:line])
 }
 
-// checkFirstLine checks the part of a request line that has come.
+// checkFirstLine checks the part of a request line that has arrived.
 func checkFirstLine(p []byte) error {
 	method, rest, _ := bytes.Cut(p, []byte(" "))
 	if !all(&isToken, method) || !all(&isValue, rest) {

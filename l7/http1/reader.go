@@ -134,7 +134,7 @@ func (rd *Reader) Shrink() {
 	}
 }
 
-// Release gives up the buffer, with all that is unread in it.
+// Release frees the buffer, with all that is unread in it.
 func (rd *Reader) Release() {
 	freeBuffer(rd.buf)
 	rd.buf, rd.r, rd.w, rd.full = nil, 0, 0, false

@@ -110,7 +110,7 @@ func badVersion(version []byte) error {
 	return bad("invalid version")
 }
 
-// addField checks one line and notes what it says.
+// addField checks one line and adds its field.
 func (r *Request) addField(line []byte) error {
 	f, ok := cutField(line)
 	if !ok {
@@ -126,7 +126,7 @@ func (r *Request) addField(line []byte) error {
 	return nil
 }
 
-// note takes in a field that means something to the proxy.
+// note evaluates a field that frames or routes the message.
 func (r *Request) note(f *Field, exact bool) error {
 	if !exact {
 		if f.Kind == ContentLength || f.Kind == TransferEncoding {
@@ -226,7 +226,7 @@ func (r *Request) checkWhole() error {
 		return bad("TRACE with a body") // RFC 9110 section 9.3.8
 	}
 	r.Expects = r.Expects && r.Length != 0
-	// h2c would tunnel requests that nobody checks; HTTP/1.0 has no upgrade
+	// h2c would tunnel requests that are not checked; HTTP/1.0 has no upgrade
 	// (RFC 9110 section 7.8); and one with a body is not worth its ambiguity.
 	r.Upgrade = r.Upgrade && r.Options.Upgrade && !r.http2 && !r.HTTP10 && r.Length == 0
 	return nil

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// isTarget tells the characters of a request-target that are passed on. It is
+// isTarget has the characters of a request-target that are passed on. It is
 // wider than RFC 3986 by what clients are known to send unescaped, such as "|"
 // and "{", but holds no space, control, "#", or byte from 0x80: those are read
 // differently by different parsers.
@@ -16,7 +16,7 @@ var isTarget = func() (set [256]bool) {
 	return set
 }()
 
-// isHost tells the characters of a registered name or IPv4 address
+// isHost has the characters of a registered name or IPv4 address
 // (RFC 3986 section 3.2.2).
 var isHost = charset("-._~%!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 

@@ -36,7 +36,7 @@ func (w *Writer) Start() {
 	w.Buf, w.Sent, w.Err = w.Buf[:0], false, nil
 }
 
-// Release gives up the buffer, with what is gathered in it.
+// Release frees the buffer, with what is gathered in it.
 func (w *Writer) Release() {
 	freeBuffer(w.Buf)
 	w.Buf = nil
