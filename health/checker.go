@@ -130,9 +130,10 @@ func (c *Checker) probeInLane(ctx context.Context, b *Backend) result {
 func (c *Checker) probe(ctx context.Context, b *Backend) (r result) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	ctx, leftOut := withLeftOut(ctx)
 	r.backend, r.started = b, time.Now()
 	defer func() {
-		r.latency = time.Since(r.started)
+		r.latency = time.Since(r.started) - *leftOut
 		if v := recover(); v != nil {
 			r.err = brief(fmt.Errorf("probe panicked: %v", v))
 		}

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
+	"time"
 )
 
 // Probe asks one backend whether it works. It returns nil if it does, or else why
@@ -28,67 +29,39 @@ type Via struct {
 	TLS bool
 }
 
-// TCPProbe passes if the backend accepts a connection, and the TLS handshake if
-// there is one.
-func TCPProbe(via Via) Probe {
-	return func(ctx context.Context, b *Backend) error {
-		conn, err := via.dial(ctx, b)
-		if err != nil {
-			return err
-		}
-		_ = conn.Close()
-		return nil
+// talk connects to the backend and calls f with the connection. Nothing that f does
+// with it takes longer than the context.
+func (v Via) talk(ctx context.Context, b *Backend, f func(net.Conn) error) error {
+	conn, err := v.dial(ctx, b)
+	if err != nil {
+		return err
 	}
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	err = f(conn)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %w", err, ctx.Err())
+	}
+	return err
 }
 
-// HTTPProbe passes if the response to GET path has a status that accepts returns true
-// for. Redirects are not followed.
-func HTTPProbe(path string, accepts func(status int) bool, via Via) Probe {
-	return func(ctx context.Context, b *Backend) error {
-		transport := &http.Transport{
-			DisableKeepAlives:  true,
-			DisableCompression: true,
-			// The error for a malformed response repeats it.
-			MaxResponseHeaderBytes: 64 << 10,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return via.dial(ctx, b) // after the TLS handshake, if there is one
-			},
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostOf(b)+path, nil)
-		if err != nil {
-			return fmt.Errorf("probe request: %w", err)
-		}
-		req.Header.Set("User-Agent", "fourseven-health-check")
-		resp, err := transport.RoundTrip(req)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = resp.Body.Close() }()
-		// A short body is read so that the backend does not see a reset.
-		_, _ = io.CopyN(io.Discard, resp.Body, 16<<10)
-		if !accepts(resp.StatusCode) {
-			return fmt.Errorf("GET %s: status %d", path, resp.StatusCode)
-		}
-		return nil
+// addr returns what to dial.
+func (v Via) addr(b *Backend) (network, addr string) {
+	network, addr = SplitAddr(b.Addr)
+	if v.Port != 0 && network == "tcp" {
+		host, _, _ := net.SplitHostPort(addr)
+		addr = net.JoinHostPort(host, strconv.Itoa(v.Port))
 	}
-}
-
-// hostOf returns the Host field of a probe.
-func hostOf(b *Backend) string {
-	if network, addr := SplitAddr(b.Addr); network == "tcp" {
-		return addr
-	}
-	return "localhost"
+	return network, addr
 }
 
 // dial looks the backend's name up anew, and keeps the address that it reached
 // for the dials of traffic.
 func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
-	network, addr := SplitAddr(b.Addr)
-	host, trafficPort, _ := net.SplitHostPort(addr)
-	if v.Port != 0 && network == "tcp" {
-		addr = net.JoinHostPort(host, strconv.Itoa(v.Port))
-	}
+	network, addr := v.addr(b)
+	_, traffic := SplitAddr(b.Addr)
+	host, trafficPort, _ := net.SplitHostPort(traffic)
 	var nd net.Dialer
 	conn, err := nd.DialContext(ctx, network, addr)
 	if err != nil {
@@ -109,7 +82,11 @@ func handshake(ctx context.Context, conn net.Conn, host string) (net.Conn, error
 	secured := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: true})
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("TLS handshake: %w", err)
+		err = fmt.Errorf("TLS handshake: %w", err)
+		if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
+			return nil, hinted{err, "LB_HEALTH_TLS=off if the backend does not expect TLS"}
+		}
+		return nil, err
 	}
 	return secured, nil
 }

@@ -93,7 +93,8 @@ func (r *Reporter) probed(t Transition) {
 func (r *Reporter) wavered(rep *report, t Transition) {
 	rep.wavered++
 	if rep.wavered == unsteadyAfter && rep.allow() {
-		r.Logger.Warn("backend unsteady", "backend", t.Backend.Addr, "state", t.Now.State.String(), "err", rep.lastErr)
+		attrs := []any{"backend", t.Backend.Addr, "state", t.Now.State.String()}
+		r.Logger.Warn("backend unsteady", append(attrs, because(rep.lastErr)...)...)
 	}
 }
 
@@ -116,9 +117,7 @@ func (r *Reporter) logState(rep *report, t Transition, changed bool) {
 	if rep.unlogged > 1 {
 		attrs = append(attrs, "changes", rep.unlogged)
 	}
-	if t.Now.Err != nil {
-		attrs = append(attrs, "err", t.Now.Err)
-	}
+	attrs = append(attrs, because(t.Now.Err)...)
 	rep.unlogged = 0
 	r.Logger.Log(context.Background(), r.level(t), "backend "+t.Now.State.String(), attrs...)
 	r.due = true

@@ -3,12 +3,9 @@ package health
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"time"
 )
 
 // ExchangeProbe sends, and passes if the backend's response begins with expect.
@@ -16,18 +13,7 @@ import (
 // need not respond.
 func ExchangeProbe(send, expect []byte, via Via) Probe {
 	return func(ctx context.Context, b *Backend) error {
-		conn, err := via.dial(ctx, b)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close() }()
-		stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-		defer stop()
-		err = exchange(conn, send, expect)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("%w: %w", err, ctx.Err())
-		}
-		return err
+		return via.talk(ctx, b, func(conn net.Conn) error { return exchange(conn, send, expect) })
 	}
 }
 
