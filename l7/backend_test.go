@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 // scriptedBackend runs serve for each connection until the test's end.
 func scriptedBackend(t testing.TB, serve func(net.Conn)) string {
 	t.Helper()
-	ln := listen(t)
+	ln := testkit.Listen(t)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	conns := map[net.Conn]bool{}
@@ -60,7 +62,7 @@ func rawBackend(t testing.TB, answer string) string {
 // httpBackend serves the handler with net/http until the test's end.
 func httpBackend(t testing.TB, handler http.HandlerFunc) string {
 	t.Helper()
-	ln := listen(t)
+	ln := testkit.Listen(t)
 	srv := &http.Server{Handler: handler}
 	done := make(chan struct{})
 	go func() {

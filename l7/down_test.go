@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 	"fourseven/l7"
 )
 
@@ -134,7 +135,7 @@ func TestDownSinceItsTurn(t *testing.T) {
 	}
 	_, _ = io.WriteString(third, get)
 	down := p.Pool.Backends()[0]
-	eventually(t, "the third request has its turn", func() bool { return down.Active() == 2 })
+	testkit.Eventually(t, "the third request has its turn", func() bool { return down.Active() == 2 })
 	takeDown(t, p.Pool, down)
 	close(release)
 	resp, err := http.ReadResponse(bufio.NewReader(third), nil)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fourseven/internal/testkit"
 	"fourseven/l4"
 	"fourseven/l7"
 )
@@ -22,7 +23,7 @@ const plainGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 // emptied returns a listener that loses nobody who has connected when it closes.
 func emptied(t *testing.T) net.Listener {
 	t.Helper()
-	ln, err := l4.ListenShared(t.Context(), "127.0.0.1:0")
+	ln, err := l4.ListenShared(t.Context(), testkit.ReserveAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func (p *proxy) shutdown(t *testing.T, ctx context.Context) <-chan error {
 	t.Helper()
 	downc := make(chan error, 1)
 	go func() { downc <- p.Shutdown(ctx) }()
-	eventually(t, "the shutdown to begin", func() bool {
+	testkit.Eventually(t, "the shutdown to begin", func() bool {
 		conn, err := net.Dial("tcp", p.addr)
 		if err == nil {
 			_ = conn.Close()
@@ -131,7 +132,7 @@ func TestShutdownEmptiesQueue(t *testing.T) {
 	for range 20 {
 		conns = append(conns, p.dial(t))
 	}
-	eventually(t, "the slots to be taken", func() bool { return slots.Taken() == 2 })
+	testkit.Eventually(t, "the slots to be taken", func() bool { return slots.Taken() == 2 })
 	downc := make(chan error, 1)
 	go func() { downc <- p.Shutdown(t.Context()) }()
 	for _, conn := range conns {

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"fourseven/l7"
 )
@@ -103,7 +102,7 @@ func TestTrustedProxy(t *testing.T) {
 // upload is being ended leaves no ended connection to the next request.
 func TestExpectAnsweredAtTheEnd(t *testing.T) {
 	const size, last = 9000, 1000
-	p := startProxy(t, func(s *l7.Server) { s.BackendTimeout = time.Second }, scriptedBackend(t, func(nc net.Conn) {
+	p := startProxy(t, nil, scriptedBackend(t, func(nc net.Conn) {
 		for br := bufio.NewReader(nc); ; {
 			req, err := http.ReadRequest(br)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"fourseven/internal/testkit"
 	"fourseven/l7"
 )
 
@@ -45,9 +46,7 @@ func TestForwardTurns(t *testing.T) {
 	if got != "1212" {
 		t.Errorf("turns %s, want 1212", got)
 	}
-	dead := listen(t)
-	_ = dead.Close()
-	p = startProxy(t, nil, dead.Addr().String(), named("2"))
+	p = startProxy(t, nil, testkit.ReserveAddr(t), named("2"))
 	for range 4 {
 		if resp, body := p.do(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"); body != "2" {
 			t.Errorf("with one backend dead: %d %s", resp.StatusCode, body)
@@ -57,9 +56,7 @@ func TestForwardTurns(t *testing.T) {
 
 // TestForwardErrors pins the JSON bodies of DESIGN section 5.
 func TestForwardErrors(t *testing.T) {
-	dead := listen(t)
-	addr := dead.Addr().String()
-	_ = dead.Close()
+	addr := testkit.ReserveAddr(t)
 	garbage := rawBackend(t, "this is not HTTP\r\n\r\n")
 	for _, test := range []struct {
 		name     string
@@ -95,7 +92,7 @@ func TestHostless(t *testing.T) {
 // TestRestartedBackend pins that a backend which was restarted, so that all kept
 // connections are dead, costs no request, POST included.
 func TestRestartedBackend(t *testing.T) {
-	ln := listen(t)
+	ln := testkit.Listen(t)
 	addr := ln.Addr().String()
 	serve := func(ln net.Listener) func() {
 		srv := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -7,21 +7,19 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"runtime"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 	"fourseven/l4"
 	"fourseven/l7"
 )
 
-// patience is how long a test waits for what must happen. It is generous: the
-// machine may be busy.
-const patience = 10 * time.Second
+// patience is how long a test waits for what must happen.
+const patience = testkit.Patience
 
 // TestMain checks that no goroutine outlives the tests.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +34,7 @@ type proxy struct {
 // that nothing is left of any request.
 func startProxy(t testing.TB, configure func(*l7.Server), backends ...string) *proxy {
 	t.Helper()
-	return startProxyOn(t, listen(t), configure, backends...)
+	return startProxyOn(t, testkit.Listen(t), configure, backends...)
 }
 
 // startProxyOn is startProxy on a listener that is there.
@@ -79,46 +77,12 @@ func newServer(backends ...*health.Backend) *l7.Server {
 	pool.MarkAllUp()
 	return &l7.Server{
 		Pool:           pool,
-		Dialer:         &l4.Dialer{Timeout: 2 * time.Second},
+		Dialer:         &l4.Dialer{Timeout: patience},
 		Retries:        2,
 		HeaderTimeout:  patience,
 		IdleTimeout:    patience,
 		BackendTimeout: patience,
 		Relays:         &l4.Relays{},
-	}
-}
-
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
-}
-
-// descriptors counts the open ones.
-func descriptors(t testing.TB) int {
-	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("descriptors are counted in /proc")
-	}
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
-
-// eventually waits until the condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for end := time.Now().Add(patience); !holds(); <-ticker.C {
-		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
 	}
 }
 

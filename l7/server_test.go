@@ -15,8 +15,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 	"fourseven/l7"
 )
 
@@ -38,11 +40,9 @@ func (h panicky) Handle(_ context.Context, r slog.Record) error {
 // TestPanic pins that a panic answers 500 and that the server goes on.
 func TestPanic(t *testing.T) {
 	backend := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	dead := listen(t)
-	_ = dead.Close()
 	p := startProxy(t, func(s *l7.Server) {
 		s.Logger = slog.New(panicky{slog.DiscardHandler, new(sync.Once)})
-	}, dead.Addr().String(), backend)
+	}, testkit.ReserveAddr(t), backend)
 	resp, body := p.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if resp.StatusCode != 500 || body != `{"error":"Internal Server Error"}` {
 		t.Errorf("got %d %s", resp.StatusCode, body)
@@ -71,9 +71,10 @@ func TestAcceptErrors(t *testing.T) {
 	backend := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) {})
 	var log bytes.Buffer
 	p := startProxy(t, func(s *l7.Server) { s.Logger = slog.New(slog.NewTextHandler(&log, nil)) }, backend)
-	ln := &starved{Listener: listen(t)}
+	ln := &starved{Listener: testkit.Listen(t)}
 	ln.failures.Store(3)
 	served := make(chan error, 1)
+	began := time.Now()
 	go func() { served <- p.Serve(ln) }()
 	second := &proxy{p.Server, ln.Addr().String()}
 	if resp, _ := second.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); resp.StatusCode != 200 {
@@ -83,8 +84,9 @@ func TestAcceptErrors(t *testing.T) {
 	if err := <-served; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve after its listener was closed: %v", err)
 	}
-	if n := strings.Count(log.String(), "msg=accept"); n != 1 {
-		t.Errorf("%d lines within a second, want 1:\n%s", n, log.String())
+	most := 1 + int(time.Since(began)/time.Second)
+	if n := strings.Count(log.String(), "msg=accept"); n < 1 || n > most {
+		t.Errorf("%d lines in %s, want one a second:\n%s", n, time.Since(began), log.String())
 	}
 }
 
@@ -94,7 +96,7 @@ func TestShutdownBeforeServe(t *testing.T) {
 	if err := s.Shutdown(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Serve(listen(t)); !errors.Is(err, l7.ErrServerClosed) {
+	if err := s.Serve(testkit.Listen(t)); !errors.Is(err, l7.ErrServerClosed) {
 		t.Errorf("Serve: %v", err)
 	}
 }
@@ -110,9 +112,9 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "ok")
 	})
-	before := descriptors(t)
 	s := newServer(health.NewBackend(backend))
-	ln := listen(t)
+	ln := testkit.Listen(t)
+	before := testkit.Descriptors(t)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	p := &proxy{s, ln.Addr().String()}
@@ -141,5 +143,5 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		t.Errorf("Serve: %v", err)
 	}
 	_, _ = idle.Close(), slow.Close()
-	eventually(t, "no descriptor is left", func() bool { return descriptors(t) <= before })
+	testkit.Eventually(t, "no descriptor is left", func() bool { return testkit.Descriptors(t) < before }) // the listener is closed too
 }

@@ -3,6 +3,7 @@ package l7_test
 import (
 	"bufio"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -14,7 +15,7 @@ import (
 
 // short is a time-out that a test waits for. It is more than a busy machine's
 // hiccups between two steps of a test.
-const short = 400 * time.Millisecond
+const short = time.Second
 
 func shortTimeouts(s *l7.Server) {
 	s.HeaderTimeout, s.IdleTimeout, s.BackendTimeout = short, short, short
@@ -99,51 +100,63 @@ func TestStalledReader(t *testing.T) {
 // others down beyond 1.5 times.
 func TestSlowloris(t *testing.T) {
 	p := startProxy(t, nil, scriptedBackend(t, func(nc net.Conn) { answerAll(nc, plainAnswer) }))
-	hundred := func() time.Duration {
-		begun := time.Now()
-		for range 100 {
-			p.do(t, get)
-		}
-		return time.Since(begun)
-	}
-	hundred() // warm up
 	best := func() time.Duration {
-		return min(hundred(), hundred(), hundred(), hundred(), hundred(), hundred(), hundred(), hundred())
+		least := time.Duration(math.MaxInt64)
+		for range 8 {
+			begun := time.Now()
+			for range 100 {
+				p.do(t, get)
+			}
+			least = min(least, time.Since(begun))
+		}
+		return least
 	}
-	alone := best()
+	// A machine that is busy with something else at the wrong moment gets other tries;
+	// slow clients that are to blame are there in every one.
+	for try := 1; ; try++ {
+		before := best()
+		stop := dripHeads(t, p, 500)
+		among := best()
+		stop()
+		alone := max(before, best())
+		if among <= alone*3/2 {
+			return
+		}
+		t.Logf("100 requests took %s, and %s among slow clients", alone, among)
+		if try == 5 {
+			t.Fatal("slow clients slow the others down")
+		}
+	}
+}
 
-	var wg, dripping sync.WaitGroup
-	stop := make(chan struct{})
-	defer func() { close(stop); wg.Wait() }()
-	for i := range 500 {
+// dripHeads opens connections on each of which a byte of a head is sent each second.
+// It returns when all of them have sent one, with the function that closes them.
+func dripHeads(t *testing.T, p *proxy, conns int) (stop func()) {
+	t.Helper()
+	var ended, dripping sync.WaitGroup
+	stopc := make(chan struct{})
+	for i := range conns {
 		nc := p.dial(t)
 		dripping.Add(1)
-		wg.Go(func() {
+		ended.Go(func() {
 			defer func() { _ = nc.Close() }()
-			pause := time.Duration(i) * 2 * time.Millisecond // spread over the second
-			for n := 0; ; n++ {
+			begun := sync.OnceFunc(dripping.Done)
+			defer begun()
+			pause := time.Second * time.Duration(i) / time.Duration(conns) // spread over the second
+			for n := 0; n < len(get)-1; n++ {
 				select {
-				case <-stop:
+				case <-stopc:
 					return
 				case <-time.After(pause):
 				}
 				if _, err := io.WriteString(nc, get[n:n+1]); err != nil {
 					return
 				}
-				if pause = time.Second; n == 0 {
-					dripping.Done()
-				}
+				pause = time.Second
+				begun()
 			}
 		})
 	}
 	dripping.Wait()
-	// A machine that is busy with something else at the wrong moment gets another
-	// try; slow clients that are to blame are there in every one.
-	among := best()
-	for tries := 0; among > alone*3/2 && tries < 4; tries++ {
-		among = best()
-	}
-	if among > alone*3/2 {
-		t.Errorf("100 requests took %s, and %s among slow clients", alone, among)
-	}
+	return func() { close(stopc); ended.Wait() }
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 	"fourseven/l7"
 )
 
@@ -102,7 +103,7 @@ func TestWebSocket(t *testing.T) {
 // a shutdown begins, and that they are reset when its time is over.
 func TestUpgradeShutdown(t *testing.T) {
 	s := newServer(health.NewBackend(scriptedBackend(t, switching)))
-	ln := listen(t)
+	ln := testkit.Listen(t)
 	go func() { _ = s.Serve(ln) }()
 	p := &proxy{s, ln.Addr().String()}
 	nc := p.dial(t)
@@ -117,7 +118,7 @@ func TestUpgradeShutdown(t *testing.T) {
 	before, now := context.WithCancel(t.Context())
 	down := make(chan error, 1)
 	go func() { down <- s.Shutdown(before) }()
-	eventually(t, "the listener is closed", func() bool {
+	testkit.Eventually(t, "the listener is closed", func() bool {
 		probe, err := net.Dial("tcp", p.addr)
 		if err == nil {
 			_ = probe.Close()
@@ -141,7 +142,6 @@ func TestUpgradeShutdown(t *testing.T) {
 // TestShutdownCutsOff pins that a request in flight is cut off when the shutdown's
 // time is over, and that nothing is left then.
 func TestShutdownCutsOff(t *testing.T) {
-	before := descriptors(t)
 	asked := make(chan struct{})
 	backend := scriptedBackend(t, func(nc net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(nc)); err == nil {
@@ -150,7 +150,8 @@ func TestShutdownCutsOff(t *testing.T) {
 		_, _ = io.Copy(io.Discard, nc)
 	})
 	s := newServer(health.NewBackend(backend))
-	ln := listen(t)
+	ln := testkit.Listen(t)
+	before := testkit.Descriptors(t)
 	go func() { _ = s.Serve(ln) }()
 	p := &proxy{s, ln.Addr().String()}
 	nc := p.dial(t)
@@ -165,5 +166,5 @@ func TestShutdownCutsOff(t *testing.T) {
 		t.Errorf("after the shutdown: %v, active %d", err, s.Active())
 	}
 	_ = nc.Close()
-	eventually(t, "no descriptor is left", func() bool { return descriptors(t) <= before+1 }) // the backend's listener
+	testkit.Eventually(t, "no descriptor is left", func() bool { return testkit.Descriptors(t) < before }) // the listener is closed too
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 	"fourseven/l7"
 )
 
@@ -181,7 +182,7 @@ func TestConnectionCap(t *testing.T) {
 	for range 2 {
 		wg.Go(func() { p.do(t, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n") })
 	}
-	eventually(t, "both connections are taken", func() bool { return now.Load() == 2 })
+	testkit.Eventually(t, "both connections are taken", func() bool { return now.Load() == 2 })
 	if resp, _ := p.do(t, get); resp.StatusCode != 503 {
 		t.Errorf("over the cap: %d", resp.StatusCode)
 	}
@@ -212,8 +213,8 @@ func TestActive(t *testing.T) {
 	nc := p.dial(t)
 	_, _ = fmt.Fprint(nc, get)
 	b := p.Pool.Backends()[0]
-	eventually(t, "the request counts", func() bool { return b.Active() == 1 && p.Active() == 1 })
+	testkit.Eventually(t, "the request counts", func() bool { return b.Active() == 1 && p.Active() == 1 })
 	close(release)
 	readResponse(t, bufio.NewReader(nc), get)
-	eventually(t, "it counts no more", func() bool { return b.Active() == 0 && p.Active() == 0 })
+	testkit.Eventually(t, "it counts no more", func() bool { return b.Active() == 0 && p.Active() == 0 })
 }

@@ -1,7 +1,9 @@
 package testkit
 
 import (
+	"net"
 	"net/netip"
+	"runtime"
 	"syscall"
 	"testing"
 )
@@ -38,4 +40,21 @@ func ReserveAddr(t testing.TB) string {
 	}
 	bound := name.(*syscall.SockaddrInet4)
 	return netip.AddrPortFrom(netip.AddrFrom4(bound.Addr), uint16(bound.Port)).String()
+}
+
+// Listen returns a listener on a loopback address that nothing else is given before
+// the test ends, also not after the listener was closed. So a test can wait until the
+// address refuses connections, and can listen on it again. It is closed with the test.
+func Listen(t testing.TB) net.Listener {
+	t.Helper()
+	addr := "127.0.0.1:0"
+	if runtime.GOOS == "linux" { // elsewhere nothing can listen on a reserved address
+		addr = ReserveAddr(t)
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln
 }
