@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"fourseven/internal/testkit"
+
 	"github.com/miekg/dns"
 )
 
@@ -89,7 +91,7 @@ func (d *discovery) want(want string) {
 
 func (d *discovery) await(what string, ok func() bool) {
 	d.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(testkit.Patience)
 	for !ok() {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("got %q, want %q; log:\n%s", d.list(), what, d.log)
@@ -114,20 +116,24 @@ func TestDiscoverHost(t *testing.T) {
 		t.Fatalf("unresolved: %q", got)
 	}
 	d.run()
-	z.set(t, "web.test. A 10.0.0.2", "web.test. A 10.0.0.1", "web.test. AAAA fd00::1")
+	z.between(t, "web.test.", func() {
+		z.setLocked(t, "web.test. A 10.0.0.2", "web.test. A 10.0.0.1", "web.test. AAAA fd00::1")
+	})
 	const all = "10.0.0.9:1,10.0.0.1:80;max_conns=10,10.0.0.2:80;max_conns=10,[fd00::1]:80;max_conns=10"
 	d.want(all)
 	kept := d.Pool.Backends()[2]
 
-	z.fail("web.test.", dns.RcodeServerFailure)
+	z.between(t, "web.test.", func() { z.rcodes["web.test."] = dns.RcodeServerFailure })
 	d.awaitLookups(LookupError, 3)
-	z.fail("web.test.", dns.RcodeNameError)
+	z.between(t, "web.test.", func() { z.rcodes["web.test."] = dns.RcodeNameError })
 	d.awaitLookups(LookupNotFound, 3)
 	if got := d.list(); got != all {
 		t.Errorf("after failures: %q", got)
 	}
-	z.fail("web.test.", 0)
-	z.set(t, "web.test. A 10.0.0.2", "web.test. A 10.0.0.3")
+	z.between(t, "web.test.", func() {
+		z.rcodes["web.test."] = 0
+		z.setLocked(t, "web.test. A 10.0.0.2", "web.test. A 10.0.0.3")
+	})
 	d.want("10.0.0.9:1,10.0.0.2:80;max_conns=10,10.0.0.3:80;max_conns=10")
 	if d.Pool.Backends()[1] != kept {
 		t.Error("10.0.0.2 stayed and is another backend")

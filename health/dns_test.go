@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"fourseven/internal/testkit"
+
 	"github.com/miekg/dns"
 )
 
@@ -28,15 +30,8 @@ type zone struct {
 func startZone(t *testing.T) *zone {
 	t.Helper()
 	z := &zone{records: map[string][]dns.RR{}, rcodes: map[string]int{}, asked: map[string]int{}}
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := listenBoth(t)
 	z.addr = udp.LocalAddr().String()
-	tcp, err := net.Listen("tcp", z.addr)
-	if err != nil {
-		t.Skipf("the port %s is taken by TCP: %v", z.addr, err)
-	}
 	for _, srv := range []*dns.Server{{PacketConn: udp, Handler: z}, {Listener: tcp, Handler: z}} {
 		started := make(chan struct{})
 		srv.NotifyStartedFunc = func() { close(started) }
@@ -48,11 +43,48 @@ func startZone(t *testing.T) *zone {
 	return z
 }
 
+// listenBoth listens on one port by UDP and TCP.
+func listenBoth(t *testing.T) (udp net.PacketConn, tcp net.Listener) {
+	t.Helper()
+	for range 100 {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tcp, err = net.Listen("tcp", udp.LocalAddr().String()); err == nil {
+			return udp, tcp
+		}
+		_ = udp.Close() // something else has that port of TCP
+	}
+	t.Fatal("no port is free for both UDP and TCP in 100 tries")
+	return nil, nil
+}
+
+// between changes the zone between two lookups of a host, so that none gets its A
+// records from before the change and its AAAA records from after it.
+func (z *zone) between(t *testing.T, host string, change func()) {
+	t.Helper()
+	testkit.Eventually(t, "no lookup is halfway", func() bool {
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		between := z.asked[host+"A"] == z.asked[host+"AAAA"]
+		if between {
+			change()
+		}
+		return between
+	})
+}
+
 // set replaces all records, in the form of a zone file.
 func (z *zone) set(t *testing.T, records ...string) {
 	t.Helper()
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	z.setLocked(t, records...)
+}
+
+func (z *zone) setLocked(t *testing.T, records ...string) {
+	t.Helper()
 	clear(z.records)
 	for _, text := range records {
 		rr, err := dns.NewRR(text)

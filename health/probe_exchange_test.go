@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // serveTCP gives each connection to the function, and closes it after.
@@ -69,9 +71,9 @@ func TestExchangeProbe(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := serveTCP(t, tt.serve)
-			timeout := 10 * time.Second
+			timeout := testkit.Patience
 			if tt.name == "silence" {
-				timeout = 50 * time.Millisecond
+				timeout = 500 * time.Millisecond
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
@@ -87,9 +89,9 @@ func TestExchangeProbe(t *testing.T) {
 // wrong, and that the error says what was waited for.
 func TestExchangeProbeTimeout(t *testing.T) {
 	b := serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	c := &Checker{Probe: ExchangeProbe(nil, []byte("220 "), Via{}), Timeout: 50 * time.Millisecond}
+	c := &Checker{Probe: ExchangeProbe(nil, []byte("220 "), Via{}), Timeout: 500 * time.Millisecond}
 	r := c.probe(t.Context(), b)
-	if !errors.Is(r.err, context.DeadlineExceeded) || !strings.Contains(r.err.Error(), `no answer within 50ms: expected "220 ", got ""`) {
+	if !errors.Is(r.err, context.DeadlineExceeded) || !strings.Contains(r.err.Error(), `no answer within 500ms: expected "220 ", got ""`) {
 		t.Errorf("error %v", r.err)
 	}
 }
@@ -139,7 +141,7 @@ func TestTLSProbes(t *testing.T) {
 // Pins that a server that takes the connection and never shakes hands is not up.
 func TestTLSProbeTimeout(t *testing.T) {
 	b := serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	if err := TCPProbe(Via{TLS: true})(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)

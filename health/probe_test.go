@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 func backendOf(t *testing.T, h http.HandlerFunc) *Backend {
@@ -41,7 +43,11 @@ func TestHTTPProbe(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			timeout := testkit.Patience
+			if tt.path == "/hang" {
+				timeout = 200 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			err := HTTPProbe(tt.path, only200, Via{})(ctx, b)
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
@@ -52,10 +58,7 @@ func TestHTTPProbe(t *testing.T) {
 }
 
 func TestTCPProbeNamesTheReason(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Listen(t)
 	b := NewBackend(ln.Addr().String())
 	if err := TCPProbe(Via{})(t.Context(), b); err != nil {
 		t.Errorf("a listening backend: %v", err)

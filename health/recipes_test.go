@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fourseven/internal/testkit"
 )
 
 // The recipes of the README, against the servers of Debian's packages.
@@ -84,23 +86,14 @@ func program(t *testing.T, name, debianPackage string) string {
 	if len(found) > 0 {
 		return found[len(found)-1]
 	}
-	what := fmt.Sprintf("needs %s, from the Debian package %s", name, debianPackage)
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
+	testkit.Missing(t, fmt.Sprintf("%s, from the Debian package %s", name, debianPackage))
 	return ""
 }
 
-// server starts a server on a port that is free. It ends with the test.
+// server starts a server on a port of its own. It ends with the test.
 func server(t *testing.T, command func(port string) *exec.Cmd) *Backend {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	_ = ln.Close()
+	addr := testkit.ReserveAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := command(port)
 	if cmd.SysProcAttr == nil {
@@ -108,13 +101,13 @@ func server(t *testing.T, command func(port string) *exec.Cmd) *Backend {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = testkit.Patience
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt) // so that it takes its children along
-		late := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+		late := time.AfterFunc(testkit.Patience, func() { _ = cmd.Process.Kill() })
 		defer late.Stop()
 		_ = cmd.Wait()
 		if t.Failed() {
@@ -127,7 +120,7 @@ func server(t *testing.T, command func(port string) *exec.Cmd) *Backend {
 // waitUntilUp asks again and again, as the server takes a while to start.
 func waitUntilUp(t *testing.T, probe Probe, b *Backend) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	for {
 		err := probe(ctx, b)
@@ -142,7 +135,7 @@ func waitUntilUp(t *testing.T, probe Probe, b *Backend) {
 
 func wantProbe(t *testing.T, b *Backend, send, expect, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	err := ExchangeProbe([]byte(send), []byte(expect), Via{})(ctx, b)
 	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
