@@ -18,7 +18,6 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
-	"fourseven/health"
 	"fourseven/internal/config"
 	"fourseven/internal/demo"
 	"fourseven/internal/instance"
@@ -207,7 +206,7 @@ func ask(listen config.Address, path string) error {
 	}
 	transport := &http.Transport{ // no proxy from the environment
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			network, addr := health.SplitAddr(string(listen))
+			network, addr := listen.Dial()
 			return new(net.Dialer).DialContext(ctx, network, addr) // without a host it dials this machine
 		},
 	}

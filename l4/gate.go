@@ -20,9 +20,9 @@ type Gate struct {
 	Allow, Deny []netip.Prefix
 	// MaxConnsPerIP limits the connections of one client address. 0 is no limit.
 	MaxConnsPerIP int
-	// ProxyFrom are the networks whose connections must begin with a PROXY header,
-	// which has the address of the client.
-	ProxyFrom []netip.Prefix
+	// ProxyFrom are the peers whose connections must begin with a PROXY header, which
+	// has the address of the client.
+	ProxyFrom Peers
 
 	mu    sync.Mutex
 	conns map[netip.Addr]int // only with MaxConnsPerIP
@@ -46,7 +46,7 @@ func (g *Gate) Enter(conn net.Conn) (Visitor, Ending) {
 	if g == nil {
 		return v, ""
 	}
-	if contains(g.ProxyFrom, v.Client.Addr()) {
+	if g.ProxyFrom.Contains(v.Client.Addr()) {
 		if err := readProxyHeader(conn, &v); err != nil {
 			return v, ProxyHeader
 		}
@@ -95,15 +95,6 @@ func (v *Visitor) Leave() {
 		delete(v.gate.conns, client) // keep no more entries than there are connections
 	}
 	v.gate = nil
-}
-
-func contains(networks []netip.Prefix, addr netip.Addr) bool {
-	for _, n := range networks {
-		if n.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
 
 // addrPort returns a TCP address: IPv4 always in its short form, and IPv6 without

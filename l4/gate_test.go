@@ -137,7 +137,7 @@ func TestProxyHeaderIn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := start(t, &Server{Gate: &Gate{ProxyFrom: networks("127.0.0.0/8")}}, backend(t, echo))
+			p := start(t, &Server{Gate: &Gate{ProxyFrom: Peers{Networks: networks("127.0.0.0/8")}}}, backend(t, echo))
 			conn := p.dial(t)
 			// In one segment with the client's own first bytes, which must not be lost.
 			_, _ = conn.Write(append(slices.Clone(tt.head), "hello"...))
@@ -161,7 +161,7 @@ func TestProxyHeaderIn(t *testing.T) {
 // Pins that a header may arrive byte by byte.
 func TestProxyHeaderInPieces(t *testing.T) {
 	for _, version := range []byte{1, 2} {
-		p := start(t, &Server{Gate: &Gate{ProxyFrom: networks("127.0.0.0/8")}}, backend(t, echo))
+		p := start(t, &Server{Gate: &Gate{ProxyFrom: Peers{Networks: networks("127.0.0.0/8")}}}, backend(t, echo))
 		conn := p.dial(t)
 		_ = conn.SetNoDelay(true)
 		for _, b := range header(version, "192.0.2.7:1234", "192.0.2.1:80") {
@@ -184,7 +184,7 @@ func TestBadProxyHeaderIsAReset(t *testing.T) {
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := start(t, &Server{Gate: &Gate{ProxyFrom: networks("127.0.0.0/8")}}, backend(t, echo))
+			p := start(t, &Server{Gate: &Gate{ProxyFrom: Peers{Networks: networks("127.0.0.0/8")}}}, backend(t, echo))
 			conn := p.dial(t)
 			_, _ = io.WriteString(conn, text)
 			wantReset(t, conn, "")
@@ -195,13 +195,13 @@ func TestBadProxyHeaderIsAReset(t *testing.T) {
 
 // Pins that the networks that must send a header are the only ones that may.
 func TestProxyHeaderOfAStrangerIsData(t *testing.T) {
-	p := start(t, &Server{Gate: &Gate{ProxyFrom: networks("192.0.2.0/24")}}, backend(t, echo))
+	p := start(t, &Server{Gate: &Gate{ProxyFrom: Peers{Networks: networks("192.0.2.0/24")}}}, backend(t, echo))
 	exchange(t, p.dial(t), "PROXY TCP4 192.0.2.7 192.0.2.1 1234 80\r\n")
 }
 
 // Pins that deny lists apply to the client that the header names.
 func TestDenyAppliesToTheNamedClient(t *testing.T) {
-	gate := &Gate{ProxyFrom: networks("127.0.0.0/8"), Deny: networks("192.0.2.7/32")}
+	gate := &Gate{ProxyFrom: Peers{Networks: networks("127.0.0.0/8")}, Deny: networks("192.0.2.7/32")}
 	p := start(t, &Server{Gate: gate}, backend(t, echo))
 	conn := p.dial(t)
 	_, _ = conn.Write(header(1, "192.0.2.7:1234", "192.0.2.1:80"))

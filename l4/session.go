@@ -35,7 +35,7 @@ type session struct {
 // enter asks the gate. The wait for a PROXY header ends when the server is cut.
 func (ses *session) enter() (why Ending) {
 	s := ses.server
-	if s.Gate != nil && len(s.Gate.ProxyFrom) > 0 {
+	if s.Gate != nil && s.Gate.ProxyFrom.any() {
 		stop := context.AfterFunc(s.dials, func() { Reset(ses.client) })
 		defer stop()
 	}

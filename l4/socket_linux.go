@@ -38,17 +38,14 @@ func socketError(fd uintptr) error {
 	return nil
 }
 
-// The states of a socket that has no connection, and of one whose peer has ended
-// its stream (tcp_states.h).
-const (
-	tcpClose     = 7
-	tcpCloseWait = 8
-)
+// tcpClose is the state of a socket that has no connection (tcp_states.h).
+const tcpClose = 7
 
 // peerEnded reports whether no more bytes will come than have arrived.
 func peerEnded(fd uintptr) bool {
-	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	return err == nil && (info.State == tcpClose || info.State == tcpCloseWait)
+	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(fds[:], 0)
+	return err == nil && n > 0
 }
 
 // connectionGone reports whether a TCP connection is no more.

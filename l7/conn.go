@@ -68,11 +68,7 @@ func (c *conn) enterGate() bool {
 
 func (c *conn) setPeer(client netip.Addr) {
 	c.peer = client.Unmap().WithZone("")
-	for _, prefix := range c.srv.TrustedProxies {
-		if prefix.Contains(c.peer) {
-			c.trusted = true
-		}
-	}
+	c.trusted = c.srv.TrustedProxies.Contains(c.peer)
 }
 
 // end closes the connection. A panic ends this connection alone.

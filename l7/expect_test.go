@@ -79,7 +79,7 @@ func TestContinueRefused(t *testing.T) {
 func TestTrustedProxy(t *testing.T) {
 	seen := make(chan http.Header, 1)
 	p := startProxy(t, func(s *l7.Server) {
-		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		s.TrustedProxies.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}, httpBackend(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
 	p.do(t, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nx-forwarded-for: 2.2.2.2, 3.3.3.3\r\n"+
 		"X-Forwarded-Proto: https\r\nX-Forwarded-Host: outside\r\n\r\n")

@@ -102,10 +102,10 @@ func TestRecord(t *testing.T) {
 			configure: func(s *l7.Server) { s.HeaderTimeout = 100 * time.Millisecond }, ended: "idle"},
 		{name: "turned away", backends: answering, request: "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + get,
 			configure: func(s *l7.Server) { // by its header: without one the client's dial may fail
-				s.Gate = &l4.Gate{ProxyFrom: loopback, Deny: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}
+				s.Gate = &l4.Gate{ProxyFrom: l4.Peers{Networks: loopback}, Deny: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}
 			}, ended: "denied"},
 		{name: "without its PROXY header", backends: answering, request: get,
-			configure: func(s *l7.Server) { s.Gate = &l4.Gate{ProxyFrom: loopback} }, ended: "proxy_header"},
+			configure: func(s *l7.Server) { s.Gate = &l4.Gate{ProxyFrom: l4.Peers{Networks: loopback}} }, ended: "proxy_header"},
 		{name: "upgraded", request: upgrade + "early", backends: func(t *testing.T) []string { return []string{scriptedBackend(t, switching)} },
 			served: fmt.Sprintf(`GET /chat 101 "" retries=0 in=%d`, len(upgrade)+len("early")), ended: "eof"},
 	} {
@@ -297,7 +297,7 @@ func TestRecordOfPanic(t *testing.T) {
 // waited for does not count as one that sent none.
 func TestTurnedAwayByDrain(t *testing.T) {
 	var r records
-	p := startProxy(t, recorded(&r, func(s *l7.Server) { s.Gate = &l4.Gate{ProxyFrom: loopback} }), keptBackend(t))
+	p := startProxy(t, recorded(&r, func(s *l7.Server) { s.Gate = &l4.Gate{ProxyFrom: l4.Peers{Networks: loopback}} }), keptBackend(t))
 	p.dial(t)
 	testkit.Eventually(t, "the connection is served", func() bool { return p.Stats().Active == 1 })
 	ctx, cancel := context.WithCancel(t.Context())

@@ -42,7 +42,10 @@ func (ex *exchange) appendHost(b []byte) []byte {
 	if ex.req.Host != nil {
 		return appendField(b, "Host", ex.req.Host)
 	}
-	return appendField(b, "Host", []byte(ex.conn.nc.LocalAddr().String()))
+	if local := ex.conn.visitor.Local; local.IsValid() {
+		return appendField(b, "Host", []byte(local.String()))
+	}
+	return appendField(b, "Host", []byte("localhost")) // over a Unix socket
 }
 
 // keeps reports whether a field of the request is passed on as it is.
@@ -84,9 +87,7 @@ func (ex *exchange) appendHop(b []byte) []byte {
 // kept, with its own address appended to X-Forwarded-For.
 func (ex *exchange) appendForwarded(b []byte) []byte {
 	proto, hosted := false, false
-	if ex.conn.peer.IsValid() { // clients of a Unix socket have no address
-		b = ex.appendForwardedFor(b)
-	}
+	b = ex.appendForwardedFor(b)
 	for i := range ex.req.Fields {
 		f := &ex.req.Fields[i]
 		if !ex.conn.trusted || f.Kind != http1.ForwardedProto && f.Kind != http1.ForwardedHost {
@@ -104,15 +105,25 @@ func (ex *exchange) appendForwarded(b []byte) []byte {
 	return b
 }
 
+// appendForwardedFor adds X-Forwarded-For: the addresses from a trusted proxy, then the
+// client's own, which clients of a Unix socket do not have.
 func (ex *exchange) appendForwardedFor(b []byte) []byte {
-	b = append(b, "X-Forwarded-For: "...)
+	const name = "X-Forwarded-For: "
+	before := len(b)
+	b = append(b, name...)
 	for i := range ex.req.Fields {
 		f := &ex.req.Fields[i]
 		if f.Kind == http1.ForwardedFor && ex.conn.trusted && len(f.Value) > 0 {
 			b = append(append(b, f.Value...), ", "...)
 		}
 	}
-	return append(ex.conn.peer.AppendTo(b), "\r\n"...)
+	if ex.conn.peer.IsValid() {
+		return append(ex.conn.peer.AppendTo(b), "\r\n"...)
+	}
+	if len(b) == before+len(name) {
+		return b[:before]
+	}
+	return append(b[:len(b)-len(", ")], "\r\n"...)
 }
 
 func appendField(b []byte, name string, value []byte) []byte {

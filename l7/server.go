@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +59,7 @@ type Server struct {
 
 	// TrustedProxies are the clients whose X-Forwarded-* fields are kept and
 	// appended to. Those of all other clients are replaced.
-	TrustedProxies []netip.Prefix
+	TrustedProxies l4.Peers
 	// Slots limits the open connections, those of other frontends included. If nil,
 	// there is no limit.
 	Slots *l4.Slots

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fourseven/health"
+	"fourseven/l4"
 )
 
 // Address is where a listener binds, or "off".
@@ -29,7 +30,7 @@ func (a Address) collides(b Address) bool {
 // path in its stead, of one host or of all (""). Nothing is taken by one that is
 // off, and by port 0, which is any free one.
 func (a Address) place() (host, port string) {
-	network, at := health.SplitAddr(string(a))
+	network, at := a.Dial()
 	if network == "unix" {
 		return "", filepath.Clean(at)
 	}
@@ -46,14 +47,24 @@ func (a Address) place() (host, port string) {
 	return host, strings.TrimLeft(port, "0")
 }
 
+// Dial returns the network and address that reach a listener on the address.
+func (a Address) Dial() (network, addr string) {
+	network, addr = health.SplitAddr(string(a))
+	if network == "unix" {
+		addr, _, _ = strings.Cut(addr, ";") // without its mode
+	}
+	return network, addr
+}
+
 // UnmarshalText reads host:port, :port, unix:/path or off.
 func (a *Address) UnmarshalText(text []byte) error {
 	*a = Address(text)
 	if a.Off() {
 		return nil
 	}
-	if network, path := health.SplitAddr(string(text)); network == "unix" {
-		if !strings.HasPrefix(path, "/") {
+	if network, addr := health.SplitAddr(string(text)); network == "unix" {
+		path, _, err := l4.SplitMode(addr)
+		if _, bad := health.ParseSpec("unix:" + path); bad != nil || err != nil {
 			return errUnexpected
 		}
 		return nil

@@ -20,9 +20,9 @@ const envPrefix = "LB_"
 type Config struct {
 	Backends Backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;backup for when nothing else is up; http:// or tcp:// in front is accepted; dns://name:port stands for all addresses of the name, srv://_service._proto.name for what its records say"`
 
-	L4Listen    Address `env:"L4_LISTEN" envDefault:":9000" help:"L4 (TCP) address, or off"`
-	L7Listen    Address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, or off"`
-	AdminListen Address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, or off"`
+	L4Listen    Address `env:"L4_LISTEN" envDefault:":9000" help:"L4 (TCP) address, unix:/path with an optional ;mode=0660, or off"`
+	L7Listen    Address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, the same way"`
+	AdminListen Address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, the same way"`
 
 	AdminToken Token  `env:"ADMIN_TOKEN" help:"bearer token that admin requests which change or profile something must have; without one they are taken from this machine alone"`
 	ReusePort  Switch `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses, and take over from this one without a lost connection"`
@@ -57,7 +57,7 @@ type Config struct {
 	MaxConnsPerIP     int      `env:"MAX_CONNS_PER_IP" envDefault:"0" min:"0" max:"10000000" help:"the same for one client address; 0 for no limit"`
 	Allow             Prefixes `env:"ALLOW" help:"addresses or CIDRs of the clients that may connect; empty allows all"`
 	Deny              Prefixes `env:"DENY" help:"addresses or CIDRs of the clients that may not; wins over LB_ALLOW"`
-	ProxyProtocolFrom Prefixes `env:"PROXY_PROTOCOL_FROM" help:"addresses or CIDRs whose connections must begin with a PROXY header (v1 or v2), which says who the client is"`
+	ProxyProtocolFrom Peers    `env:"PROXY_PROTOCOL_FROM" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose connections must begin with a PROXY header (v1 or v2), which has the address of the client"`
 	ProxyProtocolSend string   `env:"PROXY_PROTOCOL_SEND" envDefault:"off" oneof:"off,v1,v2" help:"PROXY header that L4 backends get"`
 
 	L7HeaderTimeout  time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long the client's request head may take; 0 for no limit"`
@@ -65,7 +65,7 @@ type Config struct {
 	L7BackendTimeout time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long the backend's response head may take; 0 for no limit"`
 	L7MaxHeader      Size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; 431 past it"`
 	L7MaxBody        Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; 413 past it; 0 for no limit"`
-	L7TrustedProxies Prefixes      `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs whose X-Forwarded-* is kept and appended to; anyone else's is replaced"`
+	L7TrustedProxies Peers         `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose X-Forwarded-* is kept and appended to; anyone else's is replaced"`
 
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"on SIGTERM: how long to go on accepting with /readyz failing"`
 	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"then: how long live connections may take to end; 0 for no limit"`

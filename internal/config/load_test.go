@@ -37,7 +37,7 @@ func TestLoad(t *testing.T) {
 		{"no limit", c.L7IdleTimeout, time.Duration(0)},
 		{"duration by default", c.DrainTimeout, 25 * time.Second},
 		{"size by default", c.L7MaxHeader, Size(64 << 10)},
-		{"empty list", len(c.L7TrustedProxies), 0},
+		{"empty list", len(c.L7TrustedProxies.Networks), 0},
 		{"level", c.LogLevel, slog.LevelDebug},
 		{"source of an empty list", c.sources["LB_L7_TRUSTED_PROXIES"].String(), "environment"},
 	} {

@@ -76,7 +76,7 @@ func (s setting) mayBeOff() bool {
 // their own in a file.
 func (s setting) isList() bool {
 	switch s.value(&Config{}).Interface().(type) {
-	case Backends, Prefixes, StatusSet:
+	case Backends, Prefixes, Peers, StatusSet:
 		return true
 	}
 	return false
@@ -195,6 +195,8 @@ func (s setting) kind() (name, expected string) {
 		return "statuses", "statuses from 100 to 599, such as 200 or 200-299,304"
 	case Prefixes:
 		return "list", "addresses or CIDRs separated by commas"
+	case Peers:
+		return "list", "addresses, CIDRs or unix, separated by commas"
 	case DNSServer:
 		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
 	case Payload:

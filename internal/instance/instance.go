@@ -70,7 +70,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 		},
 		finder: &health.Discoverer{Pool: pool, Interval: cfg.DNSInterval, Logger: logger},
 		gate: &l4.Gate{
-			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: cfg.ProxyProtocolFrom,
+			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: l4.Peers(cfg.ProxyProtocolFrom),
 		},
 		counters: admin.NewCounters(),
 		began:    time.Now(),

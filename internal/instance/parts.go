@@ -34,7 +34,7 @@ func (in *Instance) newL7() *l7.Server {
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
 		LastRequest: lastRequest(cfg),
 		MaxHeader:   int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
-		TrustedProxies: cfg.L7TrustedProxies,
+		TrustedProxies: l4.Peers(cfg.L7TrustedProxies),
 		Gate:           in.gate,
 		Slots:          in.slots,
 		Relays:         &l4.Relays{Limits: relayLimits(cfg)},
