@@ -34,8 +34,8 @@ func (rs *Relays) CutBackend(b *health.Backend) int {
 }
 
 // Close cuts the relays to the backend that are open now, rate of them a second,
-// so that their clients do not all come back at once. They end with Drain. It
-// returns when all are cut, or when the context is done.
+// so that their clients do not all come back at once. They end with
+// OperatorClose. It returns when all are cut, or when the context is done.
 func (rs *Relays) Close(ctx context.Context, b *health.Backend, rate int) {
 	open := rs.to(b)
 	tick := time.NewTicker(cutTick)
@@ -50,7 +50,7 @@ func (rs *Relays) Close(ctx context.Context, b *health.Backend, rate int) {
 				due = int(time.Since(began) * time.Duration(rate) / time.Second)
 			}
 		}
-		open[i].cut(Drain)
+		open[i].cut(OperatorClose)
 		open[i] = nil // do not keep one that has ended
 	}
 }

@@ -30,7 +30,7 @@ func TestCloseIsPaced(t *testing.T) {
 	}
 	for _, conn := range conns[one.Addr] {
 		wantReset(t, conn, "")
-		if rec := p.wantEnding(t, Drain); rec.Backend != one.Addr {
+		if rec := p.wantEnding(t, OperatorClose); rec.Backend != one.Addr {
 			t.Errorf("closed a connection to %s, want %s", rec.Backend, one.Addr)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"fourseven/health"
@@ -39,6 +40,9 @@ func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) 
 	}
 	// No local address: an explicit one, even zero, binds a port before each dial.
 	conn, err := nd.DialContext(ctx, network, addr)
+	if errors.Is(err, syscall.EAGAIN) {
+		conn, err = d.redial(ctx, &nd, addr)
+	}
 	switch {
 	case err == nil:
 		if d.Dialled != nil {
@@ -49,4 +53,34 @@ func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) 
 		return nil, fmt.Errorf("dial %s: %w", b.Addr, ctx.Err())
 	}
 	return nil, b.DialFailed(err)
+}
+
+// The pause between two tries to connect to a Unix socket whose queue is full. It
+// doubles.
+const (
+	minRedialPause = time.Millisecond
+	maxRedialPause = 50 * time.Millisecond
+)
+
+// redial dials a Unix socket whose queue of new connections is full until there is room,
+// for as long as a dial may take: unlike for TCP, the kernel does not wait.
+func (d *Dialer) redial(ctx context.Context, nd *net.Dialer, path string) (net.Conn, error) {
+	if d.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.Timeout)
+		defer cancel()
+	}
+	for pause := minRedialPause; ; pause = min(2*pause, maxRedialPause) {
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("its queue of new connections is full: %w", ctx.Err())
+		}
+		conn, err := nd.DialContext(ctx, "unix", path)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return conn, err
+		}
+	}
 }

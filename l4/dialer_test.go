@@ -1,10 +1,15 @@
+//go:build linux
+
 package l4
 
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fourseven/health"
 )
@@ -38,4 +43,45 @@ func TestCancelledDialIsNotAFailure(t *testing.T) {
 			t.Errorf("%d failures by %s", n, reason)
 		}
 	}
+}
+
+// Pins that a Unix backend whose queue is full for a moment costs no client: the kernel
+// refuses such a connection at once instead of letting it wait.
+func TestFullUnixBacklogIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 1)); err != nil {
+		t.Fatal(err)
+	}
+	b := health.NewBackend("unix:" + path)
+	d := &Dialer{Timeout: wait}
+	for range 2 { // what the queue holds
+		conn, err := d.Dial(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+	}
+	if _, err := (&Dialer{Timeout: 20 * time.Millisecond}).Dial(t.Context(), b); !timedOut(err) {
+		t.Fatalf("error %v, want a time-out: the queue is full", err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() { // makes room
+		if taken, _, err := unix.Accept(fd); err == nil {
+			_ = unix.Close(taken)
+		}
+	})
+	conn, err := d.Dial(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}
+
+func timedOut(err error) bool {
+	var dial *health.DialError
+	return errors.As(err, &dial) && dial.Reason == health.Timeout
 }

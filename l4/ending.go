@@ -12,16 +12,18 @@ const (
 	Idle             Ending = "idle"               // no bytes in either direction for too long
 	HalfCloseTimeout Ending = "half_close_timeout" // the same, after one side had ended its stream
 	MaxAge           Ending = "max_age"            // it reached the age limit
-	Drain            Ending = "drain"              // cut at the shutdown's time limit, or closed by the operator
+	Drain            Ending = "drain"              // cut at the shutdown's time limit
+	OperatorClose    Ending = "operator_close"     // closed by the operator
 	ConnectFailed    Ending = "connect_failed"     // no backend could be reached
 	NoBackend        Ending = "no_backend"         // no backend is up, or all have their max_conns
 	Denied           Ending = "denied"             // the client is not allowed, or has too many connections
 	BackendDown      Ending = "backend_down"       // cut when its backend went down
 	ProxyHeader      Ending = "proxy_header"       // no PROXY header, or a bad one
+	BadResponse      Ending = "bad_response"       // L7: the backend's response broke a rule
 )
 
 // Endings are all endings.
 var Endings = [...]Ending{
 	EOF, ClientReset, BackendReset, Idle, HalfCloseTimeout, MaxAge, Drain,
-	ConnectFailed, NoBackend, Denied, BackendDown, ProxyHeader,
+	OperatorClose, ConnectFailed, NoBackend, Denied, BackendDown, ProxyHeader, BadResponse,
 }
