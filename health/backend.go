@@ -27,6 +27,8 @@ type Backend struct {
 	resolved atomic.Pointer[netip.AddrPort]
 	// suspectc wakes the checker; it holds one request at most.
 	suspectc chan struct{}
+	// habit is what its probes have learnt of it (a habit), for Lenient.
+	habit atomic.Uint32
 
 	// Guarded by Pool.mu.
 	listed    bool      // it is in the pool's list

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // Probe asks one backend whether it works. It returns nil if it does, or else why
@@ -22,7 +24,10 @@ type Probe func(ctx context.Context, b *Backend) error
 type Via struct {
 	// Port is asked instead of the traffic port, unless it is 0.
 	Port int
-	// TLS makes a TLS handshake before anything else. The certificate is not
+	// Proxy is the version, 1 or 2, of the PROXY header that comes before anything
+	// else, or 0 for none.
+	Proxy byte
+	// TLS makes a TLS handshake before the rest of the probe. The certificate is not
 	// verified: a probe asks whether the backend works, and its identity is checked
 	// by the clients, whose TLS goes through untouched. A name in the
 	// backend's address is sent as server name (RFC 6066 section 3).
@@ -70,10 +75,34 @@ func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
 	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		b.remember(host, tcp.AddrPort().Addr(), trafficPort)
 	}
+	if err := writeProxyHeader(conn, v.Proxy); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
 	if v.TLS {
 		return handshake(ctx, conn, cmp.Or(b.Spec().Host, host))
 	}
 	return conn, nil
+}
+
+// writeProxyHeader sends the header of a connection that is the balancer's own: v2 has
+// LOCAL for it, as the specification asks for (section 2.2). For v1 it recommends the
+// connection's own addresses (section 2.1), since many servers refuse UNKNOWN.
+func writeProxyHeader(conn net.Conn, version byte) error {
+	var header *proxyproto.Header
+	_, tcp := conn.RemoteAddr().(*net.TCPAddr)
+	switch {
+	case version == 0:
+		return nil
+	case version == 1 && tcp:
+		header = proxyproto.HeaderProxyFromAddrs(version, conn.LocalAddr(), conn.RemoteAddr())
+	default:
+		header = proxyproto.HeaderProxyFromAddrs(version, nil, nil)
+	}
+	if _, err := header.WriteTo(conn); err != nil {
+		return fmt.Errorf("send PROXY header: %w", cause(err))
+	}
+	return nil
 }
 
 // handshake closes conn if it fails.

@@ -83,7 +83,7 @@ func readStatus(rd *http1.Reader) (int, error) {
 			return 0, headError(rd.Unread(), err)
 		}
 		if err := resp.Parse(head); err != nil {
-			return 0, err
+			return 0, headError(head, err)
 		}
 		if resp.Status >= 200 || resp.Status == 101 {
 			discardBody(rd, resp.BodyLength(false))
@@ -120,7 +120,7 @@ func (e notHTTPError) Error() string {
 // httpStart is what the response of every HTTP server of today begins with.
 const httpStart = "HTTP/"
 
-// headError returns what it means that no head could be read but this.
+// headError returns what it means that no head could be read, but these bytes.
 func headError(got []byte, err error) error {
 	n := min(len(got), len(httpStart))
 	ended := err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 
 	"fourseven/internal/testkit"
 )
@@ -108,5 +111,24 @@ func TestProbeRemembersTheAddress(t *testing.T) {
 	}
 	if _, addr := b.DialAddr(); addr != ln.Addr().String() {
 		t.Errorf("traffic dials %s, want %s", addr, ln.Addr())
+	}
+}
+
+// Pins the PROXY header of a probe, and that it comes before a TLS handshake.
+func TestProbeBeginsWithProxyHeader(t *testing.T) {
+	for _, via := range []Via{{}, {Proxy: 1}, {Proxy: 2}, {Proxy: 2, TLS: true}} {
+		got := make(chan *proxyproto.Header, 1)
+		b := serveTCP(t, func(conn net.Conn) {
+			header, _ := proxyproto.Read(bufio.NewReader(conn))
+			if header != nil && header.Version == 1 && header.SourceAddr.String() != conn.RemoteAddr().String() {
+				t.Errorf("v1 names %s, want %s", header.SourceAddr, conn.RemoteAddr())
+			}
+			got <- header
+		})
+		_ = TCPProbe(via)(t.Context(), b) // the backend closes the connection: it may fail
+		header := <-got
+		if (header == nil) != (via.Proxy == 0) || header != nil && header.Version != via.Proxy || via.Proxy == 2 && !header.Command.IsLocal() {
+			t.Errorf("%+v: got the header %+v", via, header)
+		}
 	}
 }

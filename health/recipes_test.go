@@ -29,6 +29,7 @@ func TestRecipeRedis(t *testing.T) {
 	waitUntilUp(t, TCPProbe(Via{}), b)
 	wantProbe(t, b, "PING\r\n", "+PONG", `expected "+PONG", got "-NOAU"`)
 	wantProbe(t, b, "AUTH secret\r\nPING\r\n", "+OK\r\n+PONG", "")
+	wantConnectOnly(t, b)
 }
 
 func TestRecipeSMTP(t *testing.T) {
@@ -39,6 +40,7 @@ func TestRecipeSMTP(t *testing.T) {
 	})
 	waitUntilUp(t, TCPProbe(Via{}), b)
 	wantProbe(t, b, "", "220 ", "")
+	wantConnectOnly(t, b)
 }
 
 // sslRequest asks a PostgreSQL server whether it speaks TLS.
@@ -74,6 +76,7 @@ func TestRecipePostgreSQL(t *testing.T) {
 	waitUntilUp(t, ExchangeProbe([]byte(sslRequest), []byte("N"), Via{}), b)
 	wantProbe(t, b, sslRequest, "N", "")
 	wantProbe(t, b, sslRequest, "S", `expected "S", got "N"`)
+	wantConnectOnly(t, b)
 }
 
 // program returns the path of a program, or skips the test; in CI it fails.
@@ -140,5 +143,20 @@ func wantProbe(t *testing.T, b *Backend, send, expect, want string) {
 	err := ExchangeProbe([]byte(send), []byte(expect), Via{})(ctx, b)
 	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 		t.Errorf("send %q, expect %q: %v, want %q", send, expect, err, want)
+	}
+}
+
+// wantConnectOnly wants the backend to be up without a setting for its protocol.
+func wantConnectOnly(t *testing.T, b *Backend) {
+	t.Helper()
+	var log bytes.Buffer
+	l := lenient(&log)
+	for range 2 {
+		if err := l.Probe(t.Context(), b); err != nil {
+			t.Errorf("lenient: %v", err)
+		}
+	}
+	if !strings.Contains(log.String(), "does not speak HTTP") {
+		t.Errorf("logged %s", &log)
 	}
 }

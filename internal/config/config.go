@@ -31,13 +31,14 @@ type Config struct {
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
 
-	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is http where L7 is on and nothing is to be sent or expected, else tcp"`
+	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is tcp if L7 is off or LB_HEALTH_SEND or LB_HEALTH_EXPECT is set, http if LB_HEALTH_PATH or LB_HEALTH_STATUS is set, and else a lenient http probe: 404, 405 and 501 pass unless the backend has answered 200-399 before, and a backend that does not speak HTTP is only connected to"`
 	HealthPath         RequestPath   `env:"HEALTH_PATH" envDefault:"/health" help:"path that an http probe asks for"`
 	HealthStatus       StatusSet     `env:"HEALTH_STATUS" envDefault:"200" help:"statuses that an http probe accepts, such as 200-299,304"`
 	HealthSend         Payload       `env:"HEALTH_SEND" help:"what a tcp probe sends; \\r, \\n, \\t, \\0, \\xNN and \\\\ stand for bytes"`
 	HealthExpect       Payload       `env:"HEALTH_EXPECT" help:"what the answer to a tcp probe must begin with, written alike"`
 	HealthTLS          Switch        `env:"HEALTH_TLS" envDefault:"off" oneof:"off,on" help:"whether a probe begins with a TLS handshake; certificates are not verified"`
 	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe instead of the traffic port; 0 is the traffic port"`
+	HealthProxy        string        `env:"HEALTH_PROXY" envDefault:"auto" oneof:"auto,off,v1,v2" help:"PROXY header that a probe begins with; auto is that of LB_PROXY_PROTOCOL_SEND where the traffic port is probed and L4 is on, else none"`
 	HealthInterval     time.Duration `env:"HEALTH_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two probes of a backend"`
 	HealthFastInterval time.Duration `env:"HEALTH_FAST_INTERVAL" envDefault:"1s" min:"1ms" help:"the same while a backend is down or changing its state"`
 	HealthTimeout      time.Duration `env:"HEALTH_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one probe may take"`
@@ -75,17 +76,6 @@ type Config struct {
 	AccessLog Switch     `env:"ACCESS_LOG" envDefault:"off" oneof:"off,on" help:"one line for each L4 connection and each L7 request"`
 
 	sources map[string]Source // by variable
-}
-
-// ProbeKind returns the kind of probe, http, tcp or off: what auto stands for.
-func (c *Config) ProbeKind() string {
-	switch {
-	case c.HealthCheck != "auto":
-		return c.HealthCheck
-	case c.L7Listen.Off(), c.HealthSend != "", c.HealthExpect != "":
-		return "tcp"
-	}
-	return "http"
 }
 
 // BackendsFile returns the path of the file that LB_BACKENDS was read from, if it was.

@@ -99,28 +99,6 @@ func TestWriteEffectiveShowsEmpty(t *testing.T) {
 	}
 }
 
-func TestProbeKind(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		environ []string
-		want    string
-	}{
-		{"auto with L7", nil, "http"},
-		{"auto without L7", []string{"LB_L7_LISTEN=off"}, "tcp"},
-		{"http without L7", []string{"LB_L7_LISTEN=off", "LB_HEALTH_CHECK=http"}, "http"},
-		{"tcp with L7", []string{"LB_HEALTH_CHECK=tcp"}, "tcp"},
-		{"off", []string{"LB_HEALTH_CHECK=off"}, "off"},
-		{"auto with an answer to expect", []string{"LB_HEALTH_EXPECT=220 "}, "tcp"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c := mustLoad(t, append(tt.environ, "LB_BACKENDS=a:1")...)
-			if got := c.ProbeKind(); got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
 // FuzzEffective pins that what check prints can be set again and means the same.
 func FuzzEffective(f *testing.F) {
 	f.Add("a:1,http://b:2;weight=3", "127.0.0.1:0", "/h?x=%20", "200-299, 304", "1536KiB", "10.0.0.1,fd00::/8", "90m", "")

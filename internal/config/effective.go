@@ -21,8 +21,11 @@ func (c *Config) Effective() []Setting {
 	var all []Setting
 	for _, s := range settings() {
 		value := s.format(c)
-		if s.name == "LB_HEALTH_CHECK" {
+		switch s.name {
+		case "LB_HEALTH_CHECK":
 			value = c.ProbeKind()
+		case "LB_HEALTH_PROXY":
+			value = c.ProbeProxy()
 		}
 		if value != "" && s.hidden(c) {
 			value = "(secret)"
@@ -43,6 +46,9 @@ func (c *Config) WriteEffective(w io.Writer) error {
 	_ = tw.Flush() // a buffer takes everything
 	for _, u := range c.Unused() {
 		fmt.Fprintf(&b, "%s has no effect: %s\n", u.Name, u.Why)
+	}
+	for _, warning := range c.Warnings() {
+		fmt.Fprintf(&b, "%s: %s\n", warning.Name, warning.Text)
 	}
 	_, err := b.WriteTo(w)
 	return err

@@ -26,8 +26,8 @@ func (c *Config) Unused() []Unused {
 		switch {
 		case kind == "off" && probes(name):
 			why = "LB_HEALTH_CHECK is off"
-		case kind != "http" && (name == "HEALTH_PATH" || name == "HEALTH_STATUS"):
-			why = "only an http probe uses it, and probes are by tcp"
+		case kind == "tcp" && onlyHTTP(s.name):
+			why = "only an http probe uses it, and probes are by tcp; LB_HEALTH_CHECK=http changes that"
 		case c.L7Listen.Off() && strings.HasPrefix(name, "L7_") && name != "L7_LISTEN":
 			why = "LB_L7_LISTEN is off"
 		case c.L4Listen.Off() && name == "PROXY_PROTOCOL_SEND":

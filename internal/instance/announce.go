@@ -17,4 +17,7 @@ func announce(cfg *config.Config, version string, logger *slog.Logger) {
 	for _, u := range cfg.Unused() {
 		logger.Warn("setting has no effect", "setting", u.Name, "why", u.Why)
 	}
+	for _, w := range cfg.Warnings() {
+		logger.Warn("setting may not be meant", "setting", w.Name, "why", w.Text)
+	}
 }

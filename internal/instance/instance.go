@@ -64,7 +64,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	in := &Instance{
 		cfg: cfg, version: version, logger: logger, pool: pool,
 		checker: &health.Checker{
-			Pool: pool, Probe: probe(cfg),
+			Pool: pool, Probe: probe(cfg, logger),
 			Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},

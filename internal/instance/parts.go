@@ -1,6 +1,8 @@
 package instance
 
 import (
+	"log/slog"
+
 	"fourseven/health"
 	"fourseven/internal/config"
 	"fourseven/l4"
@@ -12,7 +14,7 @@ func (in *Instance) newL4() *l4.Server {
 	return &l4.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
 		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
-		SendProxy: sendProxy(cfg),
+		SendProxy: proxyVersion(cfg.ProxyProtocolSend),
 		Relays:    l4.Relays{Limits: relayLimits(cfg)},
 		Gate:      in.gate,
 		Slots:     in.slots,
@@ -80,9 +82,11 @@ func (in *Instance) cutBackend(b *health.Backend) {
 }
 
 // probe returns what asks a backend whether it works, or nil for off.
-func probe(c *config.Config) health.Probe {
-	via := health.Via{Port: c.HealthPort, TLS: bool(c.HealthTLS)}
+func probe(c *config.Config, logger *slog.Logger) health.Probe {
+	via := health.Via{Port: c.HealthPort, Proxy: proxyVersion(c.ProbeProxy()), TLS: bool(c.HealthTLS)}
 	switch kind := c.ProbeKind(); {
+	case kind == "auto":
+		return (&health.Lenient{Path: string(c.HealthPath), Via: via, Logger: logger}).Probe
 	case kind == "http":
 		return health.HTTPProbe(string(c.HealthPath), c.HealthStatus.Contains, via)
 	case kind == "tcp" && (c.HealthSend != "" || c.HealthExpect != ""):
@@ -93,9 +97,9 @@ func probe(c *config.Config) health.Probe {
 	return nil
 }
 
-// sendProxy returns the version of the PROXY header that backends get, or 0.
-func sendProxy(c *config.Config) byte {
-	switch c.ProxyProtocolSend {
+// proxyVersion returns the version of the PROXY header that the word means, 0 for none.
+func proxyVersion(word string) byte {
+	switch word {
 	case "v1":
 		return 1
 	case "v2":
