@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,20 +32,23 @@ func fourseven(settings []string, args ...string) *exec.Cmd {
 }
 
 // quick are settings under which a process listens on free ports of the loopback
-// address alone, and notices changes of its backends soon.
+// address alone, and soon notices changes of its backends.
 func quick(settings ...string) []string {
 	return append([]string{
 		"LB_L4_LISTEN=127.0.0.1:0", "LB_L7_LISTEN=127.0.0.1:0", "LB_ADMIN_LISTEN=127.0.0.1:0",
 		"LB_HEALTH_INTERVAL=" + interval.String(), "LB_HEALTH_FAST_INTERVAL=" + fastInterval.String(),
+		// What is to happen at once must happen long before, and a slow machine is no failure.
+		"LB_CONNECT_TIMEOUT=" + testkit.Patience.String(),
 	}, settings...)
 }
 
-// The intervals of health checks under quick settings, and what a loaded machine
-// is allowed on top of any of them.
+// The intervals of health checks under quick settings, and what a loaded machine is
+// allowed on top of them and of "at once". It is less than the defaults of all settings
+// that a test would wait for instead if its own did not hold.
 const (
 	interval     = time.Second
 	fastInterval = 200 * time.Millisecond
-	margin       = 1500 * time.Millisecond
+	margin       = 5 * time.Second
 )
 
 // finished runs the program to its end.
@@ -111,3 +115,19 @@ func (b *balancer) awaitHealthy(within time.Duration, addrs ...string) {
 		return len(all) > 0 && strings.Trim(all[len(all)-1][1], `"`) == want
 	})
 }
+
+// goroutines returns how many goroutines the process has, by its own metrics.
+func (b *balancer) goroutines() int {
+	b.t.Helper()
+	m := goroutinesLine.FindStringSubmatch(mustAsk(b.t, b.admin, "/metrics"))
+	if m == nil {
+		b.t.Fatal("no go_goroutines in the metrics")
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+var goroutinesLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)

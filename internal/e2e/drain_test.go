@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,7 +21,8 @@ import (
 // balancer not to send any more.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
-	lb := serve(t, backendsOf(startBackends(t, 2)), "LB_SHUTDOWN_DELAY=2s")
+	const delay = 8 * time.Second // in which a busy machine must get all that follows done
+	lb := serve(t, backendsOf(startBackends(t, 2)), "LB_SHUTDOWN_DELAY="+delay.String())
 	began := time.Now()
 	lb.signal(syscall.SIGTERM)
 	lb.awaitOutput(1, "msg=draining")
@@ -32,21 +35,27 @@ func TestShutdownDelay(t *testing.T) {
 		}
 	}
 	lb.wantExit(exitOK)
-	if took := time.Since(began); took < 2*time.Second || took > 2*time.Second+margin {
-		t.Errorf("ended after %s, want 2s", took)
+	if took := time.Since(began); took < delay || took > delay+margin {
+		t.Errorf("ended after %s, want %s", took, delay)
 	}
 }
 
 // TestDrainCompletes pins that SIGTERM costs no live connection its bytes: 20
-// transfers over L4 and one request over L7 end whole.
+// transfers over L4 and one request over L7 end whole, after two lines, one a second,
+// have said how many are left.
 func TestDrainCompletes(t *testing.T) {
 	t.Parallel()
-	lb := serve(t, backendsOf(startBackends(t, 2)))
+	goOnc := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(goOnc) })
+	backend := httptest.NewServer(answerInHalves(goOnc))
+	t.Cleanup(backend.Close)
+	t.Cleanup(goOn)
+	lb := serve(t, "LB_BACKENDS="+backend.URL, "LB_DRAIN_TIMEOUT="+(2*testkit.Patience).String())
 	var transfers, started sync.WaitGroup
 	transfer := func(addr string) {
 		started.Add(1)
 		transfers.Go(func() {
-			resp, err := http.DefaultTransport.RoundTrip(mustRequest(t, addr, "/slow?body=3s"))
+			resp, err := http.DefaultTransport.RoundTrip(mustRequest(t, addr, "/"))
 			started.Done()
 			if err != nil {
 				t.Error(err)
@@ -63,13 +72,30 @@ func TestDrainCompletes(t *testing.T) {
 	}
 	transfer(lb.l7)
 	started.Wait()
+	began := time.Now()
 	lb.signal(syscall.SIGTERM)
+	lb.awaitOutput(2, "msg=\"still draining\" l4=20 l7=1\n")
+	goOn()
 	transfers.Wait()
 	lb.wantExit(exitOK)
-	// One line a second says how many are left.
-	wantTexts(t, "standard output", lb.stdout.String(), []string{"msg=\"still draining\" l4=20 l7=1\n"})
-	if n := lb.outputCount("still draining"); n < 2 || n > 4 {
-		t.Errorf("%d lines of what is left, want one for each of 3 s", n)
+	took := time.Since(began)
+	if n := lb.outputCount("still draining"); n > int(took/time.Second) {
+		t.Errorf("%d lines in %s of what is left, want one a second", n, took)
+	}
+}
+
+// answerInHalves answers with slowBody bytes, of which the second half waits for a
+// channel to be closed. The health checks' path answers at once.
+func answerInHalves(goOnc <-chan struct{}) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(slowBody))
+		_, _ = w.Write(make([]byte, slowBody/2))
+		_ = http.NewResponseController(w).Flush()
+		<-goOnc
+		_, _ = w.Write(make([]byte, slowBody/2))
 	}
 }
 
@@ -89,8 +115,8 @@ func TestDrainTimeout(t *testing.T) {
 		t.Errorf("cut after %s, want %s", took, timeout)
 	}
 	lb.wantExit(exitOK)
-	if n := lb.outputCount(`msg="still draining" l4=1 l7=0`); n != 2 {
-		t.Errorf("%d lines of what is left, want 2", n)
+	if n := lb.outputCount(`msg="still draining" l4=1 l7=0`); n < 1 || n > 2 {
+		t.Errorf("%d lines of what is left, want one a second", n)
 	}
 }
 
@@ -106,11 +132,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			l4, l7 := endless(t, lb.l4), endless(t, lb.l7)
 			lb.signal(syscall.SIGTERM)
 			lb.awaitOutput(1, tt.said)
-			// A second signal counts a second after the first, and then at once.
-			testkit.Eventually(t, "the second signal ends it", func() bool {
-				_ = lb.cmd.Process.Signal(syscall.SIGINT)
-				return lb.ended()
-			})
+			lb.signalAgain(syscall.SIGINT)
 			lb.wantExit(exitOK)
 			for _, conn := range []*net.TCPConn{l4, l7} {
 				if _, err := io.Copy(io.Discard, conn); !errors.Is(err, syscall.ECONNRESET) {
@@ -119,6 +141,14 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// signalAgain sends the signal that ends a drain at once, once the drain can be seen to
+// have begun: a second one counts only if it comes a second or more after the first.
+func (p *process) signalAgain(sig syscall.Signal) {
+	p.t.Helper()
+	time.Sleep(time.Second)
+	p.signal(sig)
 }
 
 // TestTwoSignalsAtOnce pins that signals within a second are one: timeout(1) signals the
@@ -134,8 +164,8 @@ func TestTwoSignalsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	lb.signal(syscall.SIGTERM)
-	lb.awaitOutput(1, "msg=draining")
 	lb.signal(syscall.SIGINT)
+	lb.awaitOutput(1, "msg=draining")
 	if rest, err := io.ReadAll(conn); err != nil || len(rest) < slowBody {
 		t.Errorf("%d bytes, %v: the second signal cut the connection", len(rest), err)
 	}

@@ -73,7 +73,7 @@ func (c *tally) count(err error) {
 // HTTP requests a second. No client may be refused, reset or cut off, and what was
 // begun before goes on.
 func TestHandover(t *testing.T) {
-	l := newLineage(t, backendsOf(startBackends(t, 2)), "LB_HEALTH_CHECK=off", "LB_CONNECT_TIMEOUT="+testkit.Patience.String())
+	l := newLineage(t, backendsOf(startBackends(t, 2)), "LB_HEALTH_CHECK=off", "LB_DRAIN_TIMEOUT="+(2*testkit.Patience).String())
 	load := newLoad()
 	tallies := []*tally{{t: t, kind: "L4 connection"}, {t: t, kind: "HTTP connection"}, {t: t, kind: "HTTP request, kept"}, {t: t, kind: "L4 connection in a burst"}}
 	began := time.Now()
@@ -222,7 +222,7 @@ func wantRefused(t *testing.T, why string, settings ...string) {
 // the next costs no client: those who came to it are served. Only a few come in the
 // moment between the two, so it takes some tries and a load.
 func TestHandoverGivesBack(t *testing.T) {
-	l := newLineage(t, backendsOf(startBackends(t, 1)), "LB_CONNECT_TIMEOUT="+testkit.Patience.String())
+	l := newLineage(t, backendsOf(startBackends(t, 1)))
 	load, clients := newLoad(), &tally{t: t, kind: "L4 connection"}
 	load.each(1000, func() { clients.count(askOnce(l.l4)) })
 	taken := append(l.settings, "LB_L7_LISTEN="+startBackends(t, 1)[0].addr)

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fourseven/internal/testkit"
 )
@@ -124,7 +125,7 @@ func TestUnreadLog(t *testing.T) {
 	lb.traffic(overflowing)
 	stalled := lb.traffic(overflowing)
 	t.Logf("%d connections and as many requests: %s while the log is read, %s when it has stalled", overflowing, free, stalled)
-	if stalled > 3*free {
+	if stalled > 3*free+margin { // one that waited would do so at each of the connections
 		t.Errorf("took %s with a stalled log, and %s before", stalled, free)
 	}
 	if n := lb.told(); n == 0 {
@@ -224,7 +225,11 @@ func TestFullOutputs(t *testing.T) {
 					a, err := ask(admin, "/readyz")
 					return err == nil && (i == 0 || a.body == "draining\n")
 				})
-				p.signal(sig)
+				if i == 0 {
+					p.signal(sig)
+				} else {
+					p.signalAgain(sig)
+				}
 			}
 			began := time.Now()
 			p.wantExit(tt.code)
@@ -240,9 +245,16 @@ func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	_, w := pipe(t)
 	t.Cleanup(func() { _ = w.Close() })
-	_ = w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	if n, err := w.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("%d bytes went into a pipe: %v", n, err)
+	raw, err := w.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size int
+	if cerr := raw.Control(func(fd uintptr) { size, err = unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0) }); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+	if _, err := w.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
 	}
 	return w
 }

@@ -81,14 +81,12 @@ func (l *ledger) forget(addr string) {
 // learn of an end a little later than the client.
 func (l *ledger) balanced() {
 	l.t.Helper()
-	for end := time.Now().Add(testkit.Patience / 4); ; {
-		wrong := l.wrong()
-		if len(wrong) == 0 {
-			return
-		}
-		if time.Now().After(end) {
+	deadline := time.Now().Add(testkit.Patience)
+	for wrong := l.wrong(); len(wrong) > 0; wrong = l.wrong() {
+		if time.Now().After(deadline) {
 			l.t.Fatal(strings.Join(wrong, "\n"))
 		}
+		time.Sleep(10 * time.Millisecond) // leaves the processor to the program
 	}
 }
 

@@ -42,6 +42,7 @@ func TestMetricsAreExact(t *testing.T) {
 	list(b.addr)
 	lb.signal(syscall.SIGHUP)
 	lb.awaitOutput(1, "msg=reloaded")
+	l.add(1, "lb_reloads_total{result=%q,setting=%q}", "ok", "LB_BACKENDS")
 	l.forget(dead)
 	l.balanced()
 	kept(l, b.addr)
@@ -107,7 +108,7 @@ func broken(l *ledger, addr string) {
 		l.add(1, "lb_frontend_rejected_total{frontend=%q,reason=%q}", frontend, "denied")
 	}
 	left := l.dial("l4")
-	_, _ = io.WriteString(left, "GET /slow?head=20s HTTP/1.1\r\nHost: a\r\n\r\n")
+	_, _ = io.WriteString(left, "GET /slow?head=1h HTTP/1.1\r\nHost: a\r\n\r\n")
 	l.add(1, "lb_frontend_connections_total{frontend=%q}", "l4")
 	l.add(1, "lb_frontend_active_connections{frontend=%q}", "l4")
 	l.add(1, "lb_backend_active_connections{backend=%q}", addr)

@@ -20,22 +20,21 @@ import (
 func TestShortConnectionsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	both := startBackends(t, 2)
-	goroutines := serve(t, backendsOf(both)).goroutines() // of one that has served nobody
+	goroutines := serve(t, backendsOf(both)).goroutines() // in one that has had no client
 	lb := serve(t, backendsOf(both))
 	shortConnections(t, lb, 200) // what is made once and kept is made here
 	descriptors, threads := lb.descriptors(), lb.threads()
 	shortConnections(t, lb, 5000)
 	testkit.Eventually(t, "the descriptors to be closed", func() bool { return lb.descriptors() <= descriptors })
-	// The runtime keeps the threads that it once needed; what would be wrong is one
-	// a connection.
-	if got := lb.threads(); got > threads+16 {
+	// The runtime keeps the threads that it once needed, which may be one for each of
+	// the connections at once. What would be wrong is one for each of all.
+	if got := lb.threads(); got > threads+2*atOnce {
 		t.Errorf("%d threads, want about %d as before", got, threads)
 	}
-	<-time.After(2 * time.Second) // goroutines that wait for a next connection do so for a second
-	// The runtime has started some of its own meanwhile, for collecting garbage.
-	if got := lb.goroutines(); got > goroutines+8 {
-		t.Errorf("%d goroutines, want about %d as of one that has served nobody", got, goroutines)
-	}
+	// Goroutines wait a second for a next connection, and those of the garbage collector stay.
+	testkit.Eventually(t, "about as many goroutines as in one that has had no client", func() bool {
+		return lb.goroutines() <= goroutines+8
+	})
 }
 
 // shortConnections makes n connections, at most 50 at once, with one ending after
@@ -44,7 +43,7 @@ func shortConnections(t *testing.T, lb *balancer, n int) {
 	t.Helper()
 	next := make(chan func(*net.TCPConn) error)
 	var wg sync.WaitGroup
-	for range 50 {
+	for range atOnce / 2 {
 		wg.Go(func() {
 			for ending := range next {
 				if err := shortConnection(lb.l4, ending); err != nil {

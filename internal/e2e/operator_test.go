@@ -58,7 +58,7 @@ func TestOperator(t *testing.T) {
 		t.Errorf("without the token: %d %s", code, text)
 	}
 	live := dial(t, lb.l4)
-	request(t, live, "/slow?body=20s") // the first turn: backend 1
+	request(t, live, "/slow?body=60s") // the first turn: backend 1
 	if _, err := live.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestOperator(t *testing.T) {
 
 	do("PUT", "/weight", "256", 200)
 	again := dial(t, lb.l4)
-	request(t, again, "/slow?body=20s")
+	request(t, again, "/slow?body=60s")
 	if _, err := again.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func outOfDescriptors(t *testing.T, frontend string) {
 	for _, conn := range clients {
 		_ = conn.Close()
 	}
-	testkit.Within(t, 2*time.Second, "a new client to be served", func() bool {
+	testkit.Within(t, time.Second+margin, "a new client to be served", func() bool {
 		a, err := ask(addr, "/")
 		return err == nil && a.status == http.StatusOK
 	})

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -94,12 +93,4 @@ func (p *process) proc(file string) string {
 		p.t.Fatal(err)
 	}
 	return string(content)
-}
-
-// goroutines ends the process, and returns how many goroutines it had.
-func (p *process) goroutines() int {
-	p.t.Helper()
-	p.signal(syscall.SIGQUIT) // the Go runtime's dump
-	p.wantExit(2)
-	return strings.Count("\n"+p.stderr.String(), "\ngoroutine ")
 }

@@ -28,7 +28,7 @@ func TestReload(t *testing.T) {
 	list(b[0].addr + "," + b[1].addr)
 	lb := serve(t, "LB_BACKENDS_FILE="+path)
 	live := dial(t, lb.l4)
-	request(t, live, "/slow?body=20s")
+	request(t, live, "/slow?body=60s")
 	if _, err := live.Read(make([]byte, 1)); err != nil { // it has had its turn
 		t.Fatal(err)
 	}

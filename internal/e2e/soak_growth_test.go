@@ -3,9 +3,7 @@
 package e2e
 
 import (
-	"regexp"
 	"slices"
-	"strconv"
 	"testing"
 )
 
@@ -21,18 +19,8 @@ func (l *life) sample() {
 	l.of.t.Helper()
 	l.memory = append(l.memory, l.of.resident()>>10)
 	l.descriptors = append(l.descriptors, l.of.descriptors())
-	m := goroutinesLine.FindStringSubmatch(mustAsk(l.of.t, l.of.admin, "/metrics"))
-	if m == nil {
-		l.of.t.Fatal("no go_goroutines in the metrics")
-	}
-	n, err := strconv.Atoi(m[1])
-	if err != nil {
-		l.of.t.Fatal(err)
-	}
-	l.goroutines = append(l.goroutines, n)
+	l.goroutines = append(l.goroutines, l.of.goroutines())
 }
-
-var goroutinesLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
 
 // report prints how the process grew, and fails the test if it did by more than the
 // traffic's ups and downs.

@@ -77,7 +77,7 @@ func newSoak(t *testing.T) *soak {
 		"LB_BACKENDS_FILE=" + s.list,
 		// On a machine that is short of processor time a probe may take long. A
 		// backend that is killed refuses at once.
-		"LB_HEALTH_TIMEOUT=" + testkit.Patience.String(), "LB_CONNECT_TIMEOUT=" + testkit.Patience.String(),
+		"LB_HEALTH_TIMEOUT=" + testkit.Patience.String(),
 	}
 	s.lineage = newLineage(t, settings...)
 	s.veteran = serve(t, settings...)

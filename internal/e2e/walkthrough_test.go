@@ -29,7 +29,7 @@ func TestWalkThrough(t *testing.T) {
 
 	// No request may fail while backend 1 stops, on a connection of its own or on
 	// one that lives.
-	stop := keepAsking(t, lb)
+	asking := keepAsking(t, lb)
 	began := time.Now()
 	one.stop()
 	if got := servedBy(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
@@ -39,13 +39,13 @@ func TestWalkThrough(t *testing.T) {
 	if got := servedBy(t, repeat(4, lb.l7, lb.l4)...); got != "22222222" {
 		t.Errorf("answers from %s once backend 1 is out, want 2 alone", got)
 	}
+	asking.awaitMore(10)
 
 	// Nor while it comes back.
 	one.start(t)
 	lb.awaitHealthy(interval+margin, one.addr, two.addr)
-	if n := stop(); n < 20 {
-		t.Errorf("only %d requests were made meanwhile", n)
-	}
+	asking.awaitMore(10)
+	asking.stop()
 	if got := servedBy(t, repeat(4, lb.l7)...); got != "1212" && got != "2121" {
 		t.Errorf("answers from %s once backend 1 is back, want the two in turn", got)
 	}
@@ -119,38 +119,51 @@ func wantUnavailable(t *testing.T, addr string, bodies ...string) {
 	t.Errorf("body %s, want %s", a.body, strings.Join(bodies, " or "))
 }
 
-// keepAsking asks over L7 on one connection that lives and on new ones, until the
-// function that it returns is called, which returns how often. Any failure fails
-// the test.
-func keepAsking(t *testing.T, lb *balancer) (stop func() int64) {
+// asking is clients that ask until they are stopped. Any failure fails the test.
+type asking struct {
+	t     *testing.T
+	asked atomic.Int64
+	stopc chan struct{}
+	wg    sync.WaitGroup
+	stop  func()
+}
+
+// keepAsking asks over L7, on one connection that is kept and on new ones.
+func keepAsking(t *testing.T, lb *balancer) *asking {
 	t.Helper()
-	var asked atomic.Int64
-	stopc := make(chan struct{})
-	var wg sync.WaitGroup
+	a := &asking{t: t, stopc: make(chan struct{})}
+	a.stop = sync.OnceFunc(func() { close(a.stopc); a.wg.Wait() })
+	t.Cleanup(a.stop)
 	for _, keep := range []bool{true, false} {
 		client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{DisableKeepAlives: !keep}}
-		wg.Go(func() {
-			defer client.CloseIdleConnections()
-			tick := time.NewTicker(5 * time.Millisecond)
-			defer tick.Stop()
-			for {
-				select {
-				case <-stopc:
-					return
-				case <-tick.C:
-				}
-				asked.Add(1)
-				if a, err := askOn(client, "http://"+lb.l7+"/"); err != nil || a.status != http.StatusOK {
-					t.Errorf("connection kept: %v: status %d %q, %v", keep, a.status, a.body, err)
-					return
-				}
-			}
-		})
+		a.wg.Go(func() { a.ask(client, "http://"+lb.l7+"/") })
 	}
-	var once sync.Once
-	end := func() { once.Do(func() { close(stopc); wg.Wait() }) }
-	t.Cleanup(end)
-	return func() int64 { end(); return asked.Load() }
+	return a
+}
+
+func (a *asking) ask(client *http.Client, url string) {
+	defer client.CloseIdleConnections()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-a.stopc:
+			return
+		case <-tick.C:
+		}
+		if got, err := askOn(client, url); err != nil || got.status != http.StatusOK {
+			a.t.Errorf("status %d %q, %v", got.status, got.body, err)
+			return
+		}
+		a.asked.Add(1)
+	}
+}
+
+// awaitMore waits until n more requests have been answered.
+func (a *asking) awaitMore(n int64) {
+	a.t.Helper()
+	n += a.asked.Load()
+	testkit.Eventually(a.t, "more requests to be answered", func() bool { return a.asked.Load() >= n })
 }
 
 // TestDemo runs the README's first command, but on free ports.
