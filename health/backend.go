@@ -1,7 +1,6 @@
 package health
 
 import (
-	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -22,9 +21,11 @@ type Backend struct {
 	mode     atomic.Uint32 // a Mode
 	override atomic.Int32  // the operator's weight, or 0
 
-	// resolved is the address that the last good dial of a named host reached;
-	// it spares a DNS lookup per connection. Nil for literal addresses.
-	resolved atomic.Pointer[netip.AddrPort]
+	// dialled are the addresses that a dial tries: none if Addr has a host name that has
+	// no address yet.
+	dialled atomic.Pointer[[]string]
+	// reached is which of several the last good probe reached.
+	reached atomic.Pointer[string]
 	// suspectc wakes the checker; it holds one request at most.
 	suspectc chan struct{}
 	// habit is what its probes have learnt of it (a habit), for Lenient.
@@ -57,10 +58,15 @@ func (b *Backend) Spec() Spec { return *b.spec.Load() }
 // operator's.
 func (b *Backend) setSpec(s Spec) {
 	s.Weight = max(s.Weight, 1)
+	addrs := s.dialled()
+	b.dialled.Store(&addrs)
 	if old := b.spec.Swap(&s); old != nil && old.Weight != s.Weight {
 		b.override.Store(0)
 	}
 }
+
+// resolved reports whether the backend has an address to dial.
+func (b *Backend) resolved() bool { return len(*b.dialled.Load()) > 0 }
 
 // String returns the backend's entry in a list, as Spec.String does.
 func (b *Backend) String() string { return b.Spec().String() }

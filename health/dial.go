@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"syscall"
+	"time"
 )
 
 // Reason is why a dial failed.
@@ -48,13 +50,58 @@ func (e *DialError) Error() string {
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// DialAddr returns what to dial for traffic: the address that the last good probe
-// reached, which spares a lookup, or else the backend's own.
-func (b *Backend) DialAddr() (network, addr string) {
-	if known := b.resolved.Load(); known != nil {
-		return "tcp", known.String()
+// errUnresolved is the error of a dial of a name without an address.
+var errUnresolved = errors.New("no usable address of the name is known yet")
+
+// DialFunc opens a connection to an address, which is no host name, on tcp or unix.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// Dial opens a connection to the backend with dial, which it calls for one address after
+// the other of a name: the one that the last good probe reached comes first. If the
+// context has a deadline, each address gets its part of the time. No name is looked up.
+// DialFailed must be called with the error, unless it is the context's.
+func (b *Backend) Dial(ctx context.Context, dial DialFunc) (net.Conn, error) {
+	network, _ := SplitAddr(b.Addr)
+	addrs := *b.dialled.Load()
+	if len(addrs) == 1 {
+		return dial(ctx, network, addrs[0])
 	}
-	return SplitAddr(b.Addr)
+	if first := b.reached.Load(); first != nil {
+		if i := slices.Index(addrs, *first); i > 0 {
+			addrs = slices.Concat(addrs[i:i+1], addrs[:i], addrs[i+1:])
+		}
+	}
+	conn, _, err := dialEach(ctx, addrs, dial)
+	return conn, err
+}
+
+// dialEach returns a connection to the first of several TCP addresses that accepts, and
+// which one it is; or else the error of the first.
+func dialEach(ctx context.Context, addrs []string, dial DialFunc) (net.Conn, int, error) {
+	first := errUnresolved
+	for i, addr := range addrs {
+		conn, err := dialShare(ctx, addr, len(addrs)-i, dial)
+		if err == nil {
+			return conn, i, nil
+		}
+		if i == 0 || reasonOf(err).Local() {
+			first = fmt.Errorf("%s: %w", addr, cause(err))
+		}
+		if ctx.Err() != nil || reasonOf(err).Local() {
+			break
+		}
+	}
+	return nil, 0, first
+}
+
+// dialShare dials an address in its share of the time that is left for so many.
+func dialShare(ctx context.Context, addr string, left int, dial DialFunc) (net.Conn, error) {
+	if deadline, ok := ctx.Deadline(); ok && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	return dial(ctx, "tcp", addr)
 }
 
 // DialFailed counts a failed dial of the backend and returns it as a DialError.

@@ -6,29 +6,34 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// lookupTimeout bounds one lookup, with all that a service's hosts take.
-const lookupTimeout = 5 * time.Second
+// firstAnswer is how long a new list waits for the first answers for its names.
+const firstAnswer = 5 * time.Second
 
 // unresolvedInterval is the time between two lookups of a name that has never
 // been answered, unless Discoverer.Interval is shorter.
 const unresolvedInterval = time.Second
 
-// Discoverer keeps a pool's backends as a list has them, in which some entries are
-// backends and others names whose addresses are. The last good answer for a name
-// holds until there is another. Its exported fields are set before use.
+// Discoverer keeps a pool's backends as a list has them, and looks up the names in it: a
+// backend at a host name has the addresses of the name, and of a name with a scheme each
+// address is a backend. The last good answer for a name holds until there is another. Its
+// exported fields are set before use.
 type Discoverer struct {
 	Pool *Pool
-	// Resolver looks names up. If nil, it is the system's.
-	Resolver *net.Resolver
+	// Server is the DNS server that is asked, a host:port. If empty, it is the system's.
+	Server string
 	// Interval is the time between two lookups of a name; each pause is up to a tenth
 	// shorter. It must be positive.
 	Interval time.Duration
+	// Own reports whether an address is one of this process's listeners: it is not used
+	// if a name has it. If nil, there are none.
+	Own func(netip.AddrPort) bool
 	// Logger receives a failure once, until the result is another. It may be nil.
 	Logger *slog.Logger
 
@@ -36,22 +41,13 @@ type Discoverer struct {
 
 	once     sync.Once
 	changedc chan struct{} // wakes Run when the list changes
+	resolver *net.Resolver
 
 	replacing sync.Mutex // held by Replace, so that lists come one after the other
 
 	mu      sync.Mutex
 	entries []Entry
-	byName  map[string]*lookedUp // by the pattern's Addr
-}
-
-// lookedUp is a name that is looked up.
-type lookedUp struct {
-	entry Entry
-
-	// Guarded by Discoverer.mu.
-	answer   answer
-	result   LookupResult // of the last lookup
-	answered bool         // there was a good one
+	byName  map[string]*lookedUp // the names that are looked up, by the entry's Addr
 }
 
 // Lookups returns the number of DNS lookups with this result.
@@ -64,47 +60,61 @@ func (d *Discoverer) Entries() []Entry {
 	return d.entries
 }
 
-// Replace makes this the list. Names that are new in it are looked up first, for
-// as long as the context and five seconds allow; those without an answer by then
-// have no backends until there is one. Names that stay keep their answers.
+// Replace makes this the list. It first waits until names that are new in it have an
+// answer, for five seconds at most and while the context permits; those without one by
+// then have no addresses until there is one. Names that stay keep their answers. Run must
+// be running.
 func (d *Discoverer) Replace(ctx context.Context, entries []Entry) {
 	d.replacing.Lock()
 	defer d.replacing.Unlock()
-	names, fresh := d.namesOf(entries)
-	var wg sync.WaitGroup
-	for _, n := range fresh {
-		wg.Go(func() { d.lookUp(ctx, n) })
+	names := d.expect(entries)
+	patience := time.NewTimer(firstAnswer)
+	defer patience.Stop()
+	for _, n := range names {
+		select {
+		case <-n.answeredc:
+			continue
+		case <-patience.C:
+		case <-ctx.Done():
+		}
+		break
 	}
-	wg.Wait()
 	d.mu.Lock()
 	d.entries, d.byName = entries, names
-	d.publishLocked()
 	d.mu.Unlock()
+	d.publish()
 	wake(d.changed())
 }
 
-// namesOf returns the names in a list, and those of them that are new.
-func (d *Discoverer) namesOf(entries []Entry) (names map[string]*lookedUp, fresh []*lookedUp) {
+// expect has the new names in a list looked up beside the present ones, and returns those
+// of the list.
+func (d *Discoverer) expect(entries []Entry) map[string]*lookedUp {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	names = map[string]*lookedUp{}
+	names, all := map[string]*lookedUp{}, maps.Clone(d.byName)
+	if all == nil {
+		all = map[string]*lookedUp{}
+	}
 	for _, e := range entries {
 		key := e.Spec.Addr
-		if !e.FromDNS() || names[key] != nil {
+		if !e.IsName() || names[key] != nil {
 			continue
 		}
-		n := d.byName[key]
-		if n == nil {
-			n = &lookedUp{entry: e}
-			fresh = append(fresh, n)
+		if all[key] == nil {
+			all[key] = &lookedUp{entry: e, answeredc: make(chan struct{})}
 		}
-		names[key] = n
+		names[key] = all[key]
 	}
-	return names, fresh
+	d.byName = all
+	wake(d.changed())
+	return names
 }
 
 func (d *Discoverer) changed() chan struct{} {
-	d.once.Do(func() { d.changedc = make(chan struct{}, 1) })
+	d.once.Do(func() {
+		d.changedc = make(chan struct{}, 1)
+		d.resolver = NewResolver(d.Server)
+	})
 	return d.changedc
 }
 
@@ -122,11 +132,11 @@ func (d *Discoverer) names() []*lookedUp {
 }
 
 func (d *Discoverer) watch(ctx context.Context, n *lookedUp, _ float64) {
-	for sleep(ctx, d.pause(n)) {
-		if d.lookUp(ctx, n) {
-			d.mu.Lock()
-			d.publishLocked()
-			d.mu.Unlock()
+	defer n.wg.Wait()
+	for {
+		d.lookUp(ctx, n)
+		if !sleep(ctx, d.pause(n)) {
+			return
 		}
 	}
 }
@@ -136,72 +146,57 @@ func (d *Discoverer) pause(n *lookedUp) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	pause := d.Interval
-	if !n.answered {
+	if !n.resolved {
 		pause = min(pause, unresolvedInterval)
 	}
 	return pause - rand.N(pause/10+1)
 }
 
-// lookUp looks a name up once, and reports whether there is a good answer.
-func (d *Discoverer) lookUp(ctx context.Context, n *lookedUp) bool {
-	resolver := d.Resolver
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
-	bounded, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
+// lookUp looks a name up once, and publishes what that found.
+func (d *Discoverer) lookUp(ctx context.Context, n *lookedUp) {
 	d.mu.Lock()
 	last := n.answer
 	d.mu.Unlock()
-	answer, err := n.entry.lookUp(bounded, resolver, last)
-	if err != nil && context.Cause(ctx) == context.Canceled {
-		return false // cut off: the outcome means nothing
+	answer, err := lookup{d.resolver, &n.wg, d.publish}.lookUp(ctx, n.entry, last)
+	if err != nil && ctx.Err() != nil {
+		return // cut off: the outcome means nothing
 	}
-	d.lookups[lookupResult(err)].Add(1)
+	result := lookupResult(err)
+	d.lookups[result].Add(1)
+	d.mu.Lock()
+	n.answer = answer
+	n.resolved = n.resolved || err == nil
+	d.logLocked(n, result, err)
+	n.result = result
+	d.mu.Unlock()
+	if err == nil {
+		d.publish()
+	}
+	if err == nil || result == LookupNotFound { // neither a failure nor silence is an answer
+		n.answered()
+	}
+}
+
+// publish makes the backends of the list the pool's. The first entry with an address
+// takes precedence.
+func (d *Discoverer) publish() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.logLocked(n, err)
-	n.answer, n.result = answer, lookupResult(err)
-	n.answered = n.answered || err == nil
-	return err == nil
-}
-
-// logLocked logs that lookups fail, or no longer do, or fail for another reason.
-func (d *Discoverer) logLocked(n *lookedUp, err error) {
-	result := lookupResult(err)
-	if d.Logger == nil || result == n.result {
-		return
-	}
-	name := n.entry.Spec.Addr
-	if err == nil {
-		d.Logger.Info("lookup recovered", "name", name)
-		return
-	}
-	if d.Resolver != nil {
-		err = withoutServer(err)
-	}
-	d.Logger.Warn("lookup", "name", name, "result", result.String(), "kept", len(n.answer.backends(n.entry)), "err", err)
-}
-
-// publishLocked makes the backends of the list the pool's. The first entry with an
-// address takes precedence.
-func (d *Discoverer) publishLocked() {
 	var all []Spec
 	seen := map[string]bool{}
 	for _, e := range d.entries {
-		for _, b := range d.backendsLocked(e) {
-			if !seen[b.Addr] {
-				seen[b.Addr] = true
-				all = append(all, b)
+		specs := []Spec{e.Spec}
+		if n := d.byName[e.Spec.Addr]; n != nil {
+			f := n.answer.backends(e, d.Own)
+			d.logFoundLocked(n, f)
+			specs = f.specs
+		}
+		for _, s := range specs {
+			if !seen[s.Addr] {
+				seen[s.Addr] = true
+				all = append(all, s)
 			}
 		}
 	}
 	d.Pool.Replace(all)
-}
-
-func (d *Discoverer) backendsLocked(e Entry) []Spec {
-	if e.FromDNS() {
-		return d.byName[e.Spec.Addr].answer.backends(e)
-	}
-	return []Spec{e.Spec}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Entry is one entry of a backend list: a backend, or a name whose addresses in DNS
-// are backends.
+// Entry is one entry of a backend list: a backend, at an address or a host name, or a
+// name whose addresses in DNS are backends.
 type Entry struct {
 	// Spec is the entry's backend. For a name it is the pattern of its backends: Addr
 	// is the name with its scheme, and the options are theirs. A pattern's Weight is
@@ -15,7 +15,7 @@ type Entry struct {
 	Spec Spec
 
 	kind entryKind
-	name string // the host or the service
+	name string // the host or the service; empty for a backend that is at an address
 	port string // of a host
 }
 
@@ -29,6 +29,9 @@ const (
 
 // FromDNS reports whether the entry's backends come from DNS.
 func (e Entry) FromDNS() bool { return e.kind != static }
+
+// IsName reports whether a name is looked up for the entry.
+func (e Entry) IsName() bool { return e.name != "" }
 
 // ParseEntry reads one entry of a backend list: what ParseSpec reads, or a name with
 // the options of its backends:
@@ -54,6 +57,9 @@ func ParseEntry(s string) (Entry, error) {
 		err = checkService(rest)
 	default:
 		e.Spec, err = ParseSpec(s)
+		if e.Spec.named() {
+			e.name, e.port, _ = net.SplitHostPort(e.Spec.Addr)
+		}
 		return e, err
 	}
 	e.Spec.Addr = scheme + "://" + rest

@@ -87,16 +87,20 @@ func (p *Pool) started() {
 func (p *Pool) Replace(specs []Spec) {
 	p.change(func() []Transition {
 		t, changed := p.roster.replace(specs, p.Ready())
-		if !changed {
-			return nil
+		var ts []Transition
+		if changed {
+			p.handover = true
+			wake(p.changedc)
+			ts = append(ts, t)
 		}
-		if p.unprobed {
-			p.roster.markUp()
+		if p.unprobed && p.roster.markUp() {
+			changed = true
+			ts = append(ts, Transition{Kind: Started})
 		}
-		p.handover = true
-		p.publishLocked()
-		wake(p.changedc)
-		return []Transition{t}
+		if changed {
+			p.publishLocked()
+		}
+		return ts
 	})
 }
 

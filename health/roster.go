@@ -58,10 +58,14 @@ func (r *roster) replace(specs []Spec, late bool) (t Transition, changed bool) {
 	return t, changed
 }
 
-// alter gives the backend another spec, and reports whether its options changed.
+// alter gives the backend another spec, and reports whether its options changed. A
+// backend whose name has got its first address is probed without waiting.
 func alter(b *Backend, spec Spec) bool {
-	before := b.String()
+	before, resolved := b.String(), b.resolved()
 	b.setSpec(spec)
+	if !resolved && b.resolved() {
+		b.Suspect()
+	}
 	return b.String() != before
 }
 
@@ -96,13 +100,20 @@ func (r *roster) leave(b *Backend) {
 // remembered reports whether the backend is kept after it left the list.
 func (b *Backend) remembered() bool { return b.Active() != 0 || b.overridden() }
 
-// markUp makes all backends up.
-func (r *roster) markUp() {
+// markUp makes all backends up, except names that have no address yet. It reports whether
+// the state of one is another.
+func (r *roster) markUp() (changed bool) {
 	for _, b := range r.backends {
-		if b.Status().State != Up {
-			b.status.Store(&Status{State: Up, Since: time.Now()})
+		want := Status{State: Up, Since: time.Now()}
+		if !b.resolved() {
+			want.State, want.Err = Down, errUnresolved
+		}
+		if b.Status().State != want.State {
+			b.status.Store(&want)
+			changed = true
 		}
 	}
+	return changed
 }
 
 // inTraffic returns the backends that may take traffic. Backups are spare, unless
@@ -124,10 +135,11 @@ func (r *roster) inTraffic() (main, spare []*Backend) {
 }
 
 // undecided reports whether backends may yet turn out to be up: the state of one is
-// not known, or there are none, as when all are names without addresses so far.
+// not known, or its name has no address so far, or there are no backends, as when all
+// are found by names without addresses.
 func (r *roster) undecided() bool {
 	for _, b := range r.backends {
-		if b.Status().State == Unknown {
+		if b.Status().State == Unknown || !b.resolved() {
 			return true
 		}
 	}

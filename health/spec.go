@@ -2,6 +2,8 @@ package health
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +31,31 @@ type Spec struct {
 	// Host is the name under which DNS returned Addr, for the server name of TLS. It
 	// is empty if Addr is as the list has it.
 	Host string
+
+	// addrs are the addresses of a host name in Addr, with the port. Where Addr has no
+	// name they are not used.
+	addrs []string
+}
+
+// named reports whether Addr has a host name in it.
+func (s Spec) named() bool {
+	network, addr := SplitAddr(s.Addr)
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || network != "tcp" {
+		return false
+	}
+	_, err = netip.ParseAddr(host)
+	return err != nil
+}
+
+// dialled returns the addresses that are dialled, in this order; none for a name that has
+// no address yet.
+func (s Spec) dialled() []string {
+	if s.named() {
+		return s.addrs
+	}
+	_, addr := SplitAddr(s.Addr)
+	return []string{addr}
 }
 
 // ParseSpec reads one entry of a backend list: host:port, with http:// or tcp:// in
