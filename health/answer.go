@@ -114,27 +114,28 @@ func (f found) addrs() (addrs []string) {
 // always the same. own may be nil.
 func (a answer) backends(e Entry, own func(netip.AddrPort) bool) found {
 	var f found
-	switch h := a.hosts[e.name]; {
-	case e.kind == service:
+	switch e.kind {
+	case service:
 		f.service(a, e, own)
-	case h == nil:
-		if e.kind == static {
-			f.specs = []Spec{e.Spec}
-		}
-	case e.kind == static:
-		spec := e.Spec
-		spec.addrs = f.usable(h, e.port, own)
-		f.specs = []Spec{spec}
-	default:
-		for _, addr := range f.usable(h, e.port, own) {
+	case host:
+		for _, addr := range f.usable(a.hosts[e.name], e.port, own) {
 			f.specs = append(f.specs, e.backend(addr, e.name, 1, false))
 		}
+	case static:
+		spec := e.Spec
+		spec.addrs = f.usable(a.hosts[e.name], e.port, own)
+		f.specs = []Spec{spec}
 	}
 	return f
 }
 
-// usable returns the addresses of backends at a port of a host.
-func (f *found) usable(h *hostname, port string, own func(netip.AddrPort) bool) (addrs []string) {
+// usable returns the addresses of backends at a port of a host, which is nil before the
+// first lookup. They are not nil.
+func (f *found) usable(h *hostname, port string, own func(netip.AddrPort) bool) []string {
+	addrs := []string{}
+	if h == nil {
+		return addrs
+	}
 	for _, addr := range h.unfit() {
 		f.unfit = append(f.unfit, net.JoinHostPort(addr.String(), port))
 	}

@@ -21,8 +21,8 @@ type Backend struct {
 	mode     atomic.Uint32 // a Mode
 	override atomic.Int32  // the operator's weight, or 0
 
-	// dialled are the addresses that a dial tries: none if Addr has a host name that has
-	// no address yet.
+	// dialled are the addresses that a dial tries: none if Addr has a host name without
+	// an address so far.
 	dialled atomic.Pointer[[]string]
 	// reached is which of several the last good probe reached.
 	reached atomic.Pointer[string]

@@ -20,6 +20,11 @@ type zone struct {
 	records map[string][]dns.RR // by name and type
 	rcodes  map[string]int      // by name, or by name and type
 	silent  bool
+	// dropped are names, or names and types, without a response.
+	dropped map[string]bool
+	// extended is the code of the response to a query with EDNS: 0 for a proper one,
+	// and -1 for none.
+	extended int
 	// truncate makes UDP carry no answers, so that TCP has to.
 	truncate bool
 	asked    map[string]int // by name and type
@@ -29,7 +34,7 @@ type zone struct {
 // startZone serves on a loopback port, by UDP and TCP, until the test ends.
 func startZone(t *testing.T) *zone {
 	t.Helper()
-	z := &zone{records: map[string][]dns.RR{}, rcodes: map[string]int{}, asked: map[string]int{}}
+	z := &zone{records: map[string][]dns.RR{}, rcodes: map[string]int{}, asked: map[string]int{}, dropped: map[string]bool{}}
 	udp, tcp := listenBoth(t)
 	z.addr = udp.LocalAddr().String()
 	for _, srv := range []*dns.Server{{PacketConn: udp, Handler: z}, {Listener: tcp, Handler: z}} {
@@ -124,7 +129,10 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	z.mu.Lock()
 	z.asked[key]++
 	short := z.truncate && w.LocalAddr().Network() == "udp"
-	m, silent, holdc := z.answerLocked(q, name, key), z.silent, z.holdc
+	m, silent, holdc := z.answerLocked(q, name, key), z.silent || z.dropped[name] || z.dropped[key], z.holdc
+	if q.IsEdns0() != nil && z.extended != 0 {
+		m, silent = new(dns.Msg).SetRcode(q, z.extended), silent || z.extended < 0
+	}
 	z.mu.Unlock()
 	if short {
 		m.Truncated, m.Answer = true, nil

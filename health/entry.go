@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 )
 
@@ -57,9 +58,7 @@ func ParseEntry(s string) (Entry, error) {
 		err = checkService(rest)
 	default:
 		e.Spec, err = ParseSpec(s)
-		if e.Spec.named() {
-			e.name, e.port, _ = net.SplitHostPort(e.Spec.Addr)
-		}
+		e.name, e.port = hostName(e.Spec.Addr)
 		return e, err
 	}
 	e.Spec.Addr = scheme + "://" + rest
@@ -67,6 +66,16 @@ func ParseEntry(s string) (Entry, error) {
 		return Entry{}, err
 	}
 	return e, nil
+}
+
+// hostName returns the host name and the port in an address, or nothing if it has none.
+func hostName(addr string) (name, port string) {
+	network, addr := SplitAddr(addr)
+	name, port, err := net.SplitHostPort(addr)
+	if _, ip := netip.ParseAddr(name); network == "unix" || err != nil || ip == nil {
+		return "", ""
+	}
+	return name, port
 }
 
 func parseHost(s string) (name, port string, err error) {

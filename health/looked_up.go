@@ -60,7 +60,7 @@ func (d *Discoverer) logFoundLocked(n *lookedUp, f found) {
 	}
 	name := n.entry.Spec.Addr
 	if addrs := f.addrs(); n.entry.kind == static && len(was.addrs()) > 0 && !slices.Equal(addrs, was.addrs()) {
-		d.Logger.Info("addresses changed", "name", name, "addresses", list(addrs), "was", list(was.addrs()))
+		d.Logger.Info("addresses changed", "name", name, "addresses", names(addrs), "was", names(was.addrs()))
 	}
 	n.logLeftOut(d.Logger.Warn, "no backend can have these addresses, they are left out", f.unfit, was.unfit)
 	n.logLeftOut(d.Logger.Error, "these addresses are this process's own listeners, they are left out", f.own, was.own)
@@ -72,6 +72,6 @@ func (n *lookedUp) logLeftOut(log func(string, ...any), text string, addrs, was 
 		return
 	}
 	if held, ok := n.throttle.Pass(text); ok {
-		log(text, "name", n.entry.Spec.Addr, "addresses", list(addrs), "held_back", held)
+		log(text, "name", n.entry.Spec.Addr, "addresses", names(addrs), "held_back", held)
 	}
 }

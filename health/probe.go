@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -51,38 +50,62 @@ func (v Via) talk(ctx context.Context, b *Backend, f func(net.Conn) error) error
 	return err
 }
 
-// addr returns what to dial.
+// addr returns the backend's own address, with the port that is probed.
 func (v Via) addr(b *Backend) (network, addr string) {
 	network, addr = SplitAddr(b.Addr)
-	if v.Port != 0 && network == "tcp" {
-		host, _, _ := net.SplitHostPort(addr)
-		addr = net.JoinHostPort(host, strconv.Itoa(v.Port))
+	if network == "tcp" {
+		addr = v.at(addr)
 	}
 	return network, addr
 }
 
-// dial looks the backend's name up anew, and keeps the address that it reached
-// for the dials of traffic.
+// at returns a TCP address with the port that is probed.
+func (v Via) at(addr string) string {
+	if v.Port == 0 {
+		return addr
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	return net.JoinHostPort(host, strconv.Itoa(v.Port))
+}
+
+// dial connects to the backend as Backend.Dial does, but tries a name's addresses in their
+// order, and keeps the one that it reached for the dials of traffic.
 func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
-	network, addr := v.addr(b)
-	_, traffic := SplitAddr(b.Addr)
-	host, trafficPort, _ := net.SplitHostPort(traffic)
-	var nd net.Dialer
-	conn, err := nd.DialContext(ctx, network, addr)
+	_, addr := v.addr(b)
+	conn, err := v.connect(ctx, b)
 	if err != nil {
 		return nil, &DialError{Addr: addr, Reason: reasonOf(err), Err: cause(err)}
-	}
-	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		b.remember(host, tcp.AddrPort().Addr(), trafficPort)
 	}
 	if err := writeProxyHeader(conn, v.Proxy); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
 	if v.TLS {
+		host, _, _ := net.SplitHostPort(addr) // none of a Unix socket
 		return handshake(ctx, conn, cmp.Or(b.Spec().Host, host))
 	}
 	return conn, nil
+}
+
+func (v Via) connect(ctx context.Context, b *Backend) (net.Conn, error) {
+	var nd net.Dialer
+	network, addr := SplitAddr(b.Addr)
+	if network == "unix" {
+		return nd.DialContext(ctx, network, addr)
+	}
+	addrs := *b.dialled.Load()
+	if len(addrs) == 1 {
+		return nd.DialContext(ctx, network, v.at(addrs[0]))
+	}
+	probed := make([]string, len(addrs))
+	for i, addr := range addrs {
+		probed[i] = v.at(addr)
+	}
+	conn, i, err := dialEach(ctx, probed, nd.DialContext)
+	if err == nil {
+		b.reached.Store(&addrs[i])
+	}
+	return conn, err
 }
 
 // writeProxyHeader sends the header of a connection that is the balancer's own: v2 has
@@ -118,14 +141,4 @@ func handshake(ctx context.Context, conn net.Conn, host string) (net.Conn, error
 		return nil, err
 	}
 	return secured, nil
-}
-
-// remember keeps the address that a name led to. Literal addresses need none.
-func (b *Backend) remember(host string, reached netip.Addr, port string) {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return
-	}
-	n, _ := strconv.ParseUint(port, 10, 16)
-	known := netip.AddrPortFrom(reached, uint16(n))
-	b.resolved.Store(&known)
 }

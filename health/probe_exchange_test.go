@@ -128,11 +128,12 @@ func TestTLSProbes(t *testing.T) {
 		t.Error("a probe without TLS passed")
 	}
 	_, port, _ := net.SplitHostPort(b.Addr)
-	if err := HTTPProbe("/", is204, via)(t.Context(), NewBackend("localhost:"+port)); err != nil || named != "localhost" {
+	if err := HTTPProbe("/", is204, via)(t.Context(), namedBackend("localhost:"+port, b.Addr)); err != nil || named != "localhost" {
 		t.Errorf("the server was named %q, want localhost: %v", named, err)
 	}
-	found := answer{hosts: map[string]addresses{"web.example": {v4: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}}}
-	web := found.backends(Entry{kind: host, name: "web.example", port: port})[0].Backend()
+	known := &hostname{families: [2]family{{addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}}}
+	answer := answer{hosts: map[string]*hostname{"web.example": known}}
+	web := answer.backends(Entry{kind: host, name: "web.example", port: port}, nil).specs[0].Backend()
 	if err := HTTPProbe("/", is204, via)(t.Context(), web); err != nil || named != "web.example" {
 		t.Errorf("a server that was found by its name was named %q: %v", named, err)
 	}

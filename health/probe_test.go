@@ -94,26 +94,6 @@ func netPort(t *testing.T, addr string) int {
 	return a.Port
 }
 
-// Pins that a named backend is looked up by its probes and not by each dial.
-func TestProbeRemembersTheAddress(t *testing.T) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	b := NewBackend("localhost:" + port)
-	if err := TCPProbe(Via{})(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	if known := b.resolved.Load(); known == nil || known.String() != ln.Addr().String() {
-		t.Fatalf("remembered %v, want %s", known, ln.Addr())
-	}
-	if _, addr := b.DialAddr(); addr != ln.Addr().String() {
-		t.Errorf("traffic dials %s, want %s", addr, ln.Addr())
-	}
-}
-
 // Pins the PROXY header of a probe, and that it comes before a TLS handshake.
 func TestProbeBeginsWithProxyHeader(t *testing.T) {
 	for _, via := range []Via{{}, {Proxy: 1}, {Proxy: 2}, {Proxy: 2, TLS: true}} {

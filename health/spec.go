@@ -2,8 +2,6 @@ package health
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,26 +30,14 @@ type Spec struct {
 	// is empty if Addr is as the list has it.
 	Host string
 
-	// addrs are the addresses of a host name in Addr, with the port. Where Addr has no
-	// name they are not used.
+	// addrs are the addresses of the host name in Addr, with the port; empty while it has
+	// none. It is nil if no Discoverer looks a name up, and Addr is dialled as it is.
 	addrs []string
 }
 
-// named reports whether Addr has a host name in it.
-func (s Spec) named() bool {
-	network, addr := SplitAddr(s.Addr)
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil || network != "tcp" {
-		return false
-	}
-	_, err = netip.ParseAddr(host)
-	return err != nil
-}
-
-// dialled returns the addresses that are dialled, in this order; none for a name that has
-// no address yet.
+// dialled returns the addresses that are dialled, in this order.
 func (s Spec) dialled() []string {
-	if s.named() {
+	if s.addrs != nil {
 		return s.addrs
 	}
 	_, addr := SplitAddr(s.Addr)

@@ -16,8 +16,8 @@ const dialTimeout = 2 * time.Second
 
 // Dialer opens connections to backends. It is safe for concurrent use.
 type Dialer struct {
-	// Timeout bounds one dial, including the lookup of a name. If zero, only the
-	// context bounds it.
+	// Timeout bounds one dial, of all addresses that a name has. If zero, only the context
+	// bounds it.
 	Timeout time.Duration
 	// Bare leaves out TuneSocket. The caller calls it for connections that last;
 	// short ones are spared its system calls.
@@ -33,15 +33,20 @@ type Dialer struct {
 // connection, whose socket is tuned unless the dialer is Bare.
 func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) {
 	began := time.Now()
-	network, addr := b.DialAddr()
-	nd := net.Dialer{Timeout: d.Timeout, KeepAlive: -1} // TuneSocket sets keepalive
+	nd := net.Dialer{KeepAlive: -1} // TuneSocket sets keepalive
 	if !d.Bare {
 		nd.Control = TuneSocket
 	}
+	limited := ctx
+	if d.Timeout > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, d.Timeout)
+		defer cancel()
+	}
 	// No local address: an explicit one, even zero, binds a port before each dial.
-	conn, err := nd.DialContext(ctx, network, addr)
+	conn, err := b.Dial(limited, nd.DialContext)
 	if errors.Is(err, syscall.EAGAIN) {
-		conn, err = d.redial(ctx, &nd, addr)
+		conn, err = redial(limited, &nd, b)
 	}
 	switch {
 	case err == nil:
@@ -64,12 +69,7 @@ const (
 
 // redial dials a Unix socket whose queue of new connections is full until there is room,
 // for as long as a dial may take: unlike for TCP, the kernel does not wait.
-func (d *Dialer) redial(ctx context.Context, nd *net.Dialer, path string) (net.Conn, error) {
-	if d.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.Timeout)
-		defer cancel()
-	}
+func redial(ctx context.Context, nd *net.Dialer, b *health.Backend) (net.Conn, error) {
 	for pause := minRedialPause; ; pause = min(2*pause, maxRedialPause) {
 		timer := time.NewTimer(pause)
 		select {
@@ -78,7 +78,7 @@ func (d *Dialer) redial(ctx context.Context, nd *net.Dialer, path string) (net.C
 			timer.Stop()
 			return nil, fmt.Errorf("its queue of new connections is full: %w", ctx.Err())
 		}
-		conn, err := nd.DialContext(ctx, "unix", path)
+		conn, err := b.Dial(ctx, nd.DialContext)
 		if !errors.Is(err, syscall.EAGAIN) {
 			return conn, err
 		}

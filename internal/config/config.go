@@ -47,8 +47,8 @@ type Config struct {
 	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"what becomes of the live connections and HTTP requests of a backend that goes down"`
 	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"how long the weight of a recovered backend takes to grow to its full size"`
 
-	DNSInterval time.Duration `env:"DNS_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two lookups of a name in LB_BACKENDS"`
-	DNSServer   DNSServer     `env:"DNS_SERVER" help:"address of the DNS server to ask, with a port or without; empty asks the system's"`
+	DNSInterval time.Duration `env:"DNS_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two lookups of a name in LB_BACKENDS: of a host such as db1:5432, of dns:// and of srv://"`
+	DNSServer   DNSServer     `env:"DNS_SERVER" help:"address of the DNS server that names in LB_BACKENDS are looked up at, with a port or without; empty asks those of /etc/resolv.conf. Its search domains and /etc/hosts hold in any case"`
 
 	L4IdleTimeout      time.Duration `env:"L4_IDLE_TIMEOUT" envDefault:"1h" min:"0s" help:"silence in both directions that ends an L4 connection; 0 for no limit"`
 	L4HalfCloseTimeout time.Duration `env:"L4_HALF_CLOSE_TIMEOUT" envDefault:"1m" min:"0s" help:"the same once one side has ended its stream; 0 for no limit"`

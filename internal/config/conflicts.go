@@ -14,7 +14,7 @@ func (c *Config) conflicts() []error {
 	if c.L4Listen.Off() && c.L7Listen.Off() {
 		return []error{errors.New(`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`)}
 	}
-	return slices.Concat(c.probeConflicts(), c.listenConflicts(), c.handoverConflicts())
+	return slices.Concat(c.probeConflicts(), c.listenConflicts(), c.handoverConflicts(), c.ownBackends(c.Backends))
 }
 
 // listenConflicts returns the faults of listeners that cannot listen beside an

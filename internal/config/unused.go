@@ -16,7 +16,7 @@ func (c *Config) Unused() []Unused {
 	kind := c.ProbeKind()
 	// A list in a file may have names in it after the next SIGHUP.
 	_, fromFile := c.BackendsFile()
-	found := fromFile || slices.ContainsFunc(c.Backends, health.Entry.FromDNS)
+	names := fromFile || slices.ContainsFunc(c.Backends, health.Entry.IsName)
 	var all []Unused
 	for _, s := range settings() {
 		if c.sources[s.name].IsDefault() {
@@ -34,8 +34,8 @@ func (c *Config) Unused() []Unused {
 			why = "only L4 sends PROXY headers, and LB_L4_LISTEN is off"
 		case c.AdminListen.Off() && name == "ADMIN_TOKEN":
 			why = "LB_ADMIN_LISTEN is off"
-		case !found && strings.HasPrefix(name, "DNS_"):
-			why = "no dns:// or srv:// is among LB_BACKENDS"
+		case !names && strings.HasPrefix(name, "DNS_"):
+			why = "LB_BACKENDS has addresses alone, and no names"
 		}
 		if why != "" {
 			all = append(all, Unused{s.name, why})

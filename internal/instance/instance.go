@@ -68,7 +68,9 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 			Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
 			Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		},
-		finder: &health.Discoverer{Pool: pool, Interval: cfg.DNSInterval, Logger: logger},
+		finder: &health.Discoverer{
+			Pool: pool, Server: string(cfg.DNSServer), Interval: cfg.DNSInterval, Own: cfg.Own, Logger: logger,
+		},
 		gate: &l4.Gate{
 			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: l4.Peers(cfg.ProxyProtocolFrom),
 		},
@@ -81,9 +83,6 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	in.slots = l4.NewSlots(in.limits.conns)
 	if _, ok := cfg.BackendsFile(); ok {
 		in.reloads.expect("LB_BACKENDS")
-	}
-	if cfg.DNSServer != "" {
-		in.finder.Resolver = health.DNSServer(string(cfg.DNSServer))
 	}
 	if cfg.AccessLog {
 		in.access = logging.NewAccessLog(log, cfg.LogFormat)
@@ -117,6 +116,7 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	defer in.wg.Wait()
 	defer cancel()
 
+	in.wg.Go(func() { _ = in.finder.Run(ctx) })
 	if !in.firstRound(ctx, sigc) {
 		return nil
 	}
@@ -141,14 +141,14 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	}
 }
 
-// firstRound finds the backends and decides the first state of each. It reports
-// whether no signal came meanwhile.
+// firstRound waits for the first lookups of the backends' names and decides the first
+// state of each backend. It reports false if a signal ended it.
 func (in *Instance) firstRound(ctx context.Context, sigc <-chan os.Signal) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	donec := make(chan struct{})
 	go func() {
-		in.find(ctx)
+		in.finder.Replace(ctx, in.cfg.Backends)
 		if in.checker.Probe == nil {
 			in.pool.MarkAllUp()
 		} else {
@@ -165,13 +165,6 @@ func (in *Instance) firstRound(ctx context.Context, sigc <-chan os.Signal) bool 
 		in.logger.Info("stopped before it listened", "signal", sig.String())
 		return false
 	}
-}
-
-// find looks the backends' names up, for no longer than a probe may take.
-func (in *Instance) find(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, in.cfg.HealthTimeout)
-	defer cancel()
-	in.finder.Replace(ctx, in.cfg.Backends)
 }
 
 // Addrs are the addresses that an instance listens on; nil where a listener is off.
@@ -217,14 +210,13 @@ func (in *Instance) listenAll(ctx context.Context) (lns listeners, err error) {
 	return lns, nil
 }
 
-// serveAll serves on the listeners, and starts probes and lookups.
+// serveAll serves on the listeners, and starts probes.
 func (in *Instance) serveAll(ctx context.Context, lns listeners) {
 	in.admin.Handler, in.admin.ConnState = admin.Handler(in.source(ctx, lns.addrs())), admin.Few()
 	in.adminListener = lns.admin
 	in.serve("l4", lns.l4, in.l4.Serve)
 	in.serve("l7", lns.l7, in.l7.Serve)
 	in.serve("admin", lns.admin, in.admin.Serve)
-	in.wg.Go(func() { _ = in.finder.Run(ctx) })
 	if in.checker.Probe != nil {
 		in.wg.Go(func() { _ = in.checker.Run(ctx) })
 	}

@@ -33,6 +33,9 @@ func (in *Instance) reload(ctx context.Context) {
 		return
 	}
 	list, err := config.ReadBackends(ctx, path)
+	if err == nil {
+		err = in.cfg.CheckOwn(list)
+	}
 	in.reloads.count("LB_BACKENDS", err)
 	if err != nil {
 		in.logger.Error("reload refused", "signal", "SIGHUP", "file", path, "err", err)
