@@ -29,11 +29,21 @@ func exchange(conn net.Conn, send, expect []byte) error {
 			return fmt.Errorf("expected %q, got %q", expect, got)
 		}
 		if err == io.EOF && len(got) < len(expect) {
-			return fmt.Errorf("expected %q, got %q and the end", expect, got)
+			return endTooSoon(expect, got)
 		}
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("expected %q, got %q: %w", expect, got, cause(err))
 		}
 	}
 	return nil
+}
+
+// endTooSoon returns the error of a backend that closed its stream before it had sent
+// all that was expected.
+func endTooSoon(expect, got []byte) error {
+	err := fmt.Errorf("expected %q, got %q and the end", expect, got)
+	if len(got) > 0 {
+		return err
+	}
+	return hinted{err, "LB_HEALTH_PROXY if the backend expects a PROXY header, LB_HEALTH_TLS=on if it expects TLS"}
 }

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -80,6 +81,9 @@ func TestExchangeProbe(t *testing.T) {
 			err := ExchangeProbe([]byte(tt.send), []byte(tt.expect), Via{})(ctx, b)
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("error %v, want %q", err, tt.err)
+			}
+			if got, want := fmt.Sprint(because(err)...), "LB_HEALTH_PROXY"; strings.Contains(got, want) != (tt.name == "nothing") {
+				t.Errorf("logged %s; want %s where nothing came", got, want)
 			}
 		})
 	}
