@@ -21,7 +21,8 @@ type bed struct {
 	python   string // an interpreter with the packages, "" if there is none
 	backends []string
 
-	process *process // of the backends
+	process  *process      // of the backends
+	reserved []reservation // the peers' addresses
 }
 
 // newBed makes a directory and starts the backends. The caller must close it.
@@ -49,9 +50,12 @@ func (b *bed) prepare(ctx context.Context) (err error) {
 	return b.startBackends(ctx)
 }
 
-// close ends the backends and removes the directory.
+// close ends the backends, removes the directory and releases the peers' addresses.
 func (b *bed) close() error {
 	err := b.process.stop()
+	for _, r := range b.reserved {
+		r.close()
+	}
 	if b.dir != "" {
 		err = errors.Join(err, os.RemoveAll(b.dir))
 	}

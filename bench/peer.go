@@ -56,7 +56,7 @@ func (p *peer) launch(ctx context.Context, b *bed) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := freeListeners(p.listens)
+	addrs, err := b.reserveListeners(p.listens)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,14 +88,23 @@ func TestMaxConnsFitTheLimit(t *testing.T) {
 	}
 }
 
-func TestFreeListenersDiffer(t *testing.T) {
+func TestReservedListenersDiffer(t *testing.T) {
 	t.Parallel()
-	got, err := freeListeners([]string{l4Listener, l7Listener})
+	b := &bed{}
+	t.Cleanup(func() { _ = b.close() })
+	got, err := b.reserveListeners([]string{l4Listener, l7Listener})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := got[l4Listener][0], got[l7Listener][0]
-	if a == b || !strings.HasPrefix(a, "127.0.0.1:") || !strings.HasPrefix(b, "127.0.0.1:") {
-		t.Errorf("got %s and %s", a, b)
+	l4, l7 := got[l4Listener][0], got[l7Listener][0]
+	if l4 == l7 {
+		t.Errorf("both are %s", l4)
+	}
+	for _, addr := range []string{l4, l7} {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatalf("a peer cannot listen on what is reserved for it: %v", err)
+		}
+		_ = ln.Close()
 	}
 }

@@ -1,48 +1,61 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
+
+	"golang.org/x/sys/unix"
 )
 
-// Ports are taken from below the kernel's ephemeral range, so that no outgoing
-// connection of the load can take one between the choice and the listen.
-const (
-	firstPort = 18000
-	lastPort  = 31999
-)
-
-// freeListeners returns a free loopback address for each name.
-func freeListeners(names []string) (listeners, error) {
-	addrs := listeners{}
-	var held []net.Listener // until all are chosen, so that they differ
-	defer func() {
-		for _, ln := range held {
-			_ = ln.Close()
-		}
-	}()
-	for _, name := range names {
-		ln, err := listenAnywhere()
-		if err != nil {
-			return nil, err
-		}
-		held = append(held, ln)
-		addrs[name] = []string{ln.Addr().String()}
-	}
-	return addrs, nil
+// reservation is a socket that is bound to a loopback address and does not listen.
+// Until it is closed nobody else is given the address, neither a listener on port 0
+// nor a connection of the load; but a program that sets SO_REUSEADDR too, as all peers
+// do, can listen there.
+type reservation struct {
+	fd   int
+	addr string
 }
 
-func listenAnywhere() (net.Listener, error) {
-	var errs []error
-	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			return ln, nil
-		}
-		errs = append(errs, err)
+func reserve() (reservation, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return reservation{}, fmt.Errorf("socket: %w", err)
 	}
-	return nil, fmt.Errorf("find a free port: %w", errors.Join(errs[:3]...))
+	r := reservation{fd: fd}
+	if r.addr, err = bindReusable(fd); err != nil {
+		r.close()
+		return reservation{}, err
+	}
+	return r, nil
+}
+
+func bindReusable(fd int) (addr string, err error) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return "", fmt.Errorf("setsockopt SO_REUSEADDR: %w", err)
+	}
+	loopback := [4]byte{127, 0, 0, 1}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: loopback}); err != nil {
+		return "", fmt.Errorf("bind: %w", err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", fmt.Errorf("getsockname: %w", err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port), nil
+}
+
+func (r reservation) close() { _ = unix.Close(r.fd) }
+
+// reserveListeners returns an address for each name, which stay reserved until the bed
+// is closed.
+func (b *bed) reserveListeners(names []string) (listeners, error) {
+	addrs := listeners{}
+	for _, name := range names {
+		r, err := reserve()
+		if err != nil {
+			return nil, fmt.Errorf("reserve an address: %w", err)
+		}
+		b.reserved = append(b.reserved, r)
+		addrs[name] = []string{r.addr}
+	}
+	return addrs, nil
 }
