@@ -35,16 +35,19 @@ func TCPProbe(via Via) Probe {
 			if via.TLS {
 				return nil // a handshake is more than being accepted
 			}
-			return staysOpen(ctx, conn, time.Since(began)+settleFor(b))
+			return staysOpen(ctx, conn, settleFor(b, time.Since(began)))
 		})
 	}
 }
 
-func settleFor(b *Backend) time.Duration {
+// settleFor returns how long to wait for the backend to close, after that time of
+// connecting. Most of a long time was spent on other addresses of the backend's name.
+func settleFor(b *Backend, connecting time.Duration) time.Duration {
+	settle := settleTime
 	if errors.Is(b.Status().Err, errClosedAtOnce) {
-		return closedSettleTime
+		settle = closedSettleTime
 	}
-	return settleTime
+	return settle + min(connecting, closedSettleTime)
 }
 
 // staysOpen returns an error if the connection is closed within that time, without a

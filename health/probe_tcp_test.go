@@ -84,11 +84,15 @@ func TestStaysOpen(t *testing.T) {
 // again, so that one that is slow at it does not come up in between.
 func TestSettleTime(t *testing.T) {
 	b := NewBackend("a:1")
-	if got := settleFor(b); got != settleTime {
-		t.Errorf("%s at first, want %s", got, settleTime)
+	const connecting = 3 * time.Millisecond
+	if got := settleFor(b, connecting); got != connecting+settleTime {
+		t.Errorf("%s at first, want %s", got, connecting+settleTime)
+	}
+	if got := settleFor(b, time.Hour); got != closedSettleTime+settleTime {
+		t.Errorf("%s after an hour of connecting, want %s", got, closedSettleTime+settleTime)
 	}
 	b.probed(result{backend: b, err: errClosedAtOnce}, 1, 1)
-	if got := settleFor(b); got != closedSettleTime {
-		t.Errorf("%s after a closed connection, want %s", got, closedSettleTime)
+	if got := settleFor(b, connecting); got != connecting+closedSettleTime {
+		t.Errorf("%s after a closed connection, want %s", got, connecting+closedSettleTime)
 	}
 }

@@ -96,7 +96,7 @@ func TestStartLog(t *testing.T) {
 	lb := serve(t, "LB_BACKENDS="+up+","+dead, "LB_BALANCE=least_conn", "LB_MAX_CONNS=100", "LB_DNS_INTERVAL=1s")
 	want := []string{
 		`msg=starting version=\S+ processors=\d+ backends=2 balance=least_conn retries=2 health_check=auto interval=1s access_log=off`,
-		`msg="setting has no effect" setting=LB_DNS_INTERVAL why="no dns:// .*"`,
+		`msg="setting has no effect" setting=LB_DNS_INTERVAL why="LB_BACKENDS has addresses alone, and no names"`,
 		`msg="setting may not be meant" setting=LB_HEALTH_TIMEOUT why="2s is above LB_HEALTH_INTERVAL=1s: .* up for as long as 5.2s"`,
 		`msg="connection limit" limit=100 derived_from=LB_MAX_CONNS descriptors=\d+ memory_mib=\d+`,
 		`msg="backend down" backend=` + dead + ` latency=\S+ err="dial .* connection refused"`,
