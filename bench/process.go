@@ -35,9 +35,7 @@ func startProcess(name string, cmd *exec.Cmd) (*process, error) {
 	}
 	cmd.Stderr = p.output
 	cmd.WaitDelay = outputPatience
-	// SIGTERM rather than SIGKILL if the bench is killed, so that a master can
-	// take its workers with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = ownGroup()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}

@@ -25,6 +25,9 @@ type Dialer struct {
 	// Dialled is called with the duration of each dial that succeeded. If nil,
 	// durations are not reported.
 	Dialled func(time.Duration)
+	// Own has the listeners of this process, which no dial may reach. If nil, that is
+	// not checked.
+	Own *Own
 }
 
 // Dial connects to the backend. A failed dial is counted and, unless it is this
@@ -47,6 +50,10 @@ func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) 
 	conn, err := b.Dial(limited, nd.DialContext)
 	if errors.Is(err, syscall.EAGAIN) {
 		conn, err = redial(limited, &nd, b)
+	}
+	if err == nil && d.Own.reached(conn) {
+		_ = conn.Close()
+		err = errOwn
 	}
 	switch {
 	case err == nil:

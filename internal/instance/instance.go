@@ -38,6 +38,7 @@ type Instance struct {
 	l7       *l7.Server
 	gate     *l4.Gate  // who may come in, to either frontend
 	slots    *l4.Slots // how many may
+	own      l4.Own    // the listeners
 	admin    *http.Server
 	counters *admin.Counters
 	access   *logging.AccessLog // nil for none
@@ -214,6 +215,11 @@ func (in *Instance) listenAll(ctx context.Context) (lns listeners, err error) {
 func (in *Instance) serveAll(ctx context.Context, lns listeners) {
 	in.admin.Handler, in.admin.ConnState = admin.Handler(in.source(ctx, lns.addrs())), admin.Few()
 	in.adminListener = lns.admin
+	for _, addr := range []net.Addr{lns.addrs().L4, lns.addrs().L7, lns.addrs().Admin} {
+		if addr != nil {
+			in.own.Add(addr)
+		}
+	}
 	in.serve("l4", lns.l4, in.l4.Serve)
 	in.serve("l7", lns.l7, in.l7.Serve)
 	in.serve("admin", lns.admin, in.admin.Serve)

@@ -13,7 +13,7 @@ func (in *Instance) newL4() *l4.Server {
 	cfg := in.cfg
 	return &l4.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled},
+		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled, Own: &in.own},
 		SendProxy: proxyVersion(cfg.ProxyProtocolSend),
 		Relays:    l4.Relays{Limits: relayLimits(cfg)},
 		Gate:      in.gate,
@@ -31,7 +31,7 @@ func (in *Instance) newL7() *l7.Server {
 	cfg := in.cfg
 	return &l7.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled},
+		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled, Own: &in.own},
 		Ended:         in.counters.L7Ended,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
 		LastRequest: lastRequest(cfg),
