@@ -98,6 +98,43 @@ func TestTrustedProxy(t *testing.T) {
 	}
 }
 
+// TestTrustedProxyLookalikes pins that a field whose name differs from that of a trusted
+// proxy's field only by underscores is not passed on: the proxy let its client's through,
+// and to a backend that reads fields as CGI variables both are one.
+func TestTrustedProxyLookalikes(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	p := startProxy(t, func(s *l7.Server) {
+		s.TrustedProxies.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}, httpBackend(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
+	stated := []string{"Forwarded", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
+		"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Client-Cert"}
+	var request strings.Builder
+	request.WriteString("GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Real-IP, X-Forwarded-Port\r\n")
+	for _, name := range stated {
+		fmt.Fprintf(&request, "%s: proxy\r\n", name)
+		for i := range name {
+			if name[i] == '-' {
+				fmt.Fprintf(&request, "%s_%s: client\r\n", name[:i], name[i+1:])
+			}
+		}
+		if all := strings.ReplaceAll(name, "-", "_"); all != name {
+			fmt.Fprintf(&request, "%s: client\r\n", strings.ToLower(all))
+		}
+	}
+	p.do(t, request.String()+"\r\n")
+	h := <-seen
+	for name, values := range h {
+		if strings.Contains(strings.Join(values, " "), "client") {
+			t.Errorf("the backend got %s: %q", name, values)
+		}
+	}
+	for _, name := range stated {
+		if got := h.Get(name); !strings.HasPrefix(got, "proxy") {
+			t.Errorf("%s: %q, want what the proxy states", name, got)
+		}
+	}
+}
+
 // TestExpectAnsweredAtTheEnd pins that a body whose last piece gets through while its
 // upload is being ended leaves no ended connection to the next request.
 func TestExpectAnsweredAtTheEnd(t *testing.T) {

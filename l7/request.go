@@ -63,6 +63,8 @@ func (ex *exchange) keeps(f *http1.Field) bool {
 		return ex.req.Expects
 	case http1.Upgrade:
 		return ex.upgrading()
+	case http1.Forwarded:
+		return ex.conn.trusted
 	}
 	return false
 }

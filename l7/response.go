@@ -59,7 +59,7 @@ func (ex *exchange) passes(f *http1.Field, length int64) bool {
 	switch f.Kind {
 	case http1.ContentLength:
 		return ex.resp.Status >= 200 && ex.resp.Status != 204 // RFC 9110 section 8.6
-	case http1.TransferEncoding, http1.Connection, http1.HopByHop, http1.TE:
+	case http1.TransferEncoding, http1.Connection, http1.HopByHop, http1.TE, http1.Dropped:
 		return false
 	case http1.Upgrade:
 		return ex.resp.Status == 101 || ex.resp.Status == 426 // RFC 9110 section 15.5.22

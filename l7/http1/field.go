@@ -1,5 +1,7 @@
 package http1
 
+import "bytes"
+
 // Kind is what a header field means to whoever forwards the message.
 type Kind uint8
 
@@ -18,6 +20,8 @@ const (
 	ForwardedFor                 // X-Forwarded-For: set by proxies
 	ForwardedProto               // X-Forwarded-Proto
 	ForwardedHost                // X-Forwarded-Host
+	Forwarded                    // Forwarded, X-Real-IP, and every other X-Forwarded-*
+	Dropped                      // never passed on
 )
 
 // kindOf returns the kind of a field by its name, in any case. An underscore
@@ -37,6 +41,11 @@ func kindOf(name []byte) (k Kind, exact bool) {
 		k, known = Upgrade, "upgrade"
 		if name[0]|0x20 == 't' {
 			k, known = Trailer, "trailer"
+		}
+	case 9:
+		k, known = Forwarded, "forwarded"
+		if name[0]|0x20 == 'x' {
+			known = "x-real-ip"
 		}
 	case 10:
 		k, known = Connection, "connection"
@@ -62,10 +71,17 @@ func kindOf(name []byte) (k Kind, exact bool) {
 	case 19:
 		k, known = HopByHop, "proxy-authorization"
 	}
-	if known == "" {
+	if known != "" {
+		if k, exact = k.ifNamed(name, known); k != Plain {
+			return k, exact
+		}
+	}
+	const forwarded = "x-forwarded-"
+	if len(name) <= len(forwarded) || name[0]|0x20 != 'x' {
 		return Plain, true
 	}
-	return k.ifNamed(name, known)
+	k, exact = Forwarded.ifNamed(name[:len(forwarded)], forwarded)
+	return k, exact && (k == Plain || bytes.IndexByte(name, '_') < 0)
 }
 
 // ifNamed returns k if name is known but for its case and underscores.

@@ -132,8 +132,11 @@ func (r *Request) note(f *Field, exact bool) error {
 		if f.Kind == ContentLength || f.Kind == TransferEncoding {
 			return bad("lookalike of a framing field")
 		}
+		// A backend could take the others for what a proxy states about the client.
 		if f.Kind < ForwardedFor {
 			f.Kind = Plain
+		} else {
+			f.Kind = Dropped
 		}
 		return nil
 	}

@@ -119,7 +119,7 @@ func (r *Response) noteLength(f *Field) bool {
 		return false
 	}
 	if r.hasLength {
-		f.Kind = HopByHop // the second is dropped
+		f.Kind = Dropped
 	}
 	r.length, r.hasLength = n, true
 	return true
