@@ -182,6 +182,9 @@ func (d *Discoverer) lookUp(ctx context.Context, n *lookedUp) {
 func (d *Discoverer) publish() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.entries == nil {
+		return // a first answer came before the first list
+	}
 	var all []Spec
 	seen := map[string]bool{}
 	for _, e := range d.entries {

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"fourseven/internal/testkit"
+
 	"github.com/miekg/dns"
 )
 
@@ -110,6 +112,27 @@ func TestHostNameIsDownUntilItResolves(t *testing.T) {
 	if len(probed.Backends()[0].suspectc) != 1 {
 		t.Error("no probe was asked for when the first address came")
 	}
+}
+
+// Pins that the pool keeps the backends that it began with until their names have been
+// looked up: an answer for one name took all out.
+func TestFirstAnswersTakeNothingOut(t *testing.T) {
+	z := startZone(t)
+	z.set(t, "a.test. A 10.0.0.1", "b.test. A 10.0.0.2")
+	z.change(func() { z.dropped["b.test."] = true })
+	p := newPool(t, "a.test:1,b.test:1")
+	d := &Discoverer{Pool: p, Server: z.addr, Interval: 20 * time.Millisecond}
+	ctx, cancel := context.WithCancel(t.Context())
+	donec := make(chan struct{}, 2)
+	go func() { _ = d.Run(ctx); donec <- struct{}{} }()
+	go func() { d.Replace(ctx, parseEntries(t, "a.test:1,b.test:1")); donec <- struct{}{} }()
+	testkit.Eventually(t, "answers for one name", func() bool { return d.Lookups(LookupOK) > 1 })
+	if n := len(p.Backends()); n != 2 {
+		t.Errorf("%d backends, want 2", n)
+	}
+	cancel()
+	<-donec
+	<-donec
 }
 
 // Pins that a new list whose names cannot be looked up takes no traffic from the backends

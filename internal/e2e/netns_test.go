@@ -71,6 +71,16 @@ func (n namespace) listen(t *testing.T, addr string) (ln net.Listener) {
 	return ln
 }
 
+func (n namespace) listenPacket(t *testing.T, addr string) (conn net.PacketConn) {
+	t.Helper()
+	n.within(t, func() (err error) {
+		conn, err = net.ListenPacket("udp4", addr)
+		return err
+	})
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 func (n namespace) dial(t *testing.T, addr string) (conn net.Conn) {
 	t.Helper()
 	n.within(t, func() (err error) {
