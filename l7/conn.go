@@ -20,9 +20,10 @@ type conn struct {
 	peer    netip.Addr // the client, without a zone; invalid for Unix sockets
 	trusted bool       // X-Forwarded-* of this client are kept
 
-	rd  http1.Reader
-	out http1.Writer // to the client
-	ex  *exchange    // the present one; nil between two
+	rd    http1.Reader
+	first first        // of rd
+	out   http1.Writer // to the client
+	ex    *exchange    // the present one; nil between two
 
 	began          time.Time
 	received, sent atomic.Int64 // bytes from and to the client
@@ -41,6 +42,7 @@ func (s *Server) serveConn(nc net.Conn) {
 	c.early.count = &c.sent
 	c.state.since.Store(s.now.Load())
 	c.sock.init(nc)
+	c.first.init(&c.rd, &c.sock)
 	defer s.Slots.Release()
 	if !s.add(c) {
 		_ = nc.Close()
@@ -113,8 +115,7 @@ func (c *conn) await() bool {
 	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.state.stopped() != running {
 		return false
 	}
-	c.rd.Shrink() // an idle connection keeps no bulk buffer
-	err := c.rd.Fill(http1.SmallBuffer)
+	err := c.first.await()
 	if err != nil && err != io.EOF && c.state.stopped() == running {
 		c.reason = l4.ClientReset
 	}

@@ -213,6 +213,9 @@ func (b *Body) parseTrailers(p []byte) error {
 		if !ok {
 			return ErrChunk
 		}
+		if len(b.Trailers) == MaxFields {
+			return ErrChunk
+		}
 		if trailerAllowed(f.Name) {
 			b.Trailers = append(b.Trailers, f)
 		}

@@ -2,6 +2,10 @@ package http1
 
 import "bytes"
 
+// MaxFields is how many fields a head may have, and a trailer section. Each takes some
+// twenty times the memory that its four bytes in a buffer take.
+const MaxFields = 128
+
 // Kind is what a header field means to whoever forwards the message.
 type Kind uint8
 

@@ -112,6 +112,9 @@ func badVersion(version []byte) error {
 
 // addField checks one line and adds its field.
 func (r *Request) addField(line []byte) error {
+	if len(r.Fields) == MaxFields {
+		return &Error{431, "too many header fields"} // RFC 6585 section 5
+	}
 	f, ok := cutField(line)
 	if !ok {
 		return bad("malformed header line") // obs-fold included: RFC 9112 section 5.2

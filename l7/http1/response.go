@@ -68,6 +68,9 @@ func (r *Response) parseStatusLine(line []byte) bool {
 }
 
 func (r *Response) addField(line []byte) bool {
+	if len(r.Fields) == MaxFields {
+		return false
+	}
 	f, ok := cutField(line)
 	if !ok {
 		if f, ok = cutSpacedField(line); !ok {
