@@ -24,8 +24,8 @@
 // A backend is one server that may take traffic: one [Backend] for an address, for as
 // long as the address is in use. Its [Spec] is what the list has for it (weight, limit,
 // backup), an immutable value that a new list replaces. An [Entry] of a list is a
-// backend, or a name whose addresses in DNS are backends, which a [Discoverer] looks
-// up.
+// backend, at an address or a host name, or it is a name whose addresses in DNS are
+// backends. A [Discoverer] looks all names up, apart from probes and dials.
 //
 // The [Pool] holds the backends. The ring is the immutable layout of those that may
 // take traffic now: a backend is in it once per unit of weight. A ticket is a number

@@ -206,6 +206,17 @@ func TestServerWithoutEDNS(t *testing.T) {
 	}
 }
 
+// Pins that the DNS server to ask may have a name itself, which the system looks up.
+func TestServerHasAName(t *testing.T) {
+	z := startZone(t)
+	z.set(t, "db.test. A 10.0.0.1")
+	_, port, _ := net.SplitHostPort(z.addr)
+	found, err := NewResolver("localhost:"+port).LookupNetIP(t.Context(), "ip4", "db.test.")
+	if err != nil || len(found) != 1 {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
 // Pins that a first name server that is silent costs two seconds, and less from then on:
 // all the time of a lookup was spent on it.
 func TestFirstServerIsSilent(t *testing.T) {

@@ -71,3 +71,29 @@ func TestReloadWithoutFile(t *testing.T) {
 	}
 	lb.stop()
 }
+
+// TestOwnListener pins that a backend which is the process itself is a fault at the start,
+// and in a list that is read again.
+func TestOwnListener(t *testing.T) {
+	t.Parallel()
+	own := testkit.ReserveAddr(t)
+	p := finished(t, quick("LB_L4_LISTEN="+own, "LB_BACKENDS="+own))
+	p.wantExit(2)
+	wantTexts(t, "the error", p.output(), []string{"this process's own listener LB_L4_LISTEN=" + own})
+
+	b := startBackends(t, 1)
+	path := filepath.Join(t.TempDir(), "backends")
+	if err := os.WriteFile(path, []byte(b[0].addr), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lb := serve(t, "LB_L4_LISTEN="+own, "LB_BACKENDS_FILE="+path)
+	if err := os.WriteFile(path, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lb.signal(syscall.SIGHUP)
+	lb.awaitOutput(1, `msg="reload refused"`)
+	if got := servedBy(t, lb.l4, lb.l7); got != "11" {
+		t.Errorf("answers from %s, want 11", got)
+	}
+	lb.stop()
+}
