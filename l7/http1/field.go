@@ -1,6 +1,9 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // MaxFields is how many fields a head may have, and a trailer section. Each takes some
 // twenty times the memory that its four bytes in a buffer take.
@@ -184,6 +187,17 @@ func cutField(line []byte) (f Field, ok bool) {
 	f.Line, f.Name, f.Value = line, line[:i], trimSpace(line[i+1:])
 	return f, all(&isValue, f.Value)
 }
+
+// plainLength gives a Content-Length field the plain form of its number, which the next
+// recipient cannot read in another way, as by taking zeros in front for a base.
+func (f *Field) plainLength(n int64) {
+	if f.Value[0] == '0' && len(f.Value) > 1 || !all(&isDigit, f.Value) {
+		f.Value = strconv.AppendInt(nil, n, 10)
+		f.Line = append(append(bytes.Clone(f.Name), ": "...), f.Value...)
+	}
+}
+
+var isDigit = charset("0123456789")
 
 // parseLength reads a Content-Length: digits alone (RFC 9110 section 8.6), so
 // no sign, list, or base. It reports false for a number past 18 digits, too.

@@ -70,13 +70,11 @@ func (r *Request) parseRequestLine(line []byte) error {
 	if len(method) == 0 || !all(&isToken, method) || len(target) == 0 || !found {
 		return bad("malformed request line")
 	}
-	switch string(version) {
-	case "HTTP/1.1":
-	case "HTTP/1.0":
-		r.HTTP10 = true
-	default:
-		return badVersion(version)
+	minor, err := parseVersion(version)
+	if err != nil {
+		return err
 	}
+	r.HTTP10 = minor == 0
 	if string(method) == "CONNECT" {
 		return &Error{501, "CONNECT"}
 	}
@@ -98,16 +96,20 @@ func (r *Request) noteMethod(method []byte) {
 	}
 }
 
-// badVersion answers 505 to a major version that is not served (RFC 9110
-// section 15.6.6), and 400 to what is no version, to HTTP/0.9, which has none in
-// its request line, and to HTTP/1.2 and up, which do not exist.
-func badVersion(version []byte) error {
+// parseVersion returns the minor version of HTTP/1. A higher one than 1 is processed as
+// 1 (RFC 9110 section 2.5). The status is 505 for a major version that is not served
+// (section 15.6.6), and 400 for what is no version and for HTTP/0.9, which has none in
+// its request line.
+func parseVersion(version []byte) (minor byte, err error) {
 	digit := func(c byte) bool { return '0' <= c && c <= '9' }
-	if len(version) == 8 && string(version[:5]) == "HTTP/" && version[6] == '.' &&
-		digit(version[5]) && digit(version[7]) && version[5] > '1' {
-		return &Error{505, "major version"}
+	if len(version) != 8 || string(version[:5]) != "HTTP/" || version[6] != '.' ||
+		!digit(version[5]) || !digit(version[7]) || version[5] == '0' {
+		return 0, bad("invalid version")
 	}
-	return bad("invalid version")
+	if version[5] > '1' {
+		return 0, &Error{505, "major version"}
+	}
+	return version[7] - '0', nil
 }
 
 // addField checks one line and adds its field.
@@ -147,7 +149,7 @@ func (r *Request) note(f *Field, exact bool) error {
 	case Host:
 		return r.noteHost(f.Value)
 	case ContentLength:
-		return r.noteLength(f.Value)
+		return r.noteLength(f)
 	case TransferEncoding:
 		return r.noteCoding(f.Value)
 	case Connection:
@@ -160,7 +162,7 @@ func (r *Request) note(f *Field, exact bool) error {
 		r.Upgrade = r.Upgrade || len(f.Value) > 0
 		r.http2 = r.http2 || contains(f.Value, "h2c") || contains(f.Value, "h2")
 	case Expect:
-		return r.noteExpect(f.Value)
+		return r.noteExpect(f)
 	}
 	return nil
 }
@@ -179,8 +181,8 @@ func (r *Request) noteHost(value []byte) error {
 
 // noteLength: one number in one field (RFC 9112 section 6.3, item 5). The list
 // of equal numbers that the section would let pass is refused as well.
-func (r *Request) noteLength(value []byte) error {
-	n, ok := parseLength(value)
+func (r *Request) noteLength(f *Field) error {
+	n, ok := parseLength(f.Value)
 	if !ok || r.hasLength {
 		return bad("malformed Content-Length")
 	}
@@ -188,35 +190,70 @@ func (r *Request) noteLength(value []byte) error {
 		return bad("Content-Length and Transfer-Encoding")
 	}
 	r.Length, r.hasLength = n, true
+	f.plainLength(n)
 	return nil
 }
 
-// noteCoding: "chunked" alone, once, in HTTP/1.1, without Content-Length
-// (RFC 9112 section 6.1).
+// noteCoding: "chunked" alone, once, in HTTP/1.1, without Content-Length (RFC 9112
+// section 6.1). The status is 501 for other codings, also for those that RFC 9112 section
+// 6.3 would let be refused with 400, and 400 for what is no list of codings.
 func (r *Request) noteCoding(value []byte) error {
-	if r.hasLength {
+	switch known, ok := parseCodings(value); {
+	case r.hasLength:
 		return bad("Content-Length and Transfer-Encoding")
-	}
-	if r.Length == Chunked || !equalFold(value, "chunked") {
-		return bad("unknown transfer coding")
-	}
-	if r.HTTP10 {
+	case r.HTTP10:
 		return bad("Transfer-Encoding in HTTP/1.0")
+	case !ok:
+		return bad("malformed Transfer-Encoding")
+	case !known:
+		return &Error{501, "unknown transfer coding"}
+	case r.Length == Chunked || !equalFold(value, "chunked"):
+		return bad("chunked more than once")
 	}
 	r.Length = Chunked
 	return nil
 }
 
-// noteExpect: 100-continue is the only expectation there is, and an HTTP/1.0
-// request has none (RFC 9110 section 10.1.1).
-func (r *Request) noteExpect(value []byte) error {
+// parseCodings reports whether value is a list of transfer codings without parameters or
+// empty members (ok), and whether each is "chunked" (known).
+func parseCodings(value []byte) (known, ok bool) {
+	known = true
+	for more := true; more; {
+		var coding []byte
+		coding, value, more = bytes.Cut(value, []byte(","))
+		coding = trimSpace(coding)
+		if len(coding) == 0 || !all(&isToken, coding) {
+			return false, false
+		}
+		known = known && equalFold(coding, "chunked")
+	}
+	return known, true
+}
+
+// noteExpect: a list, in which 100-continue is the only expectation there is. An
+// HTTP/1.0 request has none (RFC 9110 section 10.1.1). It is passed on once.
+func (r *Request) noteExpect(f *Field) error {
+	const known = "100-continue"
 	if r.HTTP10 {
 		return nil
 	}
-	if !equalFold(value, "100-continue") {
-		return &Error{417, "unknown expectation"}
+	expects := false
+	for list := f.Value; len(list) > 0; {
+		var member []byte
+		member, list, _ = bytes.Cut(list, []byte(","))
+		member = trimSpace(member)
+		if len(member) > 0 && !equalFold(member, known) {
+			return &Error{417, "unknown expectation"}
+		}
+		expects = expects || len(member) > 0
 	}
-	r.Expects = true
+	switch {
+	case r.Expects || !expects:
+		f.Kind = Dropped
+	case !equalFold(f.Value, known):
+		f.Line = append(append(bytes.Clone(f.Name), ": "...), known...)
+	}
+	r.Expects = r.Expects || expects
 	return nil
 }
 

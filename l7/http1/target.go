@@ -6,12 +6,12 @@ import (
 )
 
 // isTarget has the characters of a request-target that are passed on. It is
-// wider than RFC 3986 by what clients are known to send unescaped, such as "|"
-// and "{", but holds no space, control, "#", or byte from 0x80: those are read
+// wider than RFC 3986 by what clients are known to send unescaped, such as "|",
+// "{" and the bytes of UTF-8, but holds no space, control or "#": those are read
 // differently by different parsers.
 var isTarget = func() (set [256]bool) {
 	for c := range set {
-		set[c] = c > ' ' && c < 0x7f && c != '#'
+		set[c] = c > ' ' && c != 0x7f && c != '#'
 	}
 	return set
 }()
