@@ -27,6 +27,12 @@ type Checker struct {
 	Interval, FastInterval time.Duration
 	// Timeout bounds one probe.
 	Timeout time.Duration
+	// Relieve is called when a probe has taken half of its time, and when it has failed.
+	// It gives up what may keep the backend from answering, such as unused connections
+	// to one that serves a single connection at a time, and reports whether there was
+	// anything. If there was, a failed probe is repeated at once, and the second result
+	// is the one that counts. If nil, no probe is repeated.
+	Relieve func(b *Backend) bool
 	// Rise and Fall are how many consecutive results bring a backend up and take
 	// it down. Values under 1 mean 1.
 	Rise, Fall int
@@ -126,8 +132,22 @@ func (c *Checker) probeInLane(ctx context.Context, b *Backend) result {
 	return c.probe(ctx, b)
 }
 
-// probe runs one probe. A panic in it is a failed probe.
-func (c *Checker) probe(ctx context.Context, b *Backend) (r result) {
+// probe runs one probe, and repeats it if it failed and Relieve gave anything up.
+func (c *Checker) probe(ctx context.Context, b *Backend) result {
+	if c.Relieve == nil {
+		return c.probeOnce(ctx, b)
+	}
+	slow := time.AfterFunc(c.Timeout/2, func() { c.Relieve(b) })
+	r := c.probeOnce(ctx, b)
+	slow.Stop()
+	if r.err != nil && ctx.Err() == nil && c.Relieve(b) {
+		r = c.probeOnce(ctx, b)
+	}
+	return r
+}
+
+// probeOnce runs one probe. A panic in it is a failed probe.
+func (c *Checker) probeOnce(ctx context.Context, b *Backend) (r result) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	ctx, leftOut := withLeftOut(ctx)

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"fourseven/health"
-	"fourseven/l4"
 )
 
 // TestReleaseTwice pins what release does with the connection, that it shows the
@@ -24,7 +23,7 @@ func TestReleaseTwice(t *testing.T) {
 			pool := health.NewPool(health.NewBackend("127.0.0.1:1"))
 			pool.MarkAllUp()
 			s := &Server{Pool: pool}
-			s.upstreams.init(&l4.Dialer{}, 0)
+			s.upstreams.init(s)
 			c := &conn{srv: s}
 			turn := pool.TurnFor(c.peer)
 			a := acquired{client: c, backend: turn.Next()}

@@ -82,6 +82,9 @@ func (ex *exchange) appendHop(b []byte) []byte {
 	case ex.req.TakesTrailers && !ex.req.HTTP10:
 		b = append(b, "TE: trailers\r\nConnection: TE\r\n"...)
 	}
+	if ex.conn.srv.upstreams.keepsNone && !ex.upgrading() {
+		b = append(b, "Connection: close\r\n"...)
+	}
 	return b
 }
 

@@ -56,6 +56,12 @@ type Server struct {
 	// MaxBackendConns limits the connections to one backend. At the limit a request
 	// waits for one, for as long as a dial may take. If zero, it is 16384.
 	MaxBackendConns int
+	// MaxIdleBackendConns limits the unused connections to all backends together. Past
+	// it the one that has been idle longest is closed. If zero, there is no limit.
+	MaxIdleBackendConns int
+	// BackendKeepalive is how long an unused connection to a backend is kept. If zero,
+	// it is 4 s; if negative, each request has a connection of its own.
+	BackendKeepalive time.Duration
 
 	// TrustedProxies are the clients whose X-Forwarded-* fields are kept and
 	// appended to. Those of all other clients are replaced.
@@ -157,7 +163,7 @@ func (s *Server) init() {
 		s.Relays.CutOnDown = true
 	}
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
-	s.upstreams.init(s.Dialer, s.MaxBackendConns)
+	s.upstreams.init(s)
 	s.listeners, s.conns = map[*listener]struct{}{}, map[*conn]struct{}{}
 	s.empty = make(chan struct{})
 	s.front = fasthttp.Server{

@@ -1,9 +1,11 @@
 package l7
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fourseven/health"
@@ -11,10 +13,10 @@ import (
 )
 
 const (
-	// backendIdle is how long a connection to a backend is kept for reuse, in
-	// pulses: 4 s, below the 5 s after which common servers (Node.js, Apache)
-	// close it: the proxy closes first, so that no request meets a closing connection.
-	backendIdle = uint32(4 * time.Second / pulse)
+	// defaultKeepalive is below the 5 s after which common servers (Node.js, Apache)
+	// close a connection: the proxy closes first, so that no request meets a closing
+	// connection.
+	defaultKeepalive = 4 * time.Second
 	// defaultMaxBackendConns stays below the 28232 source ports that Linux has
 	// towards one address, so that the cap is reached before dials fail.
 	defaultMaxBackendConns = 16384
@@ -24,16 +26,22 @@ var errCap = errors.New("all connections to the backend are taken")
 
 // upstreams holds a connection pool for each backend.
 type upstreams struct {
-	dialer *l4.Dialer
-	max    int
-	pools  sync.Map // *health.Backend to *upstream
+	dialer    *l4.Dialer
+	max       int      // connections to one backend
+	maxIdle   int64    // unused connections to all backends; 0 is no limit
+	keepalive uint32   // pulses for which an unused connection is kept
+	keepsNone bool     // each request has a connection of its own
+	pools     sync.Map // *health.Backend to *upstream
+	idle      atomic.Int64
 }
 
-func (u *upstreams) init(dialer *l4.Dialer, max int) {
-	if max <= 0 {
-		max = defaultMaxBackendConns
+func (u *upstreams) init(s *Server) {
+	u.dialer, u.max, u.maxIdle = s.Dialer, s.MaxBackendConns, int64(s.MaxIdleBackendConns)
+	if u.max <= 0 {
+		u.max = defaultMaxBackendConns
 	}
-	u.dialer, u.max = dialer, max
+	u.keepsNone = s.BackendKeepalive < 0
+	u.keepalive = pulses(cmp.Or(s.BackendKeepalive, defaultKeepalive))
 }
 
 // of returns the backend's pool.
@@ -41,7 +49,7 @@ func (u *upstreams) of(b *health.Backend) *upstream {
 	if pool, ok := u.pools.Load(b); ok {
 		return pool.(*upstream)
 	}
-	pool, _ := u.pools.LoadOrStore(b, &upstream{backend: b, dialer: u.dialer, max: u.max})
+	pool, _ := u.pools.LoadOrStore(b, &upstream{all: u, backend: b})
 	return pool.(*upstream)
 }
 
@@ -67,15 +75,15 @@ func (u *upstreams) close() {
 // upstream is the pool of connections to one backend. The connection used last is
 // reused first, so that the others are idle long enough to be closed.
 type upstream struct {
+	all     *upstreams
 	backend *health.Backend
-	dialer  *l4.Dialer
-	max     int
 
 	mu      sync.Mutex
 	idle    []*backendConn // the one idle longest comes first
 	open    int            // idle, in use, and being dialled
 	waiters []chan *backendConn
 	closed  bool
+	pause   pause
 }
 
 // reuse returns an idle connection, or nil. Whether the backend has closed it, or has
@@ -100,6 +108,7 @@ func (u *upstream) pop() *backendConn {
 	bc := u.idle[n-1]
 	u.idle[n-1] = nil
 	u.idle = u.idle[:n-1]
+	u.all.idle.Add(-1)
 	return bc
 }
 
@@ -109,7 +118,7 @@ func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
 	if bc, err := u.place(ctx); bc != nil || err != nil {
 		return bc, err
 	}
-	nc, err := u.dialer.Dial(ctx, u.backend)
+	nc, err := u.all.dialer.Dial(ctx, u.backend)
 	if err != nil {
 		u.leave()
 		return nil, err
@@ -120,7 +129,7 @@ func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
 // place takes a place for a new connection, or returns one that was put back.
 func (u *upstream) place(ctx context.Context) (*backendConn, error) {
 	u.mu.Lock()
-	if u.open < u.max {
+	if u.open < u.all.max {
 		u.open++
 		u.mu.Unlock()
 		return nil, nil
@@ -129,7 +138,7 @@ func (u *upstream) place(ctx context.Context) (*backendConn, error) {
 	u.waiters = append(u.waiters, waiter)
 	u.mu.Unlock()
 
-	patience := time.NewTimer(max(u.dialer.Timeout, pulse))
+	patience := time.NewTimer(max(u.all.dialer.Timeout, pulse))
 	defer patience.Stop()
 	select {
 	case bc := <-waiter:
@@ -172,21 +181,44 @@ func (u *upstream) leave() {
 	}
 }
 
-// put returns a connection to the pool. Its exchange is complete and nothing is unread.
+// put returns a connection to the pool, if it keeps it. Its exchange is complete and
+// nothing is unread.
 func (u *upstream) put(bc *backendConn, now uint32) {
 	bc.rd.Release()
 	bc.rd.Before = nil
 	bc.reused, bc.idleSince = true, now
-	u.mu.Lock()
-	if u.closed {
-		u.mu.Unlock()
+	if !u.keep(bc) {
 		bc.close()
 		return
 	}
+	for u.all.tooMany() {
+		u.all.closeOldest(now)
+	}
+}
+
+// keep hands the connection to a waiter or makes it idle. It reports false if it must
+// be closed.
+func (u *upstream) keep(bc *backendConn) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed || u.all.keepsNone || u.pause.refuses(bc.idleSince) {
+		return false
+	}
 	if !u.serveWaiterLocked(bc) {
 		u.idle = append(u.idle, bc)
+		u.all.idle.Add(1)
 	}
-	u.mu.Unlock()
+	return true
+}
+
+// takeLocked removes the n connections that have been idle longest.
+func (u *upstream) takeLocked(n int) []*backendConn {
+	taken := append([]*backendConn(nil), u.idle[:n]...)
+	kept := copy(u.idle, u.idle[n:])
+	clear(u.idle[kept:])
+	u.idle = u.idle[:kept]
+	u.all.idle.Add(int64(-n))
+	return taken
 }
 
 // reap closes the connections that were idle for too long. It reports whether none are
@@ -194,26 +226,27 @@ func (u *upstream) put(bc *backendConn, now uint32) {
 func (u *upstream) reap(now uint32) bool {
 	u.mu.Lock()
 	old := 0
-	for old < len(u.idle) && now-u.idle[old].idleSince > backendIdle {
+	for old < len(u.idle) && now-u.idle[old].idleSince > u.all.keepalive {
 		old++
 	}
-	reaped := append([]*backendConn(nil), u.idle[:old]...)
-	u.idle = append(u.idle[:0], u.idle[old:]...)
+	reaped := u.takeLocked(old)
 	u.closed = u.open == 0
 	gone := u.closed
 	u.mu.Unlock()
-	for _, bc := range reaped {
-		bc.close()
-	}
+	closeConns(reaped)
 	return gone
 }
 
 func (u *upstream) close() {
 	u.mu.Lock()
-	idle := u.idle
-	u.idle, u.closed = nil, true
+	u.closed = true
+	idle := u.takeLocked(len(u.idle))
 	u.mu.Unlock()
-	for _, bc := range idle {
+	closeConns(idle)
+}
+
+func closeConns(conns []*backendConn) {
+	for _, bc := range conns {
 		bc.close()
 	}
 }

@@ -12,6 +12,10 @@ import (
 // within two pulses, and are never early.
 const pulse = 50 * time.Millisecond
 
+// reapEvery is the time, in pulses, between two looks for backend connections that have
+// been idle for too long.
+const reapEvery = 5
+
 // sightings is how many looks in a row, two pulses apart, must find the client's side
 // closed before the client counts as gone. It is for responses in which early cannot
 // find out whether it is gone: in a body that is not chunked, while no bytes come.
@@ -60,7 +64,7 @@ func (s *Server) watch(done <-chan struct{}) {
 			c.inspect(now)
 		}
 		s.mu.Unlock()
-		if now%uint32(time.Second/pulse) == 0 {
+		if now%reapEvery == 0 {
 			s.upstreams.reap(now)
 		}
 	}

@@ -61,12 +61,13 @@ type Config struct {
 	ProxyProtocolFrom Peers    `env:"PROXY_PROTOCOL_FROM" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose connections must begin with a PROXY header (v1 or v2), which has the address of the client"`
 	ProxyProtocolSend string   `env:"PROXY_PROTOCOL_SEND" envDefault:"off" oneof:"off,v1,v2" help:"PROXY header that L4 backends get"`
 
-	L7HeaderTimeout  time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long the client's request head may take; 0 for no limit"`
-	L7IdleTimeout    time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"silence after which a keep-alive connection is closed; 0 for no limit"`
-	L7BackendTimeout time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long the backend's response head may take; 0 for no limit"`
-	L7MaxHeader      Size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; 431 past it, and past 128 header fields"`
-	L7MaxBody        Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; 413 past it; 0 for no limit"`
-	L7TrustedProxies Peers         `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose X-Forwarded-* is kept and appended to; anyone else's is replaced"`
+	L7HeaderTimeout    time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long the client's request head may take; 0 for no limit"`
+	L7IdleTimeout      time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"silence after which a keep-alive connection is closed; 0 for no limit"`
+	L7BackendTimeout   time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long the backend's response head may take; 0 for no limit"`
+	L7BackendKeepalive time.Duration `env:"L7_BACKEND_KEEPALIVE" envDefault:"4s" min:"0s" help:"how long an unused connection to a backend is kept; off opens one for each request"`
+	L7MaxHeader        Size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; 431 past it, and past 128 header fields"`
+	L7MaxBody          Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; 413 past it; 0 for no limit"`
+	L7TrustedProxies   Peers         `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose X-Forwarded-* is kept and appended to; anyone else's is replaced"`
 
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"on SIGTERM: how long to go on accepting with /readyz failing"`
 	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"then: how long live connections may take to end; 0 for no limit"`

@@ -93,6 +93,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	if cfg.HealthOnDown == "close" {
 		in.l4.Relays.CutOnDown, in.l7.CutOnDown = true, true
 	}
+	in.checker.Relieve = func(b *health.Backend) bool { return in.l7.GiveUpIdle(b, cfg.HealthTimeout) }
 	pool.OnTransition = in.transitions()
 	in.admin = &http.Server{
 		ReadHeaderTimeout: 5 * time.Second,

@@ -29,13 +29,18 @@ func relayLimits(cfg *config.Config) l4.Limits {
 
 func (in *Instance) newL7() *l7.Server {
 	cfg := in.cfg
+	keepalive := cfg.L7BackendKeepalive
+	if keepalive == 0 {
+		keepalive = -1 // off: none is kept
+	}
 	return &l7.Server{
 		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
 		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled, Own: &in.own},
 		Ended:         in.counters.L7Ended,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
-		LastRequest: lastRequest(cfg),
-		MaxHeader:   int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
+		LastRequest:      lastRequest(cfg),
+		BackendKeepalive: keepalive, MaxIdleBackendConns: in.limits.idle,
+		MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
 		TrustedProxies: l4.Peers(cfg.L7TrustedProxies),
 		Gate:           in.gate,
 		Slots:          in.slots,
