@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -95,5 +96,32 @@ func TestOwnListener(t *testing.T) {
 	if got := servedBy(t, lb.l4, lb.l7); got != "11" {
 		t.Errorf("answers from %s, want 11", got)
 	}
+	lb.stop()
+}
+
+// TestReloadFromStuckFile pins that a list whose file cannot be read, here a FIFO that
+// nobody writes to, is refused, and does not keep the process from ending.
+func TestReloadFromStuckFile(t *testing.T) {
+	t.Parallel()
+	b := startBackends(t, 1)[0]
+	path := filepath.Join(t.TempDir(), "backends")
+	if err := os.WriteFile(path, []byte(b.addr+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lb := serve(t, "LB_BACKENDS_FILE="+path)
+	if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.OpenFile(path, os.O_RDWR, 0) // a writer that writes nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	lb.signal(syscall.SIGHUP)
+	lb.awaitOutput(1, "not read within 5s")
+	if got := servedBy(t, lb.l4); got != "1" {
+		t.Errorf("after the refused list: answers from %q", got)
+	}
+	lb.signal(syscall.SIGHUP) // a second one is being read when the end comes
 	lb.stop()
 }
