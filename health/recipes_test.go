@@ -23,8 +23,8 @@ import (
 func TestRecipeRedis(t *testing.T) {
 	t.Parallel()
 	redis := program(t, "redis-server", "redis-server")
-	b := server(t, func(port string) *exec.Cmd {
-		return exec.Command(redis, "--bind", "127.0.0.1", "--port", port, "--save", "", "--requirepass", "secret", "--dir", t.TempDir())
+	b := server(t, func(host, port string) *exec.Cmd {
+		return exec.Command(redis, "--bind", host, "--port", port, "--save", "", "--requirepass", "secret", "--dir", t.TempDir())
 	})
 	waitUntilUp(t, TCPProbe(Via{}), b)
 	wantProbe(t, b, "PING\r\n", "+PONG", `expected "+PONG", got "-NOAU"`)
@@ -35,8 +35,8 @@ func TestRecipeRedis(t *testing.T) {
 func TestRecipeSMTP(t *testing.T) {
 	t.Parallel()
 	smtp := program(t, "msmtpd", "msmtp-mta")
-	b := server(t, func(port string) *exec.Cmd {
-		return exec.Command(smtp, "--interface=127.0.0.1", "--port="+port, "--command=/bin/false")
+	b := server(t, func(host, port string) *exec.Cmd {
+		return exec.Command(smtp, "--interface="+host, "--port="+port, "--command=/bin/false")
 	})
 	waitUntilUp(t, TCPProbe(Via{}), b)
 	wantProbe(t, b, "", "220 ", "")
@@ -68,8 +68,8 @@ func TestRecipePostgreSQL(t *testing.T) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	b := server(t, func(port string) *exec.Cmd {
-		cmd := exec.Command(postgres, "-D", dir, "-p", port, "-k", "", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
+	b := server(t, func(host, port string) *exec.Cmd {
+		cmd := exec.Command(postgres, "-D", dir, "-p", port, "-k", "", "-c", "listen_addresses="+host, "-c", "fsync=off")
 		cmd.SysProcAttr = unprivileged
 		return cmd
 	})
@@ -94,11 +94,11 @@ func program(t *testing.T, name, debianPackage string) string {
 }
 
 // server starts a server on a port of its own. It ends with the test.
-func server(t *testing.T, command func(port string) *exec.Cmd) *Backend {
+func server(t *testing.T, command func(host, port string) *exec.Cmd) *Backend {
 	t.Helper()
 	addr := testkit.ReserveAddr(t)
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := command(port)
+	host, port, _ := net.SplitHostPort(addr)
+	cmd := command(host, port)
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	}

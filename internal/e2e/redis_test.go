@@ -63,6 +63,11 @@ type redis struct {
 	addr string
 }
 
+func (r *redis) host() string {
+	host, _, _ := net.SplitHostPort(r.addr)
+	return host
+}
+
 func (r *redis) port() string {
 	_, port, _ := net.SplitHostPort(r.addr)
 	return port
@@ -72,7 +77,7 @@ func startRedis(t *testing.T, addr string) *redis {
 	t.Helper()
 	r := &redis{addr: addr}
 	r.process = start(t, exec.Command("redis-server",
-		"--bind", "127.0.0.1", "--port", r.port(), "--save", "", "--appendonly", "no", "--dir", t.TempDir()))
+		"--bind", r.host(), "--port", r.port(), "--save", "", "--appendonly", "no", "--dir", t.TempDir()))
 	r.awaitOutput(1, "Ready to accept connections")
 	return r
 }

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
@@ -14,8 +15,8 @@ import (
 //
 // A socket that is bound to the address and does not listen reserves it. Because it
 // has SO_REUSEADDR, a program that sets SO_REUSEADDR too, as Go does, can listen on
-// the address on Linux, also again after it was stopped. Elsewhere the address only
-// stands for a backend that is down.
+// the address on Linux, also again after it was stopped. Elsewhere the address is only
+// good for a backend that is down.
 func ReserveAddr(t testing.TB) string {
 	t.Helper()
 	syscall.ForkLock.RLock()
@@ -31,7 +32,7 @@ func ReserveAddr(t testing.TB) string {
 	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
 		t.Fatalf("setsockopt SO_REUSEADDR: %v", err)
 	}
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: loopback}); err != nil {
 		t.Fatalf("bind: %v", err)
 	}
 	name, err := syscall.Getsockname(fd)
@@ -40,6 +41,18 @@ func ReserveAddr(t testing.TB) string {
 	}
 	bound := name.(*syscall.SockaddrInet4)
 	return netip.AddrPortFrom(netip.AddrFrom4(bound.Addr), uint16(bound.Port)).String()
+}
+
+// loopback is one of Linux's 16 million loopback addresses, so that not even a program
+// that binds a certain port of 127.0.0.1 gets in the way. Clients of it still come from
+// 127.0.0.1.
+var loopback = randomLoopback()
+
+func randomLoopback() [4]byte {
+	if runtime.GOOS != "linux" { // where there is only one
+		return [4]byte{127, 0, 0, 1}
+	}
+	return [4]byte{127, byte(1 + rand.IntN(254)), byte(rand.IntN(256)), byte(1 + rand.IntN(254))}
 }
 
 // Listen returns a listener on a loopback address that nothing else is given before
