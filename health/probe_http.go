@@ -90,7 +90,7 @@ func readStatus(rd *http1.Reader) (int, error) {
 			return resp.Status, nil
 		}
 	}
-	return 0, http1.ErrResponse
+	return 0, &http1.ResponseError{Rule: "too many interim responses"}
 }
 
 // discardBody reads a short body, so that the backend does not see a reset.

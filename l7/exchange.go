@@ -51,7 +51,7 @@ func newExchange(c *conn) *exchange {
 		req:       ex.req,
 		resp:      ex.resp,
 		body:      http1.Body{Trailers: ex.body.Trailers[:0]},
-		respBody:  http1.Body{Trailers: ex.respBody.Trailers[:0], Padded: true},
+		respBody:  http1.Body{Trailers: ex.respBody.Trailers[:0], Lenient: true},
 		toBackend: http1.Writer{Moved: c.out.Moved},
 		flushResp: ex.flushResp,
 		backend:   acquired{client: c},

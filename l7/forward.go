@@ -75,7 +75,7 @@ func (ex *exchange) attempt(bc *backendConn) (begun bool, err error) {
 			return true, err
 		}
 	}
-	return true, http1.ErrResponse
+	return true, &http1.ResponseError{Rule: "too many interim responses"}
 }
 
 // send sends the request, or starts its upload.

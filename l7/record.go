@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fourseven/l4"
+	"fourseven/l7/http1"
 )
 
 // Record describes one request that was responded to or forwarded.
@@ -101,12 +102,16 @@ func (ex *exchange) report() {
 func (ex *exchange) recordFailure(err error) {
 	c, r := ex.conn, &ex.rec
 	var own *httpError
+	var malformed *http1.ResponseError
 	switch {
 	case r.Reason != "":
 	case errors.As(err, &own) && own.refuses():
 		r.Refusal = own.cause.Error()
 	case c.state.stopped() != running:
 		r.Reason = c.stopReason()
+	case errors.As(err, &malformed):
+		r.Reason = l4.BadResponse
+		c.srv.logBadResponse(r.Backend, malformed)
 	case c.out.Err != nil || ex.upload.err != nil && ex.upload.err != errCut && ex.toBackend.Err == nil:
 		r.Reason = l4.ClientReset
 	default:

@@ -90,7 +90,7 @@ func TestRecord(t *testing.T) {
 		{name: "not a request", backends: answering, request: "\x16\x03\x01\r\n\r\n",
 			served: `  400 "`, ended: "eof"},
 		{name: "malformed answer", backends: answers("nonsense\r\n\r\n"), request: get,
-			served: `GET / 502 "backend_reset" retries=0`, ended: "eof"},
+			served: `GET / 502 "bad_response" retries=0`, ended: "eof"},
 		{name: "answer broken off", backends: answers(half), request: get,
 			served: fmt.Sprintf(`GET / 200 "backend_reset" retries=0 in=%d out=%d backend=true`, len(get), len(half)), ended: "backend_reset"},
 		{name: "slow backend", backends: silent, request: get,

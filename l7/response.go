@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"errors"
 	"io"
 
 	"fourseven/l7/http1"
@@ -21,8 +22,11 @@ func (ex *exchange) relay() error {
 	bc.rd.Before = ex.flushResp
 	err := ex.relayBody(length)
 	bc.rd.Before = nil
-	if err == nil {
+	switch {
+	case err == nil:
 		err = ex.finish(bc)
+	case errors.Is(err, http1.ErrChunk):
+		err = &http1.ResponseError{Rule: err.Error()}
 	}
 	ex.responding = ex.conn.out.Sent
 	return ex.errorFor(err)
@@ -141,7 +145,8 @@ func (ex *exchange) finish(bc *backendConn) error {
 // giveBack releases the backend, whose response is complete.
 func (ex *exchange) giveBack() error {
 	bc := ex.backend.conn
-	keeps := ex.resp.KeepAlive() && ex.respBody.Length != http1.UntilClose && bc.rd.Buffered() == 0 && ex.bodySent()
+	keeps := ex.resp.KeepAlive() && !ex.respBody.Irregular && ex.respBody.Length != http1.UntilClose &&
+		bc.rd.Buffered() == 0 && ex.bodySent()
 	// In this order: a stop from now on finds no backend to interrupt.
 	ex.backend.hide()
 	if !ex.conn.enter(relaying) {

@@ -72,9 +72,9 @@ type Server struct {
 	// Gate decides which clients are allowed, and reads PROXY headers. If nil, all
 	// clients are allowed.
 	Gate *l4.Gate
-	// Logger takes a debug line for each request that was not forwarded, and errors
-	// about failed accepts and requests that panicked, once a second at most. If nil,
-	// nothing is logged.
+	// Logger takes a debug line for each request that was not forwarded, warnings about
+	// malformed responses, and errors about failed accepts and requests that panicked,
+	// each once a second at most. If nil, nothing is logged.
 	Logger *slog.Logger
 	// Relays has the time limits of upgraded connections, and holds the open ones.
 	// It belongs to this Server alone, which runs its Sweep. If nil, requests for an
@@ -98,6 +98,7 @@ type Server struct {
 	limits    limits
 	upstreams upstreams
 	panics    health.Throttle
+	malformed health.Throttle // of lines about responses
 	front     fasthttp.Server
 	start     sync.Once
 

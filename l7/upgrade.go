@@ -8,8 +8,11 @@ import (
 // checkUpgrade returns an error if the backend must not switch protocols: it was not
 // asked to, or does not name the protocol (RFC 9110 section 15.2.2).
 func (ex *exchange) checkUpgrade() error {
-	if !ex.upgrading() || !ex.resp.Upgrade || !ex.resp.Options.Upgrade {
-		return http1.ErrResponse
+	switch {
+	case !ex.upgrading():
+		return &http1.ResponseError{Rule: "101 without a request to switch protocols"}
+	case !ex.resp.Upgrade || !ex.resp.Options.Upgrade:
+		return &http1.ResponseError{Rule: "101 that names no protocol", Field: "Upgrade"}
 	}
 	return nil
 }

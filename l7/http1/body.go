@@ -15,8 +15,13 @@ const (
 
 // Body reads one message's body from a Reader, without its framing.
 type Body struct {
-	// Padded accepts spaces behind a chunk's size, as some servers write them.
-	Padded bool
+	// Lenient accepts in a chunked body what some servers send: white space or a bare
+	// ";" behind a chunk's size, and trailers that are folded or have space before the
+	// colon.
+	Lenient bool
+	// Irregular is set if, in a Lenient body, another parser could have found another
+	// end. The connection is not to be used again.
+	Irregular bool
 	// Length is that of the whole body, or Chunked, or UntilClose.
 	Length int64
 	// Trailers are the checked fields behind a chunked body. They are valid until
@@ -38,10 +43,10 @@ const (
 	atEnd
 )
 
-// Start begins a body of that length, which may be Chunked or UntilClose. Padded
+// Start begins a body of that length, which may be Chunked or UntilClose. Lenient
 // and the memory of Trailers stay.
 func (b *Body) Start(rd *Reader, length int64) {
-	*b = Body{rd: rd, Length: length, left: length, Padded: b.Padded, Trailers: b.Trailers[:0]}
+	*b = Body{rd: rd, Length: length, left: length, Lenient: b.Lenient, Trailers: b.Trailers[:0]}
 	switch {
 	case length == Chunked:
 		b.state, b.left = atSize, 0
@@ -122,22 +127,33 @@ func (b *Body) step() error {
 	}
 	if b.state == afterChunk {
 		if len(line) != 0 {
-			return ErrChunk
+			return errChunkEnd
 		}
 		b.state = atSize
 		return nil
 	}
-	if b.Padded {
-		line = bytes.TrimRight(line, " ")
+	if b.Lenient {
+		line = b.trimSize(line)
 	}
 	n, ok := parseChunkSize(line)
 	if !ok {
-		return ErrChunk
+		return errChunkSize
 	}
 	if b.left, b.state = n, inData; n == 0 {
 		b.state = atTrailers
 	}
 	return nil
+}
+
+// trimSize cuts off what may follow a chunk's size in a Lenient body. Spaces alone have
+// been in use for so long that every parser skips them.
+func (b *Body) trimSize(line []byte) []byte {
+	line = bytes.TrimRight(line, " ")
+	n := len(line)
+	line = bytes.TrimRight(line, " \t")
+	line = bytes.TrimRight(bytes.TrimSuffix(line, []byte(";")), " \t")
+	b.Irregular = b.Irregular || len(line) < n
+	return line
 }
 
 // line reads one line of the framing, without its end. It must end with CR and
@@ -155,7 +171,7 @@ func (b *Body) line() ([]byte, error) {
 			return p[:n-2], nil
 		}
 		if seen = len(p); seen >= maxChunkLine {
-			return nil, ErrChunk
+			return nil, errChunkSize
 		}
 		if err := b.rd.Fill(2 * maxChunkLine); err != nil {
 			return nil, b.ending(err)
@@ -173,8 +189,10 @@ func lineEnd(p []byte, from int, empty bool) (int, error) {
 			return 0, nil
 		case c == '\r' && p[i+1] == '\n':
 			return i + 2, nil
-		case empty || !isValue[c]:
-			return 0, ErrChunk
+		case empty:
+			return 0, errChunkEnd
+		case !isValue[c]:
+			return 0, errChunkSize
 		}
 	}
 	return 0, nil
@@ -186,8 +204,8 @@ func (b *Body) readTrailers() error {
 	for {
 		p, checked := b.rd.Unread(), line
 		n, err := headEnd(p, &line, false)
-		if err != nil || checkFields(p[checked:line]) != nil {
-			return ErrChunk
+		if err != nil || !b.Lenient && checkFields(p[checked:line]) != nil {
+			return errTrailer
 		}
 		if n > 0 {
 			b.rd.Skip(n)
@@ -195,7 +213,7 @@ func (b *Body) readTrailers() error {
 			return b.parseTrailers(p[:n])
 		}
 		if len(p) >= maxTrailer {
-			return ErrChunk
+			return errManyTrailers
 		}
 		if err := b.rd.Fill(2 * maxTrailer); err != nil {
 			return b.ending(err)
@@ -205,21 +223,40 @@ func (b *Body) readTrailers() error {
 
 func (b *Body) parseTrailers(p []byte) error {
 	for {
-		var line []byte
-		if line, p = cutLine(p); len(line) == 0 {
+		line, rest := b.cutTrailer(p)
+		if len(line) == 0 {
 			return nil
 		}
-		f, ok := cutField(line)
+		p = rest
+		f, ok := b.parseTrailer(line)
 		if !ok {
-			return ErrChunk
+			return errTrailer
 		}
 		if len(b.Trailers) == MaxFields {
-			return ErrChunk
+			return errManyTrailers
 		}
 		if trailerAllowed(f.Name) {
 			b.Trailers = append(b.Trailers, f)
 		}
 	}
+}
+
+func (b *Body) cutTrailer(p []byte) (line, rest []byte) {
+	if !b.Lenient {
+		return cutLine(p)
+	}
+	line, rest, folded := cutUnfolded(p)
+	b.Irregular = b.Irregular || folded
+	return line, rest
+}
+
+func (b *Body) parseTrailer(line []byte) (Field, bool) {
+	if !b.Lenient {
+		return cutField(line)
+	}
+	f, spaced, ok := cutResponseField(line)
+	b.Irregular = b.Irregular || spaced
+	return f, ok
 }
 
 // trailerAllowed reports whether a trailer field is passed on. One that frames, routes

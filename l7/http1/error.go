@@ -15,13 +15,35 @@ func (e *Error) Error() string { return fmt.Sprintf("refused with %d: %s", e.Sta
 
 func bad(reason string) error { return &Error{400, reason} }
 
+// ResponseError is why a response is refused.
+type ResponseError struct {
+	Rule  string // what is wrong: one of a few constant texts
+	Field string // the name of the field that is at fault, cut off if it is long; or empty
+}
+
+func (e *ResponseError) Error() string {
+	if e.Field == "" {
+		return "malformed response: " + e.Rule
+	}
+	return fmt.Sprintf("malformed response: %s: %q", e.Rule, e.Field)
+}
+
+// maxNamedField is how many bytes of a field's name a ResponseError has.
+const maxNamedField = 64
+
+func badField(rule string, name []byte) error {
+	return &ResponseError{rule, string(name[:min(len(name), maxNamedField)])}
+}
+
+// ErrChunk is returned for chunks or trailers that break a rule of RFC 9112 section 7.1.
+// The errors that wrap it state the rule.
+var ErrChunk = errors.New("malformed chunk")
+
 var (
-	// ErrChunk is returned for chunks or trailers that break a rule of RFC 9112
-	// section 7.1.
-	ErrChunk = errors.New("malformed chunk")
-	// ErrResponse is returned for a response that cannot be understood in one way
-	// only.
-	ErrResponse = errors.New("malformed response")
+	errChunkSize    = fmt.Errorf("%w size", ErrChunk)
+	errChunkEnd     = fmt.Errorf("%w: no line end behind its data", ErrChunk)
+	errTrailer      = fmt.Errorf("%w: trailer section", ErrChunk)
+	errManyTrailers = fmt.Errorf("%w: too many trailers", ErrChunk)
 
 	errNoRoom = errors.New("buffer full")
 )

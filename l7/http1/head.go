@@ -44,22 +44,27 @@ func tooLong(p []byte, limit int) error {
 }
 
 // ResponseHead reads on until a whole response head is there, skips it and returns
-// it. It is valid until the next Fill. begun reports whether any byte of it has
-// arrived, also if there is an error.
+// it, with the empty lines before it. It is valid until the next Fill. begun reports
+// whether any byte of it has arrived, also if there is an error, which is a
+// *ResponseError if what has arrived is no response, else the connection's.
 func (rd *Reader) ResponseHead(limit int) (head []byte, begun bool, err error) {
 	line := 0
 	for {
 		p := rd.Unread()
-		n, err := headEnd(p, &line, true)
+		empty := emptyLines(p)
+		n, err := headEnd(p[empty:], &line, true)
 		if n > 0 {
-			rd.Skip(n)
-			return p[:n], true, nil
+			rd.Skip(empty + n)
+			return p[:empty+n], true, nil
 		}
-		if err == nil && len(p) > 0 && !startsResponse(p) {
-			err = ErrResponse
+		if err == nil && !startsResponse(p[empty:]) {
+			err = &ResponseError{Rule: "no HTTP/1 status line"}
 		}
 		if err == nil {
 			err = rd.Fill(limit)
+		}
+		if err == errNoRoom {
+			err = &ResponseError{Rule: "head too long"}
 		}
 		if err != nil {
 			return nil, rd.Buffered() > 0, err
@@ -67,11 +72,23 @@ func (rd *Reader) ResponseHead(limit int) (head []byte, begun bool, err error) {
 	}
 }
 
+// emptyLines returns the length of the empty lines that p begins with. Some servers send
+// one before a response.
+func emptyLines(p []byte) int {
+	for i, c := range p {
+		if c == '\n' || c == '\r' && i+1 < len(p) && p[i+1] == '\n' {
+			continue
+		}
+		return i
+	}
+	return len(p)
+}
+
 // startsResponse reports whether p may be the start of a response.
 func startsResponse(p []byte) bool {
 	const start = "HTTP/1."
 	n := min(len(p), len(start))
-	return string(p[:n]) == start[:n]
+	return string(p[:n]) == start[:n] || string(p) == "\r" // of an empty line
 }
 
 // headEnd looks for the empty line that ends a head, and returns the length of
@@ -102,6 +119,25 @@ func cutLine(p []byte) (line, rest []byte) {
 	i := bytes.IndexByte(p, '\n')
 	line, rest = p[:i], p[i+1:]
 	return bytes.TrimSuffix(line, []byte("\r")), rest
+}
+
+// cutUnfolded cuts a line off as cutLine does, with the lines that continue it. In p these
+// are put on one line: line ends and the white space behind them become spaces (RFC 9112
+// section 5.2).
+func cutUnfolded(p []byte) (line, rest []byte, folded bool) {
+	line, rest = cutLine(p)
+	for len(line) > 0 && len(rest) > 0 && isSpace(rest[0]) {
+		from, to := len(line), len(p)-len(rest)
+		next, after := cutLine(rest)
+		for to < len(p)-len(rest)+len(next) && isSpace(p[to]) {
+			to++
+		}
+		for i := from; i < to; i++ {
+			p[i] = ' '
+		}
+		line, rest, folded = p[:len(p)-len(rest)+len(next)], after, true
+	}
+	return line, rest, folded
 }
 
 // checkStart refuses an incomplete head that cannot become a valid one, so that a

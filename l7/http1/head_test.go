@@ -52,20 +52,28 @@ func TestResponseHead(t *testing.T) {
 	for _, tt := range []struct {
 		name, sent, head string
 		begun            bool
-		err              error
+		err              string
 	}{
-		{"whole", "HTTP/1.1 200 OK\r\n\r\nbody", "HTTP/1.1 200 OK\r\n\r\n", true, nil},
-		{"with bare LF", "HTTP/1.0 200 OK\n\n", "HTTP/1.0 200 OK\n\n", true, nil},
-		{"nothing", "", "", false, io.EOF},
-		{"cut off", "HTTP/1.1 20", "", true, io.EOF},
-		{"not HTTP", "SSH-2.0", "", true, ErrResponse},
-		{"too long", "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", SmallBuffer), "", true, errNoRoom},
+		{"whole", "HTTP/1.1 200 OK\r\n\r\nbody", "HTTP/1.1 200 OK\r\n\r\n", true, ""},
+		{"with bare LF", "HTTP/1.0 200 OK\n\n", "HTTP/1.0 200 OK\n\n", true, ""},
+		{"behind an empty line", "\r\nHTTP/1.1 200 OK\r\n\r\nbody", "\r\nHTTP/1.1 200 OK\r\n\r\n", true, ""},
+		{"behind two bare LF", "\n\nHTTP/1.1 200 OK\r\n\r\n", "\n\nHTTP/1.1 200 OK\r\n\r\n", true, ""},
+		{"nothing", "", "", false, "EOF"},
+		{"an empty line alone", "\r\n", "", true, "EOF"},
+		{"half an empty line", "\r", "", true, "EOF"},
+		{"bare CR", "\rHTTP/1.1 200 OK", "", true, "malformed response: no HTTP/1 status line"},
+		{"empty lines alone", strings.Repeat("\r\n", SmallBuffer), "", true, "malformed response: head too long"},
+		{"cut off", "HTTP/1.1 20", "", true, "EOF"},
+		{"not HTTP", "SSH-2.0", "", true, "malformed response: no HTTP/1 status line"},
+		{"too long", "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", SmallBuffer), "", true, "malformed response: head too long"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rd := &Reader{Conn: strings.NewReader(tt.sent)}
-			head, begun, err := rd.ResponseHead(SmallBuffer)
-			if string(head) != tt.head || begun != tt.begun || err != tt.err {
-				t.Errorf("%q, %v, %v; want %q, %v, %v", head, begun, err, tt.head, tt.begun, tt.err)
+			for _, conn := range []io.Reader{strings.NewReader(tt.sent), iotest.OneByteReader(strings.NewReader(tt.sent))} {
+				rd := &Reader{Conn: conn}
+				head, begun, err := rd.ResponseHead(SmallBuffer)
+				if string(head) != tt.head || begun != tt.begun || err == nil != (tt.err == "") || err != nil && err.Error() != tt.err {
+					t.Errorf("%q, %v, %v; want %q, %v, %s", head, begun, err, tt.head, tt.begun, tt.err)
+				}
 			}
 		})
 	}
