@@ -43,14 +43,12 @@ type Listener struct {
 	close  sync.Once
 }
 
-// Accept waits for a free slot and then for a connection. At the limit it accepts
-// nothing, so that the kernel's queue holds the rest.
+// Accept waits for a connection and then for a free slot. At the limit it accepts one
+// that waits, so that another connection can give way to it, and the kernel's queue
+// holds the rest.
 func (l *Listener) Accept() (net.Conn, error) {
 	closed := l.closec()
 	for pause := minAcceptPause; ; pause = min(2*pause, maxAcceptPause) {
-		if !l.Slots.Wait(closed) {
-			return nil, net.ErrClosed
-		}
 		conn, err := l.Listener.Accept()
 		if err == nil {
 			return l.admit(conn)
@@ -65,8 +63,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit takes a slot for the connection. If another frontend has just taken the
-// last one, it waits for the next.
+// admit waits for a slot and takes it for the connection.
 func (l *Listener) admit(conn net.Conn) (net.Conn, error) {
 	if !l.Slots.Acquire(l.closed) {
 		Reset(conn)

@@ -43,7 +43,7 @@ func (s *Server) serveConn(nc net.Conn) {
 	c.state.since.Store(s.now.Load())
 	c.sock.init(nc)
 	c.first.init(&c.rd, &c.sock)
-	defer s.Slots.Release()
+	defer c.releaseSlot()
 	if !s.add(c) {
 		_ = nc.Close()
 		return
@@ -62,7 +62,9 @@ func (c *conn) enterGate() bool {
 	var refused l4.Ending
 	c.visitor, refused = c.srv.Gate.Enter(c.nc)
 	c.setPeer(c.visitor.Client.Addr())
-	if refused != "" && c.state.stopped() != closing { // a shutdown also fails the gate
+	switch c.state.stopped() {
+	case closing, gaveWay: // they fail the gate, too
+	default:
 		c.reason = refused
 	}
 	return refused == ""

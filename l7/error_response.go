@@ -47,7 +47,7 @@ func (ex *exchange) refuse(e *httpError) bool {
 func (ex *exchange) respond(e *httpError) bool {
 	c := ex.conn
 	c.srv.Logger.Debug("request failed", "client", c.peer, "status", e.status, "err", e.cause)
-	ex.close = ex.close || !ex.body.Ended() || c.state.stopped() != running || c.srv.draining.Load()
+	ex.close = ex.close || !ex.body.Ended() || c.state.stopped() != running || c.srv.retiring()
 	ex.sendError(e.status, e.text)
 	if !ex.body.Ended() {
 		ex.linger()

@@ -122,7 +122,7 @@ func (ex *exchange) recordFailure(err error) {
 // stopReason returns why the connection was stopped.
 func (c *conn) stopReason() l4.Ending {
 	switch c.state.stopped() {
-	case timedOut, slowBody:
+	case timedOut, slowBody, gaveWay:
 		return l4.Idle
 	case clientLeft:
 		return l4.ClientReset

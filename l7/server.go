@@ -66,7 +66,9 @@ type Server struct {
 	// TrustedProxies are the clients whose X-Forwarded-* fields are kept and
 	// appended to. Those of all other clients are replaced.
 	TrustedProxies l4.Peers
-	// Slots limits the open connections, those of other frontends included. If nil,
+	// Slots limits the open connections, those of other frontends included. At the limit
+	// the connection that has been idle longest is closed in favour of a new client of
+	// any frontend; from nine tenths of it responses say "Connection: close". If nil,
 	// there is no limit.
 	Slots *l4.Slots
 	// Gate decides which clients are allowed, and reads PROXY headers. If nil, all
@@ -106,6 +108,8 @@ type Server struct {
 	listeners map[*listener]struct{}
 	conns     map[*conn]struct{}
 	accepted  uint64
+	longest   []candidate // to give way; the one idle longest comes last
+	sparing   int         // connections that gave way and have not ended yet
 	// received and sent are bytes of connections that have ended.
 	received, sent int64
 	drainFrom      uint32             // pulse in which the drain began
@@ -165,6 +169,7 @@ func (s *Server) init() {
 	}
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
 	s.upstreams.init(s)
+	s.Slots.OnFull(s.giveWay)
 	s.listeners, s.conns = map[*listener]struct{}{}, map[*conn]struct{}{}
 	s.empty = make(chan struct{})
 	s.front = fasthttp.Server{
@@ -240,6 +245,9 @@ func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	if c.spared {
+		s.sparing--
+	}
 	s.received += c.received.Load()
 	s.sent += c.sent.Load()
 	s.checkEmptyLocked()

@@ -26,6 +26,7 @@ const (
 	largeBody   // the request's body is over the limit
 	backendDown // the backend of the request went down
 	closing     // shutdown ran out of time, or the connection was idle
+	gaveWay     // the connection was idle, and another client waited for a slot
 )
 
 // state is a connection's phase and, once it has been stopped, the cause. Only the

@@ -35,6 +35,7 @@ type watched struct {
 
 	// The rest is guarded by Server.mu.
 	sock   socket
+	spared bool   // the connection's slot was released before the connection ends
 	seen   int    // looks in a row that found the client's side closed
 	seenIn uint32 // the state's word then
 }
