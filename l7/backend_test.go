@@ -75,3 +75,5 @@ func httpBackend(t testing.TB, handler http.HandlerFunc) string {
 	})
 	return ln.Addr().String()
 }
+
+func answerOK(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }

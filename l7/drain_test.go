@@ -7,7 +7,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/http"
 	"testing"
 	"time"
 
@@ -29,8 +28,6 @@ func emptied(t *testing.T) net.Listener {
 	}
 	return ln
 }
-
-func answerOK(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
 
 // shutdown begins a shutdown, and returns when it has begun, with the channel for
 // its result.
