@@ -9,11 +9,15 @@ import (
 )
 
 // connect acquires a backend and a connection to it. After a failed dial it goes on
-// to another backend: nothing has been sent, so that is right for any method.
+// to another backend: nothing has been sent, so that is right for any method. Over all
+// calls of an exchange no more than Retries further backends are tried.
 func (ex *exchange) connect(turn *health.Turn) error {
 	c := ex.conn
-	for tries := 0; tries <= c.srv.Retries && c.state.stopped() == running; tries++ {
+	for c.state.stopped() == running {
 		again := turn.Tried()
+		if again && ex.rec.Retries >= c.srv.Retries {
+			break
+		}
 		b := turn.Next()
 		if b == nil {
 			break
@@ -74,6 +78,20 @@ func (ex *exchange) redial(turn *health.Turn) error {
 	}
 	ex.backend.release()
 	return ex.connect(turn)
+}
+
+// moveOn gives up a backend that broke the connection before it sent anything, and
+// connects to another one. If none is left, the error is what the break means.
+func (ex *exchange) moveOn(turn *health.Turn, broken error) error {
+	gaveUp := ex.backend.backend
+	ex.backend.release()
+	ex.toBackend.Sent = false
+	err := ex.connect(turn)
+	if err != nil && turn.Last() == gaveUp {
+		ex.rec.Reason = ""
+		return ex.errorFor(broken)
+	}
+	return err
 }
 
 // noBackend returns the error when no backend could be reached, of which last was

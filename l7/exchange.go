@@ -125,6 +125,7 @@ func (ex *exchange) forward() error {
 	if limit := c.srv.MaxBody; limit > 0 && ex.req.Length > limit {
 		return &httpError{status: 413, cause: errLargeLength}
 	}
+	source := ex.source()
 	if err := ex.appendRequest(); err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (ex *exchange) forward() error {
 		return errGone
 	}
 	c.early.at(atOpening)
-	turn := c.srv.Pool.TurnFor(c.peer)
+	turn := c.srv.Pool.TurnFor(source)
 	if err := ex.connect(&turn); err != nil {
 		return err
 	}

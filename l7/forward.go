@@ -20,29 +20,36 @@ const (
 	continueAfter = time.Second
 )
 
-// ask sends the request and reads the final response's head. A reused connection that
-// turns out dead is replaced if nothing was sent over it. If the request was sent, that
-// happens once, and only for a request that may be sent twice (RFC 9112 section 9.3.1).
+// ask sends the request and reads the final response's head. If no byte of a response
+// comes before the connection breaks, a reused connection is replaced: if nothing was sent
+// over it, or, once, if the request may be sent twice (RFC 9112 section 9.3.1). After that,
+// or over a new connection, such a request is tried on one other backend.
 func (ex *exchange) ask(turn *health.Turn) error {
-	for repeated := false; ; {
+	for repeated, moved := false, false; ; {
 		bc := ex.backend.conn
 		begun, err := ex.attempt(bc)
-		sent := ex.upload.done != nil || ex.toBackend.Sent // an upload owns toBackend
+		uploads := ex.upload.done != nil
+		sent := uploads || ex.toBackend.Sent // an upload owns toBackend
 		if sent {
 			ex.backend.backend.Count()
 		}
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if !bc.reused || begun || ex.upload.done != nil || sent && (repeated || !ex.req.Repeatable) ||
-			ex.conn.state.stopped() != running {
-			if !begun && ex.conn.state.stopped() == running {
-				bc.up.backend.Suspect() // it broke before it sent anything
-			}
+		case begun || ex.conn.state.stopped() != running:
 			return ex.errorFor(err)
+		case bc.reused && !uploads && (!sent || ex.req.Repeatable && !repeated):
+			repeated = repeated || sent
+			err = ex.redial(turn)
+		default:
+			bc.up.backend.Suspect() // it broke before it sent anything
+			if uploads || moved || !ex.req.Repeatable {
+				return ex.errorFor(err)
+			}
+			repeated, moved = false, true
+			err = ex.moveOn(turn, err)
 		}
-		repeated = repeated || sent
-		if err := ex.redial(turn); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -57,10 +64,10 @@ func (ex *exchange) attempt(bc *backendConn) (begun bool, err error) {
 	if err := ex.send(bc); err != nil {
 		return false, err
 	}
-	for range maxInterim {
+	for interim := range maxInterim {
 		head, begun, err := ex.readHead(bc)
 		if err != nil {
-			return begun, err
+			return begun || interim > 0, err
 		}
 		if err := ex.resp.Parse(head); err != nil {
 			return true, err

@@ -23,7 +23,7 @@ type Record struct {
 	Reason l4.Ending
 	// Refusal is what is wrong with a request that was refused; else it is empty.
 	Refusal string
-	Retries int // further backends tried after a failed dial
+	Retries int // further backends tried
 	// Received and Sent are bytes from and to the client: heads and bodies, and those
 	// of an upgraded connection. The framing of chunks is not counted in Received.
 	Received, Sent int64

@@ -31,7 +31,9 @@ type Server struct {
 	// Dialer opens the connections to backends. If nil, a dial is bounded by two
 	// seconds.
 	Dialer *l4.Dialer
-	// Retries is how many further backends are tried after a failed dial.
+	// Retries is how many further backends are tried for one request: after a failed
+	// dial, and once for a request that may be repeated if the backend broke a new
+	// connection before it sent anything.
 	Retries int
 
 	// HeaderTimeout bounds the arrival of a request's head, from its first byte, and

@@ -28,7 +28,7 @@ type Config struct {
 	ReusePort  Switch `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses, and take over from this one without a lost connection"`
 
 	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn, or by the client's address"`
-	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial"`
+	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial; for HTTP also one after a new connection that broke before a byte of the response came, if the request may be repeated"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
 
 	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is tcp if L7 is off or LB_HEALTH_SEND or LB_HEALTH_EXPECT is set, http if LB_HEALTH_PATH or LB_HEALTH_STATUS is set, and else a lenient http probe: 404, 405 and 501 pass unless the backend has answered 200-399 before, and a backend that does not speak HTTP is only connected to"`
