@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,9 +19,10 @@ import (
 	"github.com/miekg/dns"
 )
 
-// nameServer is a DNS server for names of two or three labels that end in .test, whose
-// only address is 127.0.0.1.
+// nameServer is a DNS server for names of two or three labels that end in .test, which
+// all have one address.
 type nameServer struct {
+	addr      netip.Addr
 	silent    atomic.Bool
 	questions atomic.Int64
 }
@@ -39,16 +41,16 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 		m.Rcode = dns.RcodeNameError
 	case q.Question[0].Qtype == dns.TypeA:
 		m.Answer = []dns.RR{&dns.A{
-			Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.IPv4(127, 0, 0, 1),
+			Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: s.addr.AsSlice(),
 		}}
 	}
 	_ = w.WriteMsg(m)
 }
 
-// serveNames answers on a socket until the test ends.
-func serveNames(t *testing.T, conn net.PacketConn) *nameServer {
+// serveNames answers on a socket, with this address, until the test ends.
+func serveNames(t *testing.T, conn net.PacketConn, addr netip.Addr) *nameServer {
 	t.Helper()
-	s := &nameServer{}
+	s := &nameServer{addr: addr}
 	startedc, donec := make(chan struct{}), make(chan struct{})
 	srv := &dns.Server{PacketConn: conn, Handler: s, NotifyStartedFunc: func() { close(startedc) }}
 	go func() { _ = srv.ActivateAndServe(); close(donec) }()
@@ -69,8 +71,8 @@ func TestNamesOutliveTheirServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := serveNames(t, conn)
-			b := startBackends(t, 2)
+			b := startBackends(t, 2) // at one address
+			server := serveNames(t, conn, netip.MustParseAddrPort(b[0].addr).Addr())
 			named := func(i int, name string) string {
 				_, port, _ := net.SplitHostPort(b[i].addr)
 				return name + ".test:" + port
@@ -141,7 +143,8 @@ func TestFirstNameServerIsSilent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	dead, alive := serveNames(t, lb.listenPacket(t, "127.0.0.53:53")), serveNames(t, lb.listenPacket(t, "127.0.0.54:53"))
+	loopback := netip.MustParseAddr("127.0.0.1")
+	dead, alive := serveNames(t, lb.listenPacket(t, "127.0.0.53:53"), loopback), serveNames(t, lb.listenPacket(t, "127.0.0.54:53"), loopback)
 	dead.silent.Store(true)
 	_ = lb.listen(t, "127.0.0.1:8001")
 	p := listening(t, within(lb, fourseven(quick("LB_BACKENDS=pg:8001,filed:8001,unknown.example:8001", "LB_HEALTH_CHECK=tcp"))))
