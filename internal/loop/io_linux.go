@@ -1,0 +1,190 @@
+//go:build !portable
+
+package loop
+
+import (
+	"io"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Read reads what has arrived, and waits only if that is nothing.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.notify != nil {
+		c.ignore()
+	}
+	for {
+		if err := c.may(readSide); err != nil || len(p) == 0 {
+			return 0, err
+		}
+		if len(c.rest) > 0 {
+			n := copy(p, c.rest)
+			c.drop(n)
+			return n, nil
+		}
+		if n, err := c.recv(p); err != errAgain {
+			c.Loop().pay(n)
+			return n, err
+		}
+		c.waitReadable()
+	}
+}
+
+// Write writes all of p, and waits for room.
+func (c *Conn) Write(p []byte) (written int, err error) {
+	for {
+		if err := c.may(writeSide); err != nil || len(p) == 0 {
+			return written, err
+		}
+		n, err := c.send(p)
+		written, p = written+n, p[n:]
+		if err == nil {
+			c.Loop().pay(n)
+			continue
+		}
+		if err != errAgain {
+			return written, err
+		}
+		c.waitWritable()
+	}
+}
+
+// Unread puts bytes back that have been read: they are the next to be read. It
+// keeps a copy. A wrapper with the bytes in front would switch splicing off.
+func (c *Conn) Unread(p []byte) {
+	if len(p) > 0 {
+		c.rest = slices.Concat(p, c.rest)
+	}
+}
+
+// drop takes n bytes from what has been put back.
+func (c *Conn) drop(n int) {
+	if c.rest = c.rest[n:]; len(c.rest) == 0 {
+		c.rest = nil
+	}
+}
+
+// may reports why nothing may be read or written any more: the connection is
+// closed or a deadline has passed.
+func (c *Conn) may(s side) error {
+	if c.closed.Load() {
+		return c.opError(s.op(), net.ErrClosed)
+	}
+	if c.late(s) {
+		return c.opError(s.op(), os.ErrDeadlineExceeded)
+	}
+	return nil
+}
+
+// waitReadable waits until there may be something to read, or a reason not to.
+func (c *Conn) waitReadable() {
+	c.register()
+	l := c.Loop()
+	for !c.readable && len(c.rest) == 0 && c.broken == 0 && !c.closed.Load() && !c.late(readSide) {
+		c.arm()
+		c.reader = l.current()
+		l.park()
+		c.reader = nil
+		if c.quiet >= quietLooks && c.copies != 0 {
+			return
+		}
+	}
+}
+
+// waitWritable waits until there may be room, or a reason not to write.
+func (c *Conn) waitWritable() {
+	c.register()
+	l := c.Loop()
+	for !c.writable && c.broken == 0 && !c.closed.Load() && !c.late(writeSide) {
+		c.arm()
+		c.writer = l.current()
+		l.park()
+		c.writer = nil
+	}
+}
+
+// recv reads without waiting: it returns errAgain instead. A read that does not
+// fill the buffer has emptied the socket: the next bytes are a new event. That
+// spares a second read, but not once the peer has ended, which is told only once.
+func (c *Conn) recv(p []byte) (int, error) {
+	if !c.readable && c.broken == 0 {
+		if c.eof {
+			return 0, io.EOF
+		}
+		return 0, errAgain
+	}
+	n, errno := call(unix.SYS_RECVFROM, c.fd, p)
+	if errno == syscall.EAGAIN && c.broken == 0 {
+		c.readable = false
+		return 0, errAgain
+	}
+	if errno != 0 || n == 0 {
+		return 0, c.ended(errno)
+	}
+	c.read.Add(int64(n))
+	if n < len(p) && !c.exact {
+		c.readable = false
+	}
+	return n, nil
+}
+
+// ended returns what a read returns that got no bytes: an error if there was one,
+// whoever was told it, else the end of the stream.
+func (c *Conn) ended(errno syscall.Errno) error {
+	if errno != 0 {
+		c.fail(errno)
+	}
+	if c.broken != 0 {
+		return c.opError("read", os.NewSyscallError("read", c.broken))
+	}
+	c.eof = true
+	return io.EOF
+}
+
+// send writes without waiting: it returns errAgain instead.
+func (c *Conn) send(p []byte) (int, error) {
+	if c.broken == 0 && !c.writable {
+		return 0, errAgain
+	}
+	if c.broken != 0 {
+		return 0, c.unwritable(c.broken)
+	}
+	n, errno := call(unix.SYS_SENDTO, c.fd, p)
+	if errno == syscall.EAGAIN {
+		c.writable = false
+		return 0, errAgain
+	}
+	if errno != 0 {
+		return 0, c.unwritable(errno)
+	}
+	c.written.Add(int64(n))
+	return n, nil
+}
+
+// unwritable returns the error of a write, and keeps it unless it is about our own
+// end of the stream.
+func (c *Conn) unwritable(errno syscall.Errno) error {
+	if errno != syscall.EPIPE || !c.shutdown {
+		c.fail(errno)
+	}
+	return c.opError("write", os.NewSyscallError("write", errno))
+}
+
+// call calls recvfrom or sendto.
+func call(number uintptr, fd int32, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := unix.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		if errno == 0 {
+			return int(n), 0
+		}
+		if errno != syscall.EINTR {
+			return 0, errno
+		}
+	}
+}
