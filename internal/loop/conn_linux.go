@@ -127,15 +127,13 @@ func (c *Conn) ready(events uint32) {
 
 // tell wakes who waits for bytes, unless the loop itself can move them.
 func (c *Conn) tell() {
-	if c.sink != nil && c.pass() {
-		return
-	}
-	if c.reader != nil {
+	forwards := c.sink != nil
+	switch {
+	case forwards && c.pass():
+	case c.reader != nil:
 		c.Loop().wake(c.reader)
-		return
-	}
-	if c.notify != nil && c.news() {
-		c.fire()
+	case c.notify != nil && (forwards || c.news()):
+		c.fire() // also for an end that pass has read
 	}
 }
 

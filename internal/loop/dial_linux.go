@@ -158,6 +158,9 @@ func (c *Conn) connectUnix(ctx context.Context, path string, timeout time.Durati
 // toItself reports whether the connection is one with itself: that happens when
 // nobody listens on a port that the kernel then picks as the source port.
 func (c *Conn) toItself() bool {
+	if port := c.remote.Port(); port < c.Loop().firstPort || port > c.Loop().lastPort {
+		return false
+	}
 	var sa unix.RawSockaddrAny
 	length := uint32(unix.SizeofSockaddrAny)
 	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(c.fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&length)))

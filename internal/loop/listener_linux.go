@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acceptCost is what accepting a connection counts for in a fiber's fair share.
-const acceptCost = fairShare / 64
+// unevenMax is how many connections a loop may have more than another one without
+// handing a new one over. A relay has two.
+const unevenMax = 3
 
 // Listener is one loop's view of a listening socket that all loops of a Group
 // accept from. A connection belongs to the loop whose Accept returns it: the one
@@ -92,6 +93,7 @@ func (g *Group) Listen(ln net.Listener) ([]*Listener, error) {
 func (s *listening) prepare() error {
 	var failed error
 	err := s.raw.Control(func(fd uintptr) {
+		leavePoller(int(fd))
 		failed = os.NewSyscallError("set non-blocking", unix.SetNonblock(int(fd), true))
 		if !s.unix {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // connections inherit it
@@ -119,22 +121,41 @@ func (ln *Listener) Accept() (net.Conn, error) {
 // such as EMFILE, does not end the Listener.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	a := &acceptor{fiber: ln.loop.current()}
-	for {
-		c, err := ln.tryAccept(a)
-		if c != nil {
-			c.attach()
-			ln.loop.pay(acceptCost)
-			return c, nil
-		}
-		if err != errAgain {
+	// The first try is after waiting, which spares most calls that would find
+	// nothing: what waits already is an event, too.
+	for err := ln.wait(a); ; {
+		if err != nil {
 			return nil, ln.acceptError(err)
 		}
 		ln.loop.park()
-		if c := ln.take(a); c != nil {
+		c := ln.take(a)
+		if c == nil {
+			if c, err = ln.tryAccept(a); err == errAgain {
+				err = nil
+			}
+		}
+		if c != nil {
 			c.attach()
 			return c, nil
 		}
 	}
+}
+
+// wait adds the acceptor to those that wait, unless there is nothing to wait for.
+func (ln *Listener) wait(a *acceptor) error {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.closed {
+		return net.ErrClosed
+	}
+	if err := ln.watchLocked(); err != nil {
+		return err
+	}
+	ln.waitLocked(a)
+	if ln.ending { // no event may come
+		ln.loop.queue.post(op{kind: opWake, fiber: ln.popLocked().fiber})
+	}
+	return nil
 }
 
 func (ln *Listener) acceptError(err error) error {
@@ -159,12 +180,12 @@ func (ln *Listener) tryAccept(a *acceptor) (*Conn, error) {
 			return nil, net.ErrClosed
 		}
 		if err == errAgain {
-			err = ln.watchLocked()
+			ln.waitLocked(a)
+			if failed := ln.watchLocked(); failed != nil {
+				err = failed
+			}
 		}
 		if err != nil {
-			if err == errAgain {
-				ln.waitLocked(a)
-			}
 			return nil, err
 		}
 		if to := ln.fewestLocked(); to != ln {
@@ -213,10 +234,10 @@ func (ln *Listener) callAccept(lnfd uintptr) {
 	}
 }
 
-// watchLocked has the loop woken for new connections. It returns errAgain then.
+// watchLocked has the loop woken for new connections.
 func (ln *Listener) watchLocked() error {
 	if ln.number != 0 {
-		return errAgain
+		return nil
 	}
 	l := ln.loop
 	l.lastListener++
@@ -233,7 +254,7 @@ func (ln *Listener) watchLocked() error {
 	}
 	ln.number = number
 	l.listeners[number] = ln
-	return errAgain
+	return nil
 }
 
 // unwatchLocked undoes watchLocked, as long as the socket is open.
@@ -266,9 +287,10 @@ func (ln *Listener) ready() {
 	}
 }
 
-// fewestLocked returns the view whose loop gets the next connection.
+// fewestLocked returns the view whose loop gets the next connection. Waking another
+// loop costs something, so that a small difference is left as it is.
 func (ln *Listener) fewestLocked() *Listener {
-	best, fewest := ln, ln.loop.load.conns.Load()
+	best, fewest := ln, ln.loop.load.conns.Load()-unevenMax
 	for _, v := range ln.views {
 		if n := v.loop.load.conns.Load(); n < fewest && len(v.waiting) > 0 {
 			best, fewest = v, n

@@ -33,6 +33,8 @@ type Loop struct {
 	load  load // also changed by loops that hand connections over
 	epfd  int
 
+	firstPort, lastPort uint16 // that the kernel picks source ports from
+
 	// All that follows belongs to the loop and its fibers.
 	running      *fiber
 	ready        []*fiber // to be resumed
@@ -61,6 +63,7 @@ func newLoop(g *Group) (*Loop, error) {
 	}
 	l := &Loop{group: g, epfd: epfd, listeners: make(map[int32]*Listener)}
 	l.sweeping.fire = l.sweep
+	l.firstPort, l.lastPort = sourcePorts()
 	if err := l.queue.open(l); err != nil {
 		_ = unix.Close(epfd)
 		return nil, err
