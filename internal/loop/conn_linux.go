@@ -209,6 +209,7 @@ func (c *Conn) await(dst *Conn, fn func()) {
 	}
 	c.notify = fn
 	c.register()
+	c.probe()
 	if c.closed.Load() || c.news() || c.late(readSide) {
 		c.fire()
 		return
@@ -221,6 +222,18 @@ func (c *Conn) await(dst *Conn, fn func()) {
 		c.link(dst)
 	}
 	c.arm()
+}
+
+// probe finds out whether there is something to read, if that is not known: the
+// last read may have emptied the socket by filling its buffer.
+func (c *Conn) probe() {
+	if !c.readable || c.eof || c.closed.Load() {
+		return
+	}
+	var one [1]byte
+	if _, _, err := unix.Recvfrom(int(c.fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); err == unix.EAGAIN {
+		c.readable = false
+	}
 }
 
 // register has epoll report on the connection. That is put off until something has

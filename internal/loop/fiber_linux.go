@@ -109,7 +109,9 @@ func (l *Loop) runReady() {
 	for i := 0; i < len(l.ready); i++ {
 		f := l.ready[i]
 		l.ready[i] = nil
-		l.resume(f)
+		if f != nil { // else it has run, before one that called runtime.Goexit
+			l.resume(f)
+		}
 	}
 	l.ready = l.ready[:0]
 }
