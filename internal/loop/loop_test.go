@@ -78,7 +78,8 @@ func TestPanic(t *testing.T) {
 	other, otherPeer := pair(t, l)
 	c.Go(func() { deliberate() })
 	wantReset(t, peer, "")
-	if s := stack.Load(); s == nil || !bytes.Contains(*s, []byte("deliberate")) {
+	eventually(t, "the panic is reported", func() bool { return stack.Load() != nil })
+	if !bytes.Contains(*stack.Load(), []byte("deliberate")) {
 		t.Error("the stack does not show the fiber")
 	}
 	in(t, l, func() { _, _ = other.Write([]byte("fine")) })

@@ -111,15 +111,16 @@ func TestOnReadableIsForgotten(t *testing.T) {
 		if n, err := io.ReadFull(c, make([]byte, 2)); err != nil {
 			t.Errorf("read %d, %v", n, err)
 		}
-		c.OnReadable(never)
 	})
 	donec := make(chan struct{})
 	l.Go(func() {
 		defer close(donec)
+		c.OnReadable(never)
 		if n, err := c.Read(make([]byte, 2)); n != 1 || err != nil {
 			t.Errorf("read %d, %v", n, err)
 		}
 	})
+	in(t, l, func() {}) // the read waits
 	write(t, peer, "c")
 	await(t, "the read", donec)
 	in(t, l, func() { c.Unread([]byte("d")) })
