@@ -66,6 +66,9 @@ func (g *Group) Listen(ln net.Listener) ([]*Listener, error) {
 	if !ok {
 		return nil, fmt.Errorf("listen on %s: %T has no descriptor", ln.Addr(), ln)
 	}
+	if err := unblock(socket); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", ln.Addr(), err)
+	}
 	s := &listening{group: g, ln: socket}
 	for _, l := range g.loops {
 		s.views = append(s.views, &Listener{s, l})
@@ -74,6 +77,17 @@ func (g *Group) Listen(ln net.Listener) ([]*Listener, error) {
 		return nil, ErrClosed
 	}
 	return s.views, nil
+}
+
+// unblock undoes what os.File.Fd does.
+func unblock(ln listenSocket) error {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.SetNonblock(int(fd), true) })
+	return errors.Join(err, failed)
 }
 
 // Loop returns the loop that the Listener accepts for. Any goroutine may call it.
