@@ -109,8 +109,8 @@ func (r *relay) copy(src, dst *Conn) {
 	case errors.As(err, &op) && op.Op == "read":
 		_ = dst.Flush()
 		r.reset()
-	default: // what dst sent before it broke is the other direction's
-		if r.ended > 0 {
+	default: // what dst sent before it broke is the other direction's, if that goes on
+		if r.ended > 0 || src.Err() != nil {
 			r.reset()
 		}
 	}
