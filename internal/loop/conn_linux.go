@@ -16,8 +16,8 @@ import (
 const (
 	// connEvents are asked for once, edge-triggered: each is told when it begins.
 	connEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
-	// brokenEvents come with an error of the socket; endEvents mean that no more
-	// bytes will come than have arrived; roomEvents that a write would not wait.
+	// endEvents mean that no more bytes will come than have arrived, roomEvents that
+	// a write would not wait.
 	endEvents  = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	roomEvents = unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLERR
 )
@@ -105,68 +105,6 @@ func (c *Conn) Err() error {
 	return c.broken
 }
 
-// ready notes what epoll reports, and tells who waits for it.
-func (c *Conn) ready(events uint32) {
-	if events&unix.EPOLLERR != 0 {
-		c.noteError()
-	}
-	if events&(endEvents|unix.EPOLLPRI) != 0 {
-		c.exact = true // an end is told once; a read stops short at urgent data
-	}
-	if events&(endEvents|unix.EPOLLPRI|unix.EPOLLIN) != 0 {
-		c.readable = true
-	}
-	if events&roomEvents != 0 {
-		c.writable = true
-		c.Loop().wake(c.writer)
-	}
-	if c.readable {
-		c.tell()
-	}
-}
-
-// tell wakes who waits for bytes, unless the loop itself can move them.
-func (c *Conn) tell() {
-	forwards := c.sink != nil
-	switch {
-	case forwards && c.pass():
-	case c.reader != nil:
-		c.Loop().wake(c.reader)
-	case c.notify != nil && (forwards || c.news()):
-		c.fire() // also for an end that pass has read
-	}
-}
-
-// news reports whether a Read would return something that is not known yet.
-func (c *Conn) news() bool {
-	if c.eof {
-		return c.broken != 0
-	}
-	return c.readable || len(c.rest) > 0 || c.broken != 0
-}
-
-// fire starts the fiber of OnReadable or Forward.
-func (c *Conn) fire() {
-	fn := c.notify
-	c.ignore()
-	c.Loop().spawn(c, fn)
-}
-
-// ignore forgets OnReadable and Forward.
-func (c *Conn) ignore() {
-	c.notify = nil
-	c.unlink()
-}
-
-// link makes the loop move small messages to sink.
-func (c *Conn) link(sink *Conn) { c.sink, sink.source = sink, c }
-
-func (c *Conn) unlink() {
-	if c.sink != nil {
-		c.sink.source, c.sink = nil, nil
-	}
-}
-
 // noteError asks the kernel for the error that broke the connection. The kernel
 // tells it once: to whoever asks first.
 func (c *Conn) noteError() {
@@ -185,69 +123,6 @@ func (c *Conn) fail(errno syscall.Errno) {
 	if c.broken == 0 {
 		c.broken = errno
 	}
-}
-
-// OnReadable starts fn as a fiber, once, when there is something to read: bytes,
-// the end of the stream, an error, a deadline that has passed, or Close. After the
-// end of the stream has been read, that is only an error or Close. It returns at
-// once, also if there is something already. A later OnReadable, Forward or Read
-// takes its place; nil only forgets.
-//
-// A connection that waits in this way holds no fiber and no buffer.
-func (c *Conn) OnReadable(fn func()) { c.await(nil, fn) }
-
-// Forward is OnReadable, with small messages moved to dst by the loop itself
-// meanwhile. It starts fn when that is not enough: for bulk, for messages that dst
-// does not take, the end of the stream, an error of either, or Close of either. dst
-// must be of the same loop, and be written to by nobody else until then.
-func (c *Conn) Forward(dst *Conn, fn func()) { c.await(dst, fn) }
-
-func (c *Conn) await(dst *Conn, fn func()) {
-	c.ignore()
-	if fn == nil {
-		return
-	}
-	c.notify = fn
-	c.register()
-	c.probe()
-	if c.closed.Load() || c.news() || c.late(readSide) {
-		c.fire()
-		return
-	}
-	if dst != nil {
-		if dst.closed.Load() {
-			c.fire()
-			return
-		}
-		c.link(dst)
-	}
-	c.arm()
-}
-
-// probe finds out whether there is something to read, if that is not known: the
-// last read may have emptied the socket by filling its buffer.
-func (c *Conn) probe() {
-	if !c.readable || c.eof || c.closed.Load() {
-		return
-	}
-	var one [1]byte
-	if _, _, err := unix.Recvfrom(int(c.fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); err == unix.EAGAIN {
-		c.readable = false
-	}
-}
-
-// register has epoll report on the connection. That is put off until something has
-// to be waited for: what has arrived by then is reported at once.
-func (c *Conn) register() {
-	if c.registered || c.closed.Load() || c.fd < 0 {
-		return
-	}
-	l := c.Loop()
-	if err := l.register(c.fd, connEvents, c.slot, l.conns.generation(c)); err != nil {
-		c.fail(err.(syscall.Errno))
-		return
-	}
-	c.registered = true
 }
 
 // MoveTo gives the connection to another loop, which starts fn as a fiber for it.

@@ -223,7 +223,7 @@ func wantOp(t testing.TB, err error, op string, is error) {
 	}
 }
 
-// wantIdle checks that all connections of the Group are closed, soon.
+// wantNoConns checks that all connections of the Group are closed, soon.
 func wantNoConns(t testing.TB, g *Group) {
 	t.Helper()
 	eventually(t, "all connections are closed", func() bool {

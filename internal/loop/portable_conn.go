@@ -38,16 +38,17 @@ type Conn struct {
 	broken  atomic.Pointer[error]
 	remote  netip.AddrPort
 
+	shutdown atomic.Bool // the end of our stream has been sent
+
 	mu       sync.Mutex
 	deadline time.Time // for reading, as set by the user
 	idleAt   time.Time // an earlier one, in ReadFrom; zero is none
 
 	// The rest belongs to the loop.
-	eof      bool // the end of the stream has been read
-	shutdown bool // the end of our stream has been sent
-	bulk     bool // OnBulk has been called
-	rest     []byte
-	watcher  *watcher // of OnReadable or Forward
+	eof     bool // the end of the stream has been read
+	bulk    bool // OnBulk has been called
+	rest    []byte
+	watcher *watcher // of OnReadable or Forward
 }
 
 var _ interface {
@@ -75,6 +76,9 @@ func (c *Conn) join(l *Loop) {
 	l.mu.Unlock()
 	if closed {
 		_ = c.Close()
+	}
+	if c.closed.Load() { // before it was there to be taken out
+		c.part()
 	}
 }
 
@@ -163,7 +167,7 @@ func (c *Conn) receive(p []byte) (int, error) {
 		return 0, c.opError("read", c.fail(cause(err)))
 	}
 	// The kernel tells of a reset once, and it may just have told a write.
-	if !c.shutdown && c.Err() == nil && gone(c.conn) {
+	if !c.shutdown.Load() && c.Err() == nil && gone(c.conn) {
 		_ = c.fail(syscall.ECONNRESET)
 	}
 	if broken := c.Err(); broken != nil {
@@ -182,7 +186,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.EPIPE) && c.shutdown:
+	case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.EPIPE) && c.shutdown.Load():
 		return n, c.opError("write", cause(err))
 	}
 	return n, c.opError("write", c.fail(cause(err)))
@@ -246,7 +250,7 @@ func (c *Conn) Reset() error {
 
 // CloseWrite sends the end of the stream; reading goes on.
 func (c *Conn) CloseWrite() error {
-	c.shutdown = true
+	c.shutdown.Store(true)
 	return c.conn.CloseWrite()
 }
 

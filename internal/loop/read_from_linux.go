@@ -41,7 +41,7 @@ func (c *Conn) copyFrom(src *Conn) error {
 			}
 		case err != nil:
 			return err
-		case n == bufferSize:
+		case n == bufferSize && len(src.rest) == 0: // else what was not taken goes first
 			if err := c.splice(src); err != nil {
 				return err
 			}

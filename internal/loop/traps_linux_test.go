@@ -186,33 +186,45 @@ func TestShortReadsOfUnixSockets(t *testing.T) {
 }
 
 // Trap 6: what the loop has read and the other side did not take must be written
-// before anything else, although no more arrives.
+// before anything else, although no more arrives. Bulk must not be spliced past it.
 func TestLeftoverIsWritten(t *testing.T) {
 	l := oneLoop(t)
-	src, in1 := pair(t, l)
-	dst, out := pair(t, l)
-	filled := 0
-	in(t, l, func() { // the destination's socket is full, and the loop does not know
-		raw, _ := dst.SyscallConn()
-		_ = raw.Control(func(fd uintptr) {
-			for buf := make([]byte, 1000); ; {
-				n, err := unix.Write(int(fd), buf)
-				if err != nil {
-					return
-				}
-				filled += n
-			}
+	for _, size := range []int{9, bufferSize, bufferSize + 53, 1 << 20} {
+		src, in1 := pair(t, l)
+		dst, out := pair(t, l)
+		sent := pattern(6, size)
+		go func() { _, _ = in1.Write(sent); _ = in1.CloseWrite() }()
+		in(t, l, func() { src.OnReadable(nil); _ = l.Sleep(20 * time.Millisecond) })
+		filled := 0
+		in(t, l, func() { // the destination's socket is full, and the loop does not know
+			filled = fill(dst)
+			src.Forward(dst, func() { _, _ = io.Copy(dst, src); _ = dst.Close() })
 		})
-		src.Forward(dst, func() { _, _ = io.Copy(dst, src) })
-	})
-	write(t, in1, "left over")
-	eventually(t, "the loop has read it", func() bool { return src.BytesRead() == 9 })
-	in(t, l, func() { _ = l.Sleep(20 * time.Millisecond) })
-	if _, err := io.CopyN(io.Discard, out, int64(filled)); err != nil {
-		t.Fatal(err)
+		eventually(t, "the loop has read", func() bool { return src.BytesRead() >= int64(min(size, bufferSize)) })
+		in(t, l, func() { _ = l.Sleep(20 * time.Millisecond) })
+		if _, err := io.CopyN(io.Discard, out, int64(filled)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(out); err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("got %d of %d bytes, %v", len(got), len(sent), err)
+		}
+		_ = src.Close()
 	}
-	wantBytes(t, out, "left over")
-	_ = src.Close()
+}
+
+// fill writes to the socket until it is full, and returns how much that was.
+func fill(c *Conn) (filled int) {
+	raw, _ := c.SyscallConn()
+	_ = raw.Control(func(fd uintptr) {
+		for buf := make([]byte, 1000); ; {
+			n, err := unix.Write(int(fd), buf)
+			if err != nil {
+				return
+			}
+			filled += n
+		}
+	})
+	return filled
 }
 
 // Trap 10: the loops occupy as many processors as there were; the rest of the

@@ -1,0 +1,225 @@
+//go:build !portable
+
+package loop
+
+import (
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// AcceptConn waits for the next connection. An error other than net.ErrClosed,
+// such as EMFILE, does not end the Listener.
+func (ln *Listener) AcceptConn() (*Conn, error) {
+	a := &acceptor{fiber: ln.loop.current()}
+	// The first try is after waiting, which spares most calls that would find
+	// nothing: what waits already is an event, too.
+	for err := ln.wait(a); ; {
+		if err != nil {
+			return nil, ln.acceptError(err)
+		}
+		ln.loop.park()
+		c := ln.take(a)
+		if c == nil {
+			if c, err = ln.tryAccept(a); err == errAgain {
+				err = nil
+			}
+		}
+		if c != nil {
+			c.attach()
+			return c, nil
+		}
+	}
+}
+
+// wait adds the acceptor to those that wait, unless there is nothing to wait for.
+func (ln *Listener) wait(a *acceptor) error {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.closed {
+		return net.ErrClosed
+	}
+	if err := ln.watchLocked(); err != nil {
+		return err
+	}
+	ln.waitLocked(a)
+	if ln.ending { // no event may come
+		ln.loop.queue.post(op{kind: opWake, fiber: ln.popLocked().fiber})
+	}
+	return nil
+}
+
+func (ln *Listener) acceptError(err error) error {
+	if err == net.ErrClosed {
+		maps.DeleteFunc(ln.loop.listeners, func(_ int32, v *Listener) bool { return v == ln })
+	}
+	return &net.OpError{Op: "accept", Net: ln.Addr().Network(), Addr: ln.Addr(), Err: err}
+}
+
+// tryAccept accepts without waiting. If there is nothing it adds the acceptor to
+// those that wait.
+func (ln *Listener) tryAccept(a *acceptor) (*Conn, error) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	for {
+		if ln.closed {
+			return nil, net.ErrClosed
+		}
+		c, err := ln.acceptLocked()
+		if err == errAgain && ln.ending {
+			_ = ln.closeLocked()
+			return nil, net.ErrClosed
+		}
+		if err == errAgain {
+			ln.waitLocked(a)
+			if failed := ln.watchLocked(); failed != nil {
+				err = failed
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if to := ln.fewestLocked(); to != ln {
+			to.handLocked(c)
+			continue
+		}
+		ln.loop.load.conns.Add(1)
+		return c, nil
+	}
+}
+
+func (ln *Listener) waitLocked(a *acceptor) {
+	if !slices.Contains(ln.waiting, a) {
+		ln.waiting = append(ln.waiting, a)
+	}
+}
+
+// acceptLocked calls accept4 until it says something about the next connection.
+func (ln *Listener) acceptLocked() (*Conn, error) {
+	if err := ln.raw.Control(ln.accept4); err != nil {
+		return nil, net.ErrClosed
+	}
+	switch ln.errno {
+	case 0:
+	case syscall.EAGAIN:
+		return nil, errAgain
+	default:
+		return nil, os.NewSyscallError("accept4", ln.errno)
+	}
+	c := newConn(ln.loop, ln.fd, ln.unix)
+	if !ln.unix {
+		c.remote = addrPort(&ln.peer)
+	}
+	return c, nil
+}
+
+func (ln *Listener) callAccept(lnfd uintptr) {
+	for {
+		length := uint32(unix.SizeofSockaddrAny)
+		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, lnfd, uintptr(unsafe.Pointer(&ln.peer)), uintptr(unsafe.Pointer(&length)),
+			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		ln.fd, ln.errno = int(fd), errno
+		if errno != syscall.EINTR && errno != syscall.ECONNABORTED {
+			return
+		}
+	}
+}
+
+// watchLocked has the loop woken for new connections.
+func (ln *Listener) watchLocked() error {
+	if ln.number != 0 {
+		return nil
+	}
+	l := ln.loop
+	l.lastListener++
+	number := l.lastListener
+	var failed error
+	err := ln.raw.Control(func(fd uintptr) {
+		failed = l.register(int32(fd), unix.EPOLLIN|unix.EPOLLEXCLUSIVE, listenerSlot, number)
+	})
+	if err != nil {
+		return net.ErrClosed
+	}
+	if failed != nil {
+		return os.NewSyscallError("epoll_ctl", failed)
+	}
+	ln.number = number
+	l.listeners[number] = ln
+	return nil
+}
+
+// unwatchLocked undoes watchLocked, as long as the socket is open.
+func (ln *Listener) unwatchLocked() {
+	if ln.number == 0 {
+		return
+	}
+	ln.number = 0
+	_ = ln.raw.Control(func(fd uintptr) {
+		_ = ln.loop.control(unix.EPOLL_CTL_DEL, int32(fd), &unix.EpollEvent{})
+	})
+}
+
+// ready is called by the loop when a connection may wait. If no fiber waits for
+// it here, another loop is told: the kernel has perhaps woken only this one.
+func (ln *Listener) ready() {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if len(ln.waiting) > 0 {
+		ln.loop.wake(ln.popLocked().fiber)
+		return
+	}
+	delete(ln.loop.listeners, ln.number)
+	ln.unwatchLocked()
+	for _, other := range ln.views {
+		if len(other.waiting) > 0 {
+			other.retryLocked()
+			return
+		}
+	}
+}
+
+// fewestLocked returns the view whose loop gets the next connection. Waking another
+// loop costs something, so that a small difference is left as it is.
+func (ln *Listener) fewestLocked() *Listener {
+	best, fewest := ln, ln.loop.load.conns.Load()-unevenMax
+	for _, v := range ln.views {
+		if n := v.loop.load.conns.Load(); n < fewest && len(v.waiting) > 0 {
+			best, fewest = v, n
+		}
+	}
+	return best
+}
+
+// handLocked gives the connection to a fiber that waits here.
+func (ln *Listener) handLocked(c *Conn) {
+	c.loop.Store(ln.loop)
+	ln.loop.load.conns.Add(1)
+	a := ln.popLocked()
+	a.conn = c
+	ln.loop.queue.post(op{kind: opWake, fiber: a.fiber})
+}
+
+// retryLocked has a fiber that waits here try again.
+func (ln *Listener) retryLocked() {
+	ln.loop.queue.post(op{kind: opWake, fiber: ln.popLocked().fiber})
+}
+
+func (ln *Listener) popLocked() *acceptor {
+	a := ln.waiting[0]
+	ln.waiting = slices.Delete(ln.waiting, 0, 1)
+	return a
+}
+
+// take returns what the acceptor was woken with.
+func (ln *Listener) take(a *acceptor) *Conn {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	c := a.conn
+	a.conn = nil
+	return c
+}
