@@ -50,6 +50,12 @@
 //   - No copying between connections of different loops; Conn.MoveTo moves one.
 //   - No limits: whoever accepts decides how many connections there are.
 //
+// # In profiles and dumps
+//
+// A fiber is a goroutine: profiles show its functions under corostart, and a dump
+// its stack in the state "coroutine" while it waits. The loop's own goroutine is in
+// that state while one of its fibers runs.
+//
 // On systems other than Linux, and on Linux with the build tag portable, the same
 // API stands on package net and goroutines, with one lock a loop. It is there to
 // develop with, not to be fast: Forward moves nothing by itself, nothing is spliced,
