@@ -14,9 +14,6 @@ var ErrIdle = errors.New("loop: connection is idle")
 // ErrClosed is what waiting in a Loop returns once its Group is being closed.
 var ErrClosed = errors.New("loop: group closed")
 
-// errAgain is returned inside the package by a call that would have to wait.
-var errAgain = errors.New("loop: would wait")
-
 // opError says which connection failed, and in which direction.
 func (c *Conn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.network(), Addr: c.RemoteAddr(), Err: err}

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Config says how a Group works. Its zero value is ready to use.
@@ -36,7 +35,7 @@ type Group struct {
 	procs  int // GOMAXPROCS before
 	ended  sync.WaitGroup
 	watch  *watch
-	pipes  pipeBudget
+	platform
 
 	mu        sync.Mutex
 	closed    bool
@@ -131,20 +130,6 @@ func (g *Group) crashed(value any, stack []byte) {
 		panic(fmt.Sprintf("%v\n\nin a fiber:\n%s", value, stack))
 	}
 	g.config.OnPanic(value, stack)
-}
-
-// epoch is the origin of the loops' clock.
-var epoch = time.Now()
-
-// now returns the loops' clock: nanoseconds that only grow, never 0.
-func now() int64 { return int64(time.Since(epoch)) + 1 }
-
-// clock converts a deadline. A zero time is 0, which is none.
-func clock(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return max(int64(t.Sub(epoch))+1, 1)
 }
 
 // load is how many connections a loop has.

@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -12,6 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// errAgain is returned inside the package by a call that would have to wait.
+var errAgain = errors.New("loop: would wait")
 
 // Read reads what has arrived, and waits only if that is nothing.
 func (c *Conn) Read(p []byte) (int, error) {

@@ -52,8 +52,7 @@ type Loop struct {
 	copying      []*Conn // that a fiber waits for in ReadFrom
 	pipes        []*pipe // spare ones
 	events       [256]unix.EpollEvent
-	peer         unix.RawSockaddrAny // of accept
-	buf          [bufferSize]byte    // for reads that are written on at once
+	buf          [bufferSize]byte // for reads that are written on at once
 }
 
 func newLoop(g *Group) (*Loop, error) {

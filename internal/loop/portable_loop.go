@@ -15,7 +15,12 @@ const (
 	ownThreads = false
 	bufferSize = 64 << 10
 	fairShare  = 1 << 20
+	// MaxPipes is how many pipes a Group has at most: bulk is copied here.
+	MaxPipes = 0
 )
+
+// platform is what a Group has on this system only.
+type platform struct{}
 
 // Loop runs fibers. In this version they are goroutines, of which the one that has
 // the loop's lock runs; it gives the lock up whenever it waits.

@@ -44,12 +44,19 @@ func TestPipeWithBytesIsClosed(t *testing.T) {
 	src, in1 := pair(t, l)
 	dst, out := pair(t, l)
 	donec := make(chan struct{})
-	l.Go(func() { defer close(donec); _, _ = io.Copy(dst, src) })
 	go func() { _, _ = in1.Write(bytes.Repeat([]byte("secret"), 16<<20/6)) }()
-	eventually(t, "the copy is stuck with a full pipe", func() (stuck bool) {
-		n := dst.BytesWritten()
-		time.Sleep(50 * time.Millisecond)
-		return n > 0 && n == dst.BytesWritten() && src.BytesRead() > n && l.group.pipes.total() == 1
+	eventually(t, "bulk has arrived", func() (there bool) {
+		in(t, l, func() { there = arrived(src) == 1024 })
+		return there
+	})
+	l.Go(func() {
+		defer close(donec)
+		fill(dst)
+		_ = dst.splice(src)
+	})
+	eventually(t, "the copy is stuck with bytes in the pipe", func() (stuck bool) {
+		in(t, l, func() { stuck = dst.writer != nil && l.group.pipes.total() == 1 && len(l.pipes) == 0 })
+		return stuck
 	})
 	_ = dst.Reset()
 	await(t, "the copy", donec)

@@ -1,3 +1,5 @@
+//go:build !portable
+
 package loop
 
 import "sync"
@@ -14,6 +16,9 @@ const (
 	smallPipe  = 64 << 10
 	sparePipes = 8 // that a loop keeps
 )
+
+// platform is what a Group has on this system only.
+type platform struct{ pipes pipeBudget }
 
 // pipeBudget counts the pipes of a Group.
 type pipeBudget struct {
