@@ -43,6 +43,7 @@ type Conn struct {
 	readable     bool // not known to be empty
 	writable     bool // not known to be full
 	exact        bool // a short read does not mean that the socket is empty
+	urgent       bool // urgent data has come
 	eof          bool // the end of the stream has been read
 	shutdown     bool // the end of our stream has been sent
 	bulk         bool // OnBulk has been called

@@ -123,6 +123,11 @@ func (c *Conn) recv(p []byte) (int, error) {
 		return 0, errAgain
 	}
 	n, errno := call(unix.SYS_RECVFROM, c.fd, p)
+	if errno == syscall.EAGAIN && c.urgent {
+		// At urgent data that is also what a pending signal gives, of which the
+		// runtime sends many. After this call it has been delivered.
+		n, errno = call(unix.SYS_RECVFROM, c.fd, p)
+	}
 	if errno == syscall.EAGAIN && c.broken == 0 {
 		c.readable = false
 		return 0, errAgain

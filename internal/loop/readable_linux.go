@@ -13,6 +13,9 @@ func (c *Conn) ready(events uint32) {
 	if events&unix.EPOLLERR != 0 {
 		c.noteError()
 	}
+	if events&unix.EPOLLPRI != 0 {
+		c.urgent = true
+	}
 	if events&(endEvents|unix.EPOLLPRI) != 0 {
 		c.exact = true // an end is told once; a read stops short at urgent data
 	}

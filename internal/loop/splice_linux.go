@@ -62,7 +62,7 @@ func (c *Conn) fill(p *pipe, src *Conn) (int, error) {
 	n, errno := splice(src.fd, p.w, p.size)
 	switch {
 	case errno == syscall.EAGAIN && src.broken == 0: // of the source: the pipe is empty
-		src.readable = false
+		src.readable = src.urgent // which a splice does not get past: a read finds out
 		return 0, nil
 	case errno == syscall.EINVAL: // this kind of socket cannot be spliced
 		src.unspliceable = true

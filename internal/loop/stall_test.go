@@ -16,7 +16,7 @@ func TestStall(t *testing.T) {
 	if n := g.Stalls(); n != 0 {
 		t.Logf("%d stalls before", n) // the machine is busy
 	}
-	in(t, l, func() { blocksTheLoop(3 * StallAfter) })
+	in(t, l, func() { blocksTheLoop(10 * StallAfter) })
 	for {
 		select {
 		case s := <-stallc:
@@ -45,7 +45,11 @@ func TestWatchSleeps(t *testing.T) {
 	for range 3 {
 		eventually(t, "the watch sleeps", g.watch.asleep.Load)
 		before := g.Stalls()
-		in(t, g.Loops()[0], func() { blocksTheLoop(3 * StallAfter) })
+		in(t, g.Loops()[0], func() {
+			for end := time.Now().Add(wait / 2); g.Stalls() == before && time.Now().Before(end); {
+				blocksTheLoop(StallAfter / 10)
+			}
+		})
 		if g.Stalls() == before {
 			t.Error("a stall went unnoticed")
 		}
