@@ -17,24 +17,33 @@ import (
 // such as EMFILE, does not end the Listener.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	a := &acceptor{fiber: ln.loop.current()}
-	// The first try is after waiting, which spares most calls that would find
-	// nothing: what waits already is an event, too.
-	for err := ln.wait(a); ; {
-		if err != nil {
-			return nil, ln.acceptError(err)
-		}
+	c, err := ln.begin(a)
+	for c == nil && (err == nil || err == errAgain) {
 		ln.loop.park()
-		c := ln.take(a)
-		if c == nil {
-			if c, err = ln.tryAccept(a); err == errAgain {
-				err = nil
-			}
-		}
-		if c != nil {
-			c.attach()
-			return c, nil
+		if c = ln.take(a); c == nil {
+			c, err = ln.tryAccept(a)
 		}
 	}
+	if c == nil {
+		return nil, ln.acceptError(err)
+	}
+	c.attach()
+	ln.loop.pay(acceptCost)
+	return c, nil
+}
+
+// begin tries at once, which serves a burst in one turn of the loop. After a try
+// that found nothing the next few wait first: what is there already is an event, too.
+func (ln *Listener) begin(a *acceptor) (*Conn, error) {
+	if ln.patience > 0 {
+		ln.patience--
+		return nil, ln.wait(a)
+	}
+	c, err := ln.tryAccept(a)
+	if err == errAgain {
+		ln.patience = maxPatience
+	}
+	return c, err
 }
 
 // wait adds the acceptor to those that wait, unless there is nothing to wait for.

@@ -17,6 +17,13 @@ import (
 // handing a new one over. A relay has two.
 const unevenMax = 3
 
+const (
+	// maxPatience is how many Accepts wait first after one that found nothing.
+	maxPatience = 8
+	// acceptCost is what a connection counts for in a fiber's fair share.
+	acceptCost = fairShare / 64
+)
+
 // Listener is one loop's view of a listening socket that all loops of a Group
 // accept from. A connection belongs to the loop whose Accept returns it: the one
 // with the fewest connections among those that wait in Accept. Several fibers of a
@@ -27,6 +34,8 @@ const unevenMax = 3
 type Listener struct {
 	*listening
 	loop *Loop
+
+	patience int // of the loop's own
 
 	// The rest is guarded by listening.mu.
 	number  int32       // in its events; 0 while there are none
