@@ -94,7 +94,7 @@ func TestDeadlines(t *testing.T) {
 		_ = c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 		n, err := c.Write(make([]byte, 64<<20))
 		wantOp(t, err, "write", os.ErrDeadlineExceeded)
-		if int64(n) != c.BytesWritten() || n == 0 {
+		if int64(n) != c.BytesWritten() { // perhaps none, on a busy machine
 			t.Errorf("wrote %d bytes, counted %d", n, c.BytesWritten())
 		}
 		_ = c.SetDeadline(time.Time{})
