@@ -17,15 +17,6 @@ type Address string
 // Off reports whether there is to be no listener.
 func (a Address) Off() bool { return a == "off" }
 
-// collides reports whether two listeners cannot have both addresses. Names are not
-// looked up.
-func (a Address) collides(b Address) bool {
-	host, port := a.place()
-	otherHost, otherPort := b.place()
-	// "" is every host: it binds IPv4 and IPv6, whichever of the two is written.
-	return port != "" && port == otherPort && (host == otherHost || host == "" || otherHost == "")
-}
-
 // place returns what a listener on the address takes of the machine: a port, or a
 // path in its stead, of one host or of all (""). Nothing is taken by one that is
 // off, and by port 0, which is any free one.

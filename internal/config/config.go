@@ -10,22 +10,23 @@ import (
 // envPrefix stands before the name in every env tag of Config.
 const envPrefix = "LB_"
 
-// Config holds every setting. A field is all that a new setting needs:
+// Service holds the settings of one service: of the only one, whose Name is empty, or of
+// one that LB_SERVICES names. A field is all that a new setting needs:
 //
 //	env         the variable's name without LB_, and whether it is required
 //	envDefault  its default; without one it is empty, and may be set empty
 //	min, max    what a number, duration or size may be
 //	oneof       the words that it may be
+//	alone       its default in a named service, which inherits nothing; without the tag
+//	            a named service inherits LB_<SETTING>
 //	help        what it means
-type Config struct {
+type Service struct {
+	Name string
+
 	Backends Backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;backup for when nothing else is up; http:// or tcp:// in front is accepted; dns://name:port stands for all addresses of the name, srv://_service._proto.name for what its records say"`
 
-	L4Listen    Address `env:"L4_LISTEN" envDefault:":9000" help:"L4 (TCP) address, unix:/path with an optional ;mode=0660, or off"`
-	L7Listen    Address `env:"L7_LISTEN" envDefault:":8000" help:"L7 (HTTP) address, the same way"`
-	AdminListen Address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, the same way"`
-
-	AdminToken Token  `env:"ADMIN_TOKEN" help:"bearer token that admin requests which change or profile something must have; without one they are taken from this machine alone"`
-	ReusePort  Switch `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses, and take over from this one without a lost connection"`
+	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address, unix:/path with an optional ;mode=0660, or off"`
+	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address, the same way"`
 
 	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn, or by the client's address"`
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial; for HTTP also one after a new connection that broke before a byte of the response came, if the request may be repeated"`
@@ -54,7 +55,7 @@ type Config struct {
 	L4HalfCloseTimeout time.Duration `env:"L4_HALF_CLOSE_TIMEOUT" envDefault:"1m" min:"0s" help:"the same once one side has ended its stream; 0 for no limit"`
 	L4MaxAge           time.Duration `env:"L4_MAX_AGE" envDefault:"0s" min:"0s" help:"age at which an L4 connection is cut, spread by 10 % either way; 0 for no limit"`
 
-	MaxConns          int      `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" help:"client connections at once; 0 derives it from the descriptor limit"`
+	MaxConns          int      `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" alone:"0" help:"client connections of one service at once; 0 for no limit but the process's"`
 	MaxConnsPerIP     int      `env:"MAX_CONNS_PER_IP" envDefault:"0" min:"0" max:"10000000" help:"the same for one client address; 0 for no limit"`
 	Allow             Prefixes `env:"ALLOW" help:"addresses or CIDRs of the clients that may connect; empty allows all"`
 	Deny              Prefixes `env:"DENY" help:"addresses or CIDRs of the clients that may not; wins over LB_ALLOW"`
@@ -69,6 +70,20 @@ type Config struct {
 	L7MaxBody          Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; 413 past it; 0 for no limit"`
 	L7TrustedProxies   Peers         `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose X-Forwarded-* is kept and appended to; anyone else's is replaced"`
 
+	origins
+}
+
+// Config holds every setting. Its own fields are the settings of the process, with the
+// tags of Service.
+type Config struct {
+	Names ServiceNames `env:"SERVICES" help:"names of the services, for several in one process, such as rw,ro; each setting of a service can then be given as LB_NAME_SETTING, and LB_SETTING is its default in all services but for listeners, which are off unless set"`
+
+	MaxConns int `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" help:"client connections at once; 0 derives it from the descriptor limit"`
+
+	AdminListen Address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, the same way"`
+	AdminToken  Token   `env:"ADMIN_TOKEN" help:"bearer token that admin requests which change or profile something must have; without one they are taken from this machine alone"`
+	ReusePort   Switch  `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses, and take over from this one without a lost connection"`
+
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"on SIGTERM: how long to go on accepting with /readyz failing"`
 	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"then: how long live connections may take to end; 0 for no limit"`
 
@@ -76,8 +91,16 @@ type Config struct {
 	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" oneof:"text,json" help:"form of a log line"`
 	AccessLog Switch     `env:"ACCESS_LOG" envDefault:"off" oneof:"off,on" help:"one line for each L4 connection and each L7 request"`
 
-	sources map[string]Source // by variable
+	// Services are the services in the order of LB_SERVICES. Without it there is one, whose
+	// name is empty.
+	Services []*Service `env:"-"`
+
+	origins
 }
 
-// BackendsFile returns the path of the file that LB_BACKENDS was read from, if it was.
-func (c *Config) BackendsFile() (path string, ok bool) { return c.sources["LB_BACKENDS"].File() }
+// BackendsFile returns the path of the file that the list of backends was read from, if
+// it was, and the setting's variable.
+func (s *Service) BackendsFile() (variable, path string, ok bool) {
+	path, ok = s.source("LB_BACKENDS").File()
+	return s.variable("LB_BACKENDS"), path, ok
+}

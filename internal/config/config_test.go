@@ -113,11 +113,11 @@ func FuzzEffective(f *testing.F) {
 		}
 		var again []string
 		for _, s := range settings() {
-			again = append(again, s.name+"="+s.format(&c))
+			again = append(again, s.name+"="+s.format(holderOf(&c, s)))
 		}
 		c2 := mustLoad(t, again...)
 		for _, s := range settings() {
-			if got, want := s.format(&c2), s.format(&c); got != want {
+			if got, want := s.format(holderOf(&c2, s)), s.format(holderOf(&c, s)); got != want {
 				t.Errorf("%s: %q became %q", s.name, want, got)
 			}
 		}

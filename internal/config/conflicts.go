@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,47 +9,65 @@ import (
 
 // conflicts returns the faults that take more than one setting. A setting that
 // has a fault of its own is at its zero value here.
-func (c *Config) conflicts() []error {
-	if c.L4Listen.Off() && c.L7Listen.Off() {
-		return []error{errors.New(`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`)}
+func (c *Config) conflicts() (errs []error) {
+	for _, s := range c.Services {
+		if s.L4Listen.Off() && s.L7Listen.Off() {
+			errs = append(errs, s.nowhere())
+		}
 	}
-	return slices.Concat(c.probeConflicts(), c.listenConflicts(), c.handoverConflicts(), c.ownBackends(c.Backends))
+	if len(errs) > 0 {
+		return errs
+	}
+	for _, s := range c.Services {
+		errs = append(errs, s.probeConflicts()...)
+	}
+	errs = slices.Concat(errs, c.listenConflicts(), c.handoverConflicts())
+	for _, s := range c.Services {
+		errs = append(errs, c.ownBackends(s.variable("LB_BACKENDS"), s.Backends)...)
+	}
+	return errs
+}
+
+// nowhere returns the fault of a service without a listener.
+func (s *Service) nowhere() error {
+	l4, l7 := s.variable("LB_L4_LISTEN"), s.variable("LB_L7_LISTEN")
+	if s.Name != "" && s.source("LB_L4_LISTEN").IsDefault() && s.source("LB_L7_LISTEN").IsDefault() {
+		return fmt.Errorf("%s, %s: neither is set, expected at least one of them to be on", l4, l7)
+	}
+	return fmt.Errorf("%s=%q, %s=%q: expected at least one of them to be on", l4, s.L4Listen, l7, s.L7Listen)
 }
 
 // listenConflicts returns the faults of listeners that cannot listen beside an
 // earlier one.
 func (c *Config) listenConflicts() (errs []error) {
-	var earlier []setting
-	for _, s := range settings() {
-		addr, ok := s.value(c).Interface().(Address)
-		if !ok {
-			continue
-		}
-		for _, other := range earlier {
-			if has := other.value(c).Interface().(Address); has.collides(addr) {
-				errs = append(errs, fmt.Errorf("%s=%q: %s=%q has that address, expected another one", s.name, addr, other.name, has))
+	all := c.listeners()
+	for i, l := range all {
+		for _, earlier := range all[:i] {
+			if earlier.collides(l) {
+				errs = append(errs, fmt.Errorf("%s=%q: %s=%q has that address, expected another one", l.variable, l.addr, earlier.variable, earlier.addr))
 				break
 			}
 		}
-		earlier = append(earlier, s)
 	}
 	return errs
 }
 
-// probeConflicts returns the faults of what only a tcp probe uses.
-func (c *Config) probeConflicts() (errs []error) {
-	if kind := c.ProbeKind(); kind != "http" && kind != "off" {
+// probeConflicts returns the faults of what only a tcp probe uses. What the service
+// inherits has no effect where its own kind of probe is http.
+func (s *Service) probeConflicts() (errs []error) {
+	if kind := s.ProbeKind(); kind != "http" && kind != "off" {
 		return nil
 	}
-	for _, s := range settings() {
-		text, ok := s.value(c).Interface().(Payload)
-		if ok && text != "" {
-			name := s.name
-			if !s.hidden(c) {
-				name += fmt.Sprintf("=%q", text.String())
-			}
-			errs = append(errs, fmt.Errorf("%s: only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp", name))
+	for _, one := range serviceSettings() {
+		text, ok := one.value(s).Interface().(Payload)
+		if !ok || text == "" || s.inherits(one.name) && !s.inherits("LB_HEALTH_CHECK") {
+			continue
 		}
+		name := s.variable(one.name)
+		if !one.hidden(s) {
+			name += fmt.Sprintf("=%q", text.String())
+		}
+		errs = append(errs, fmt.Errorf("%s: only a tcp probe uses it, expected %s to be auto or tcp", name, s.variable("LB_HEALTH_CHECK")))
 	}
 	return errs
 }
@@ -60,10 +77,9 @@ func (c *Config) handoverConflicts() (errs []error) {
 	if !c.ReusePort {
 		return nil
 	}
-	for _, s := range settings() {
-		addr, ok := s.value(c).Interface().(Address)
-		if network, _ := health.SplitAddr(string(addr)); ok && network == "unix" {
-			errs = append(errs, fmt.Errorf("%s=%q: LB_REUSE_PORT=on shares TCP addresses alone, expected host:port", s.name, addr))
+	for _, l := range c.listeners() {
+		if network, _ := health.SplitAddr(string(l.addr)); network == "unix" {
+			errs = append(errs, fmt.Errorf("%s=%q: LB_REUSE_PORT=on shares TCP addresses alone, expected host:port", l.variable, l.addr))
 		}
 	}
 	return errs

@@ -16,23 +16,46 @@ type Setting struct {
 	Source string `json:"source"`
 }
 
-// Effective returns every setting's effective value and where it is from.
+// Effective returns every setting's effective value and where it is from: those of the
+// services, each with the service's own variable as its name, and those of the process.
 func (c *Config) Effective() []Setting {
 	var all []Setting
-	for _, s := range settings() {
-		value := s.format(c)
-		switch s.name {
-		case "LB_HEALTH_CHECK":
-			value = c.ProbeKind()
-		case "LB_HEALTH_PROXY":
-			value = c.ProbeProxy()
-		}
-		if value != "" && s.hidden(c) {
-			value = "(secret)"
-		}
-		all = append(all, Setting{Name: s.name, Value: value, Source: c.sources[s.name].String()})
+	for _, s := range c.Services {
+		all = append(all, s.effective()...)
+	}
+	for _, s := range processSettings() {
+		all = append(all, Setting{s.name, shown(s, c, s.format(c)), c.source(s.name).String()})
 	}
 	return all
+}
+
+func (s *Service) effective() []Setting {
+	if s.Name == "" {
+		return s.effectiveOf(flatSettings(), Source.String)
+	}
+	return s.effectiveOf(serviceSettings(), Source.withVariable)
+}
+
+func (s *Service) effectiveOf(settings []setting, text func(Source) string) (all []Setting) {
+	for _, one := range settings {
+		value := one.format(s)
+		switch one.name {
+		case "LB_HEALTH_CHECK":
+			value = s.ProbeKind()
+		case "LB_HEALTH_PROXY":
+			value = s.ProbeProxy()
+		}
+		all = append(all, Setting{s.own(one.name), shown(one, s, value), text(s.source(one.name))})
+	}
+	return all
+}
+
+// shown returns a value, or what is shown in its place if it must not be.
+func shown(s setting, h holder, value string) string {
+	if value != "" && s.hidden(h) {
+		return "(secret)"
+	}
+	return value
 }
 
 // WriteEffective prints every setting with its effective value and its source.

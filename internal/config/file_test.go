@@ -23,12 +23,12 @@ func TestListFile(t *testing.T) {
 		{"# in a path", "unix:/run/a#b\n", "unix:/run/a#b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if c := mustLoad(t, "LB_BACKENDS_FILE="+write(t, tt.content)); c.Backends.String() != tt.want {
+			if c := mustLoad(t, "LB_BACKENDS_FILE="+write(t, tt.content)).Services[0]; c.Backends.String() != tt.want {
 				t.Errorf("got %q, want %q", c.Backends, tt.want)
 			}
 		})
 	}
-	c := mustLoad(t, "LB_BACKENDS=a:1", "LB_DENY_FILE="+write(t, "10.0.0.0/8 # inside\nfd00::/8\n"))
+	c := mustLoad(t, "LB_BACKENDS=a:1", "LB_DENY_FILE="+write(t, "10.0.0.0/8 # inside\nfd00::/8\n")).Services[0]
 	if got := c.Deny.String(); got != "10.0.0.0/8,fd00::/8" {
 		t.Errorf("networks: got %s", got)
 	}
@@ -56,7 +56,7 @@ func TestReadBackendsFromFIFO(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadBackends(t.Context(), path); err == nil {
+	if _, err := ReadBackends(t.Context(), "LB_BACKENDS", path); err == nil {
 		t.Error("took a list from nobody")
 	}
 	// With a writer that writes nothing, the context ends it.
@@ -68,7 +68,7 @@ func TestReadBackendsFromFIFO(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
 	began := time.Now()
-	if _, err := ReadBackends(ctx, path); !errors.Is(err, context.Canceled) || time.Since(began) >= fileTimeout {
+	if _, err := ReadBackends(ctx, "LB_BACKENDS", path); !errors.Is(err, context.Canceled) || time.Since(began) >= fileTimeout {
 		t.Errorf("got %v after %s, want the context's end", err, time.Since(began))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -12,35 +13,65 @@ import (
 )
 
 // Load reads the settings from environ, a list of NAME=value such as os.Environ. Its
-// error lists every fault, one a line: those of single settings in the order of
-// Config, then those of several settings together, then unknown variables.
+// error lists every fault once, one a line: those of single settings, first of services
+// and then of the process, those of several settings together, then unknown variables.
 func Load(environ []string) (Config, error) {
-	l := newLoader(environ)
-	errs := l.load(context.Background(), settings())
-	errs = multierror.Append(errs, l.config.conflicts()...)
-	errs = multierror.Append(errs, l.strangers()...)
-	return l.config, errs.ErrorOrNil()
+	vars := newVariables(environ)
+	c := &Config{}
+	process := newLoader(vars, c, &c.origins, envPrefix)
+	ofProcess := process.load(context.Background(), processSettings())
+	flat := len(c.Names.Valid)+len(c.Names.Invalid) == 0 && len(process.faults["LB_SERVICES"]) == 0
+	var errs []error
+	if flat {
+		errs = c.loadOnly(vars)
+	} else {
+		errs = c.loadNamed(vars)
+	}
+	errs = slices.Concat(errs, ofProcess, c.conflicts(), c.strangers(vars))
+	return *c, eachOnce(errs)
 }
 
-// ReadBackends reads a list of backends from a file, as LB_BACKENDS_FILE=path does. It
+// loadOnly reads the settings of the only service.
+func (c *Config) loadOnly(vars *variables) []error {
+	s := &Service{}
+	c.Services = []*Service{s}
+	return newLoader(vars, s, &s.origins, envPrefix).load(context.Background(), flatSettings())
+}
+
+// eachOnce returns an error of these errors, without those that have the text of another
+// one: services share the faults of what they inherit.
+func eachOnce(errs []error) error {
+	all := &multierror.Error{ErrorFormat: onePerLine}
+	seen := map[string]bool{}
+	for _, err := range errs {
+		if text := err.Error(); !seen[text] {
+			seen[text] = true
+			all = multierror.Append(all, err)
+		}
+	}
+	return all.ErrorOrNil()
+}
+
+// ReadBackends reads a list of backends from a file, as the variable with _FILE does. It
 // returns early with an error when the context is done.
-func ReadBackends(ctx context.Context, path string) (Backends, error) {
-	c, err := loadOne(ctx, "LB_BACKENDS", []string{"LB_BACKENDS_FILE=" + path})
-	return c.Backends, err
+func ReadBackends(ctx context.Context, variable, path string) (Backends, error) {
+	s := &Service{}
+	vars := newVariables([]string{variable + "_FILE=" + path})
+	l := newLoader(vars, s, &s.origins, strings.TrimSuffix(variable, "BACKENDS"))
+	return s.Backends, eachOnce(l.load(ctx, only(serviceSettings(), "LB_BACKENDS")))
 }
 
 // LoadAdminListen reads LB_ADMIN_LISTEN alone: other settings may be missing or wrong.
 func LoadAdminListen(environ []string) (Address, error) {
-	c, err := loadOne(context.Background(), "LB_ADMIN_LISTEN", environ)
-	return c.AdminListen, err
+	c := &Config{}
+	l := newLoader(newVariables(environ), c, &c.origins, envPrefix)
+	errs := l.load(context.Background(), only(processSettings(), "LB_ADMIN_LISTEN"))
+	return c.AdminListen, eachOnce(errs)
 }
 
-// loadOne reads one setting; the others have their defaults.
-func loadOne(ctx context.Context, name string, environ []string) (Config, error) {
-	its := slices.DeleteFunc(settings(), func(s setting) bool { return s.name != name })
-	l := newLoader(environ)
-	errs := l.load(ctx, its)
-	return l.config, errs.ErrorOrNil()
+// only returns the setting of that name.
+func only(all []setting, name string) []setting {
+	return slices.DeleteFunc(slices.Clone(all), func(s setting) bool { return s.name != name })
 }
 
 func onePerLine(errs []error) string {
@@ -51,66 +82,83 @@ func onePerLine(errs []error) string {
 	return strings.Join(lines, "\n")
 }
 
-// loader turns an environment into a config. It stands around env.Parse, which
-// names fields instead of variables, takes a default for a variable that is set
-// but empty, ignores names it does not know, and keeps a file's last newline.
+// loader reads the settings of one service, or of the process. It stands around
+// env.Parse, which names fields instead of variables, takes a default for a variable
+// that is set but empty, ignores names it does not know, and keeps a file's last newline.
 type loader struct {
-	environ map[string]string
-	values  map[string]string // the settings' texts, whether from a variable or a file
-	config  Config
-	faults  map[string][]error // by variable
+	vars   *variables
+	target holder
+	*origins
+	values map[string]string  // the settings' texts, whether from a variable or a file
+	faults map[string][]error // by setting
 }
 
-func newLoader(environ []string) *loader {
-	return &loader{
-		environ: env.ToMap(environ),
-		values:  map[string]string{},
-		config:  Config{sources: map[string]Source{}},
-		faults:  map[string][]error{},
-	}
+// newLoader returns a loader into target, whose origins are those given. The prefix is
+// that of the target's own variables.
+func newLoader(vars *variables, target holder, o *origins, prefix string) *loader {
+	*o = origins{prefix: prefix, sources: map[string]Source{}}
+	return &loader{vars: vars, target: target, origins: o, values: map[string]string{}, faults: map[string][]error{}}
 }
 
-// load reads these settings into the config, and returns their faults.
-func (l *loader) load(ctx context.Context, all []setting) *multierror.Error {
-	errs := &multierror.Error{ErrorFormat: onePerLine}
+// named reports whether the settings are those of a named service.
+func (l *loader) named() bool { return l.prefix != envPrefix }
+
+// load reads these settings into the target, and returns their faults.
+func (l *loader) load(ctx context.Context, all []setting) (errs []error) {
 	for _, s := range all {
 		l.read(ctx, s)
 	}
 	l.parse()
 	for _, s := range all {
-		if len(l.faults[s.name]) == 0 && !s.inRange(&l.config) {
+		if len(l.faults[s.name]) == 0 && !s.inRange(l.target) {
 			l.fault(s.name, l.unexpected(s))
 		}
-		errs = multierror.Append(errs, l.faults[s.name]...)
+		errs = append(errs, l.faults[s.name]...)
 	}
 	return errs
 }
 
 func (l *loader) fault(name string, err error) { l.faults[name] = append(l.faults[name], err) }
 
+// given returns the variable that sets a setting, itself or by _FILE: the holder's own,
+// or else the one for all services.
+func (l *loader) given(s setting) (variable string, ok bool) {
+	if own := l.own(s.name); l.vars.has(own) {
+		return own, true
+	}
+	_, alone := s.alone()
+	return s.name, l.named() && !alone && l.vars.has(s.name)
+}
+
 // read takes the text of one setting from its variable, or from the file that
 // its _FILE variable names. A text that is sure not to parse is not taken.
 func (l *loader) read(ctx context.Context, s setting) {
-	text, set := l.environ[s.name]
-	path, filed := l.environ[s.name+"_FILE"]
+	variable, ok := l.given(s)
+	if !ok {
+		if fallback, alone := s.alone(); alone && l.named() {
+			l.values[s.name] = fallback
+		}
+		return
+	}
+	text, set := l.vars.texts[variable]
+	path, filed := l.vars.texts[variable+"_FILE"]
+	l.sources[s.name] = Source{kind: fromEnvironment, variable: variable}
+	if filed {
+		l.sources[s.name] = Source{kind: fromFile, path: path, variable: variable}
+	}
 	switch {
 	case set && filed:
-		l.fault(s.name, fmt.Errorf("%s_FILE=%q: %s is set as well, expected one of the two", s.name, path, s.name))
+		l.fault(s.name, fmt.Errorf("%s_FILE=%q: %s is set as well, expected one of the two", variable, path, variable))
 		return
 	case filed:
-		content, err := readFile(ctx, path)
+		content, err := l.vars.file(ctx, path)
 		if err != nil {
-			l.fault(s.name, fmt.Errorf("%s_FILE=%q: expected a file to read: %w", s.name, path, err))
+			l.fault(s.name, fmt.Errorf("%s_FILE=%q: expected a file to read: %w", variable, path, err))
 			return
 		}
 		if text = strings.TrimRight(content, "\r\n"); s.isList() && text != "" {
 			text = joinLines(text)
 		}
-		l.config.sources[s.name] = Source{fromFile, path}
-	case set:
-		l.config.sources[s.name] = Source{kind: fromEnvironment}
-	default:
-		return
 	}
 	if s.choices() != nil {
 		text = strings.ToLower(text)
@@ -125,9 +173,9 @@ func (l *loader) read(ctx context.Context, s setting) {
 	}
 }
 
-// parse sets the fields of the config. A setting without a text gets its default.
+// parse sets the fields of the target. A setting without a text gets its default.
 func (l *loader) parse() {
-	err := env.ParseWithOptions(&l.config, env.Options{Environment: l.values, Prefix: envPrefix})
+	err := env.ParseWithOptions(l.target, env.Options{Environment: l.values, Prefix: envPrefix})
 	var all env.AggregateError
 	if !errors.As(err, &all) {
 		return
@@ -141,11 +189,11 @@ func (l *loader) parse() {
 func (l *loader) translate(err error) {
 	var unset env.VarIsNotSetError
 	var bad env.ParseError
-	for _, s := range settings() {
+	for _, s := range settingsOf(reflect.TypeOf(l.target).Elem()) {
 		switch {
 		case errors.As(err, &unset) && unset.Key == s.name:
 			if len(l.faults[s.name]) == 0 { // else it was set, and not taken
-				l.fault(s.name, fmt.Errorf("%s: not set, expected %s", s.name, s.expected()))
+				l.fault(s.name, l.missing(s))
 			}
 			return
 		case errors.As(err, &bad) && bad.Name == s.field.Name:
@@ -156,6 +204,15 @@ func (l *loader) translate(err error) {
 	panic(err) // config has a field that env cannot parse
 }
 
+// missing returns the fault of a setting that is required and not set.
+func (l *loader) missing(s setting) error {
+	names := l.own(s.name)
+	if l.named() {
+		names += " or " + s.name
+	}
+	return fmt.Errorf("%s: not set, expected %s", names, s.expected())
+}
+
 // rejected adds the error of a type's UnmarshalText to the faults.
 func (l *loader) rejected(s setting, err error) {
 	var entries *multierror.Error
@@ -164,25 +221,37 @@ func (l *loader) rejected(s setting, err error) {
 		return
 	}
 	for _, entry := range entries.Errors {
-		l.fault(s.name, fmt.Errorf("%s: %w%s", s.name, entry, l.origin(s)))
+		l.fault(s.name, fmt.Errorf("%s: %w%s", l.variable(s.name), entry, l.origin(s)))
 	}
 }
 
 // unexpected returns the fault of a setting whose text is not what it takes.
 func (l *loader) unexpected(s setting) error {
-	text := l.values[s.name]
+	text, variable := l.values[s.name], l.variable(s.name)
 	hint := s.meant(text)
 	if text == "" && !s.required() {
-		hint = "; unset it for the default " + s.fallback()
+		hint = "; unset it for " + l.withoutIt(s, variable)
 	}
-	if s.hidden(&l.config) {
-		return fmt.Errorf("%s%s: expected %s", s.name, l.origin(s), s.expected())
+	if s.hidden(l.target) {
+		return fmt.Errorf("%s%s: expected %s", variable, l.origin(s), s.expected())
 	}
-	return fmt.Errorf("%s=%q%s: expected %s%s", s.name, text, l.origin(s), s.expected(), hint)
+	return fmt.Errorf("%s=%q%s: expected %s%s", variable, text, l.origin(s), s.expected(), hint)
+}
+
+// withoutIt says in words what a setting is if the variable is not set.
+func (l *loader) withoutIt(s setting, variable string) string {
+	fallback, alone := s.alone()
+	switch {
+	case !l.named() || variable == s.name || !alone && !l.vars.has(s.name):
+		return "the default " + s.fallback()
+	case alone:
+		return "the default " + fallback
+	}
+	return s.name
 }
 
 func (l *loader) origin(s setting) string {
-	source := l.config.sources[s.name]
+	source := l.source(s.name)
 	if _, ok := source.File(); ok {
 		return " (" + source.String() + ")"
 	}

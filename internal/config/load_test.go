@@ -24,22 +24,23 @@ func TestLoad(t *testing.T) {
 		"LB_L7_TRUSTED_PROXIES=",
 		"LB_LOG_LEVEL=debug",
 	)
+	one := c.Services[0]
 	for _, tt := range []struct {
 		name      string
 		got, want any
 	}{
-		{"backends trimmed", fmt.Sprint(c.Backends), "10.0.0.1:8001,10.0.0.2:8002;weight=3"},
-		{"address", c.L4Listen, Address("127.0.0.1:0")},
-		{"address by default", c.L7Listen, Address(":8000")},
+		{"backends trimmed", fmt.Sprint(one.Backends), "10.0.0.1:8001,10.0.0.2:8002;weight=3"},
+		{"address", one.L4Listen, Address("127.0.0.1:0")},
+		{"address by default", one.L7Listen, Address(":8000")},
 		{"admin off", c.AdminListen.Off(), true},
-		{"zero", c.Retries, 0},
-		{"range", c.HealthStatus.Contains(304), true},
-		{"no limit", c.L7IdleTimeout, time.Duration(0)},
+		{"zero", one.Retries, 0},
+		{"range", one.HealthStatus.Contains(304), true},
+		{"no limit", one.L7IdleTimeout, time.Duration(0)},
 		{"duration by default", c.DrainTimeout, 25 * time.Second},
-		{"size by default", c.L7MaxHeader, Size(64 << 10)},
-		{"empty list", len(c.L7TrustedProxies.Networks), 0},
+		{"size by default", one.L7MaxHeader, Size(64 << 10)},
+		{"empty list", len(one.L7TrustedProxies.Networks), 0},
 		{"level", c.LogLevel, slog.LevelDebug},
-		{"source of an empty list", c.sources["LB_L7_TRUSTED_PROXIES"].String(), "environment"},
+		{"source of an empty list", one.sources["LB_L7_TRUSTED_PROXIES"].String(), "environment"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if !reflect.DeepEqual(tt.got, tt.want) {
@@ -59,7 +60,7 @@ func TestLoadIgnoresProcess(t *testing.T) {
 }
 
 func TestLoadLastDuplicateWins(t *testing.T) {
-	if c := mustLoad(t, "LB_BACKENDS=a:1", "LB_RETRIES=1", "LB_RETRIES=3"); c.Retries != 3 {
+	if c := mustLoad(t, "LB_BACKENDS=a:1", "LB_RETRIES=1", "LB_RETRIES=3").Services[0]; c.Retries != 3 {
 		t.Errorf("got %d, want 3", c.Retries)
 	}
 }
@@ -70,8 +71,9 @@ func TestLoadOff(t *testing.T) {
 		"LB_L4_MAX_AGE=off", "LB_L7_HEADER_TIMEOUT=off", "LB_L7_IDLE_TIMEOUT=off", "LB_L7_BACKEND_TIMEOUT=off",
 		"LB_L7_MAX_BODY=off", "LB_SHUTDOWN_DELAY=off", "LB_DRAIN_TIMEOUT=off")
 	for _, s := range settings() {
-		if c.sources[s.name].String() == "environment" && s.name != "LB_BACKENDS" && !s.value(&c).IsZero() {
-			t.Errorf("%s: got %s, want 0", s.name, s.format(&c))
+		h := holderOf(&c, s)
+		if h.source(s.name).String() == "environment" && s.name != "LB_BACKENDS" && !s.value(h).IsZero() {
+			t.Errorf("%s: got %s, want 0", s.name, s.format(h))
 		}
 	}
 }
@@ -222,15 +224,15 @@ func TestLoadUnknownSecrets(t *testing.T) {
 // TestLoadWordsInAnyCase pins that words are taken in capitals, as people write levels.
 func TestLoadWordsInAnyCase(t *testing.T) {
 	c := mustLoad(t, "LB_BACKENDS=a:1", "LB_LOG_LEVEL=WARN", "LB_BALANCE=Least_Conn", "LB_REUSE_PORT=ON")
-	if c.LogLevel != slog.LevelWarn || c.Balance.String() != "least_conn" || !bool(c.ReusePort) {
-		t.Errorf("got level %s, balance %s, reuse port %s", c.LogLevel, c.Balance, c.ReusePort)
+	if c.LogLevel != slog.LevelWarn || c.Services[0].Balance.String() != "least_conn" || !bool(c.ReusePort) {
+		t.Errorf("got level %s, balance %s, reuse port %s", c.LogLevel, c.Services[0].Balance, c.ReusePort)
 	}
 }
 
 func TestLoadFile(t *testing.T) {
 	for _, content := range []string{"a:1,b:2", "a:1,b:2\n", "a:1,b:2\r\n\n"} {
 		path := write(t, content)
-		c := mustLoad(t, "LB_BACKENDS_FILE="+path)
+		c := mustLoad(t, "LB_BACKENDS_FILE="+path).Services[0]
 		if got := c.Backends.String(); got != "a:1,b:2" {
 			t.Errorf("%q: got %s", content, got)
 		}
@@ -252,7 +254,7 @@ func TestLoadFileOfEach(t *testing.T) {
 	c := mustLoad(t, environ...)
 	want := mustLoad(t, "LB_BACKENDS=a:1")
 	for _, s := range settings() {
-		if got, want := s.format(&c), s.format(&want); got != want {
+		if got, want := s.format(holderOf(&c, s)), s.format(holderOf(&want, s)); got != want {
 			t.Errorf("%s: got %q, want the default %q", s.name, got, want)
 		}
 	}
@@ -293,10 +295,18 @@ func TestSettingsTags(t *testing.T) {
 				t.Errorf("%s has max %q, which cannot be read", s.name, high)
 			}
 		}
-		if !s.required() && !s.allows(s.fallback()) || !s.inRange(&c) {
+		if !s.required() && !s.allows(s.fallback()) || !s.inRange(holderOf(&c, s)) {
 			t.Errorf("%s does not allow its default", s.name)
 		}
 	}
+}
+
+// holderOf returns what has the value of a setting where there are no named services.
+func holderOf(c *Config, s setting) holder {
+	if contains(processSettings(), s.name) {
+		return c
+	}
+	return c.Services[0]
 }
 
 // checkFaults loads the settings and wants these faults, one a line.

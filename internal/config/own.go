@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
-
 	"fourseven/health"
 )
 
@@ -16,61 +14,60 @@ import (
 // backend there would be this process itself, and each of its connections would make
 // another one.
 func (c *Config) Own(addr netip.AddrPort) bool {
-	_, own := c.ownListener(addr.String())
+	_, own := reached(c.listeners(), addr.String())
 	return own
 }
 
 // CheckOwn returns an error that lists the backends that are the process's own listeners.
-// Names are not looked up.
-func (c *Config) CheckOwn(list Backends) error {
-	errs := &multierror.Error{ErrorFormat: onePerLine}
-	return multierror.Append(errs, c.ownBackends(list)...).ErrorOrNil()
+// The variable is that of the list. Names are not looked up.
+func (c *Config) CheckOwn(variable string, list Backends) error {
+	return eachOnce(c.ownBackends(variable, list))
 }
 
-func (c *Config) ownBackends(list Backends) (errs []error) {
+func (c *Config) ownBackends(variable string, list Backends) (errs []error) {
+	all := c.listeners()
 	for _, one := range list {
-		if s, own := c.ownListener(one.Spec.Addr); own && !one.IsName() {
-			errs = append(errs, fmt.Errorf("LB_BACKENDS: entry %q: it is this process's own listener %s=%s, expected a backend",
-				one.Spec.Addr, s.name, s.format(c)))
+		if l, own := reached(all, one.Spec.Addr); own && !one.IsName() {
+			errs = append(errs, fmt.Errorf("%s: entry %q: it is this process's own listener %s=%s, expected a backend",
+				variable, one.Spec.Addr, l.variable, l.addr))
 		}
 	}
 	return errs
 }
 
-// ownListener returns the listener that a connection to a backend's address reaches.
-func (c *Config) ownListener(backend string) (listener setting, own bool) {
-	for _, s := range settings() {
-		if addr, ok := s.value(c).Interface().(Address); ok && addr.reachedBy(backend) {
-			return s, true
+// reached returns the listener that a connection to a backend's address reaches.
+func reached(all []listener, backend string) (one listener, own bool) {
+	network, at := health.SplitAddr(backend)
+	dialled, err := netip.ParseAddrPort(at)
+	for _, l := range all {
+		if l.isUnix() || network == "unix" {
+			if network == "unix" && l.port == at {
+				return l, true
+			}
+		} else if err == nil && l.port == strconv.Itoa(int(dialled.Port())) && l.reachedAt(dialled.Addr().Unmap()) {
+			return l, true
 		}
 	}
-	return setting{}, false
+	return listener{}, false
 }
 
-// reachedBy reports whether a connection to a backend's address, which has no name in it,
-// reaches a listener on a.
-func (a Address) reachedBy(backend string) bool {
-	host, port := a.place()
-	network, at := health.SplitAddr(backend)
-	if network == "unix" || host == "" && port != "" && port[0] == '/' {
-		return network == "unix" && port == at
-	}
-	dialled, err := netip.ParseAddrPort(at)
-	if err != nil || port != strconv.Itoa(int(dialled.Port())) {
-		return false
-	}
-	to := dialled.Addr().Unmap()
+// isUnix reports whether it is a Unix socket.
+func (l listener) isUnix() bool { return strings.HasPrefix(l.port, "/") }
+
+// reachedAt reports whether a connection to an address, at the listener's port, reaches
+// the listener.
+func (l listener) reachedAt(to netip.Addr) bool {
 	if to.IsUnspecified() { // a dial of it reaches the loopback address of its family
 		to = loopback(to)
 	}
-	if host == "" {
-		ip4Only := strings.HasPrefix(string(a), "0.0.0.0:")
+	switch l.host {
+	case "":
+		ip4Only := strings.HasPrefix(string(l.addr), "0.0.0.0:")
 		return !(ip4Only && to.Is6()) && (to.IsLoopback() || isLocal(to))
-	}
-	if host == "localhost" {
+	case "localhost":
 		return to.IsLoopback()
 	}
-	return host == to.String()
+	return l.host == to.String()
 }
 
 func loopback(unspecified netip.Addr) netip.Addr {

@@ -60,7 +60,7 @@ func TestBackendIsOwnListener(t *testing.T) {
 	if err := list.UnmarshalText([]byte("192.0.2.1:1,127.0.0.1:9000")); err != nil {
 		t.Fatal(err)
 	}
-	if err := cfg.CheckOwn(list); err == nil || !strings.Contains(err.Error(), `entry "127.0.0.1:9000"`) {
+	if err := cfg.CheckOwn("LB_BACKENDS", list); err == nil || !strings.Contains(err.Error(), `entry "127.0.0.1:9000"`) {
 		t.Errorf("a list that is read again: %v", err)
 	}
 }

@@ -8,13 +8,13 @@ import (
 
 // ProbeKind returns the kind of probe that LB_HEALTH_CHECK means: http, tcp or off, or
 // auto where auto stays a lenient http probe.
-func (c *Config) ProbeKind() string {
+func (s *Service) ProbeKind() string {
 	switch {
-	case c.HealthCheck != "auto":
-		return c.HealthCheck
-	case c.L7Listen.Off(), c.HealthSend != "", c.HealthExpect != "":
+	case s.HealthCheck != "auto":
+		return s.HealthCheck
+	case s.L7Listen.Off(), s.HealthSend != "", s.HealthExpect != "":
 		return "tcp"
-	case slices.ContainsFunc(settings(), func(s setting) bool { return onlyHTTP(s.name) && !c.sources[s.name].IsDefault() }):
+	case slices.ContainsFunc(serviceSettings(), func(one setting) bool { return onlyHTTP(one.name) && !s.source(one.name).IsDefault() }):
 		return "http"
 	}
 	return "auto"
@@ -23,17 +23,20 @@ func (c *Config) ProbeKind() string {
 // onlyHTTP reports whether only an http probe uses the setting.
 func onlyHTTP(name string) bool { return name == "LB_HEALTH_PATH" || name == "LB_HEALTH_STATUS" }
 
+// onlyTCP reports whether only a tcp probe uses the setting.
+func onlyTCP(name string) bool { return name == "LB_HEALTH_SEND" || name == "LB_HEALTH_EXPECT" }
+
 // ProbeProxy returns the PROXY header that LB_HEALTH_PROXY means: v1, v2 or off. With
 // auto it is the header that the traffic to the probed port begins with; only L4's
 // has one.
-func (c *Config) ProbeProxy() string {
+func (s *Service) ProbeProxy() string {
 	switch {
-	case c.HealthProxy != "auto":
-		return c.HealthProxy
-	case c.HealthPort != 0 || c.L4Listen.Off():
+	case s.HealthProxy != "auto":
+		return s.HealthProxy
+	case s.HealthPort != 0 || s.L4Listen.Off():
 		return "off"
 	}
-	return c.ProxyProtocolSend
+	return s.ProxyProtocolSend
 }
 
 // Warning is about a setting that is allowed, and may not do what was meant.
@@ -41,11 +44,23 @@ type Warning struct{ Name, Text string }
 
 // Warnings returns what may not be meant, with what happens.
 func (c *Config) Warnings() []Warning {
-	if c.ProbeKind() == "off" || c.HealthTimeout <= c.HealthInterval {
+	var all []Warning
+	for _, s := range c.Services {
+		for _, w := range s.warnings() {
+			if !slices.Contains(all, w) { // inherited
+				all = append(all, w)
+			}
+		}
+	}
+	return all
+}
+
+func (s *Service) warnings() []Warning {
+	if s.ProbeKind() == "off" || s.HealthTimeout <= s.HealthInterval {
 		return nil
 	}
-	fast := min(c.HealthFastInterval, c.HealthInterval)
-	slowest := c.HealthInterval + c.HealthTimeout*time.Duration(c.HealthFall) + fast*time.Duration(c.HealthFall-1)
-	return []Warning{{"LB_HEALTH_TIMEOUT", fmt.Sprintf("%s is above LB_HEALTH_INTERVAL=%s: probes of a backend do not overlap, so the next one waits for the timeout, and a backend that does not respond is up for as long as %s",
-		c.HealthTimeout, c.HealthInterval, slowest)}}
+	fast := min(s.HealthFastInterval, s.HealthInterval)
+	slowest := s.HealthInterval + s.HealthTimeout*time.Duration(s.HealthFall) + fast*time.Duration(s.HealthFall-1)
+	return []Warning{{s.variable("LB_HEALTH_TIMEOUT"), fmt.Sprintf("%s is above %s=%s: probes of a backend do not overlap, so the next one waits for the timeout, and a backend that does not respond is up for as long as %s",
+		s.HealthTimeout, s.variable("LB_HEALTH_INTERVAL"), s.HealthInterval, slowest)}}
 }

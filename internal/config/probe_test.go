@@ -25,7 +25,7 @@ func TestProbeKind(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := mustLoad(t, append(tt.environ, "LB_BACKENDS=a:1")...)
-			if got := c.ProbeKind(); got != tt.want {
+			if got := c.Services[0].ProbeKind(); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
@@ -44,7 +44,7 @@ func TestProbeProxy(t *testing.T) {
 		{"LB_HEALTH_PROXY=v2", "v2"},
 	} {
 		c := mustLoad(t, append(strings.Fields(tt.settings), "LB_BACKENDS=a:1")...)
-		if got := c.ProbeProxy(); got != tt.want {
+		if got := c.Services[0].ProbeProxy(); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.settings, got, tt.want)
 		}
 		if !strings.Contains(strings.Join(strings.Fields(effective(t, &c)), " "), "LB_HEALTH_PROXY "+tt.want+" ") {

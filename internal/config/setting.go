@@ -9,26 +9,60 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-// setting is one field of config, as its tags describe it.
+// setting is one field of Service or Config, as its tags describe it.
 type setting struct {
-	name  string // the variable
+	name  string // the variable, without the name of a service in it
 	field reflect.StructField
 }
 
-// settings returns every setting in the order of config.
-func settings() []setting {
+// holder is a *Service or a *Config.
+type holder interface {
+	source(name string) Source
+	variable(name string) string
+}
+
+// serviceSettings returns the settings of a service, and processSettings those of the
+// process, in the order of their structs. The lists are shared and do not change.
+var (
+	serviceSettings = sync.OnceValue(func() []setting { return settingsOf(reflect.TypeFor[Service]()) })
+	processSettings = sync.OnceValue(func() []setting { return settingsOf(reflect.TypeFor[Config]()) })
+)
+
+func settingsOf(holder reflect.Type) []setting {
 	var all []setting
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
-		if tag, ok := f.Tag.Lookup("env"); ok {
-			name, _, _ := strings.Cut(tag, ",")
+	for _, f := range reflect.VisibleFields(holder) {
+		tag := f.Tag.Get("env")
+		if name, _, _ := strings.Cut(tag, ","); name != "" && name != "-" {
 			all = append(all, setting{envPrefix + name, f})
 		}
 	}
 	return all
 }
+
+// flatSettings returns the settings of the only service: those that the process has no
+// setting of the same name for.
+func flatSettings() []setting {
+	return slices.DeleteFunc(slices.Clone(serviceSettings()), func(s setting) bool { return contains(processSettings(), s.name) })
+}
+
+// settings returns every setting that is set by a variable without the name of a service.
+func settings() []setting { return slices.Concat(flatSettings(), processSettings()) }
+
+// contains reports whether a setting of that name is in the list.
+func contains(all []setting, name string) bool {
+	return slices.ContainsFunc(all, func(s setting) bool { return s.name == name })
+}
+
+// bare returns the setting's name without LB_.
+func (s setting) bare() string { return strings.TrimPrefix(s.name, envPrefix) }
+
+// alone returns the setting's default in a named service, if the service does not inherit
+// the setting.
+func (s setting) alone() (fallback string, ok bool) { return s.field.Tag.Lookup("alone") }
 
 func (s setting) required() bool { return strings.HasSuffix(s.field.Tag.Get("env"), ",required") }
 
@@ -53,18 +87,18 @@ func (s setting) help() string { return s.field.Tag.Get("help") }
 // secret reports whether the setting's value must not be shown.
 func (s setting) secret() bool { return s.field.Type == reflect.TypeFor[Token]() }
 
-// hidden reports whether the setting's value in c must not be shown: it is a secret,
+// hidden reports whether the setting's value in h must not be shown: it is a secret,
 // or what a probe sends, which may be a password, and was put into a file.
-func (s setting) hidden(c *Config) bool {
-	_, sent := s.value(c).Interface().(Payload)
-	_, fromFile := c.sources[s.name].File()
+func (s setting) hidden(h holder) bool {
+	_, sent := s.zero().(Payload)
+	_, fromFile := h.source(s.name).File()
 	return s.secret() || sent && fromFile
 }
 
 // mayBeOff reports whether off may be written for 0: a time or a size that may be 0
 // then means none, or no limit.
 func (s setting) mayBeOff() bool {
-	switch s.value(&Config{}).Interface().(type) {
+	switch s.zero().(type) {
 	case time.Duration, Size:
 		low, ok := s.limit("min")
 		return ok && low == 0
@@ -75,8 +109,8 @@ func (s setting) mayBeOff() bool {
 // isList reports whether the setting is a list, whose entries may stand on lines of
 // their own in a file.
 func (s setting) isList() bool {
-	switch s.value(&Config{}).Interface().(type) {
-	case Backends, Prefixes, Peers, StatusSet:
+	switch s.zero().(type) {
+	case Backends, Prefixes, Peers, StatusSet, ServiceNames:
 		return true
 	}
 	return false
@@ -86,7 +120,7 @@ func (s setting) isList() bool {
 // nothing.
 func (s setting) meant(text string) string {
 	var probably string
-	switch s.value(&Config{}).Interface().(type) {
+	switch s.zero().(type) {
 	case time.Duration:
 		if n, err := strconv.ParseUint(text, 10, 32); err == nil && n > 0 {
 			probably = text + "s"
@@ -131,14 +165,17 @@ func (s setting) expected() string {
 	return expected
 }
 
-// value returns the setting's field in c, a config.
-func (s setting) value(c *Config) reflect.Value {
-	return reflect.ValueOf(c).Elem().FieldByIndex(s.field.Index)
+// zero returns a zero value of the setting's type.
+func (s setting) zero() any { return reflect.Zero(s.field.Type).Interface() }
+
+// value returns the setting's field in h.
+func (s setting) value(h holder) reflect.Value {
+	return reflect.ValueOf(h).Elem().FieldByIndex(s.field.Index)
 }
 
-// inRange reports whether the field in c is within the setting's min and max.
-func (s setting) inRange(c *Config) bool {
-	v := s.value(c)
+// inRange reports whether the field in h is within the setting's min and max.
+func (s setting) inRange(h holder) bool {
+	v := s.value(h)
 	if low, ok := s.limit("min"); ok && v.Int() < low {
 		return false
 	}
@@ -184,7 +221,7 @@ func (s setting) kind() (name, expected string) {
 		last := len(words) - 1
 		return strings.Join(words, "|"), strings.Join(words[:last], ", ") + " or " + words[last]
 	}
-	switch s.value(&Config{}).Interface().(type) {
+	switch s.zero().(type) {
 	case Backends:
 		return "list", "at least one host:port or unix:/path, separated by commas, such as 10.0.0.1:8001,10.0.0.2:8001"
 	case Address:
@@ -197,6 +234,8 @@ func (s setting) kind() (name, expected string) {
 		return "list", "addresses or CIDRs separated by commas"
 	case Peers:
 		return "list", "addresses, CIDRs or unix, separated by commas"
+	case ServiceNames:
+		return "list", "names separated by commas, of lower-case letters and digits, such as rw,ro"
 	case DNSServer:
 		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
 	case Payload:
@@ -211,9 +250,9 @@ func (s setting) kind() (name, expected string) {
 	return "number", "a whole number " + s.bounds()
 }
 
-// format returns the setting's value in c in the form that its variable takes.
-func (s setting) format(c *Config) string {
-	switch v := s.value(c).Interface().(type) {
+// format returns the setting's value in h in the form that its variable takes.
+func (s setting) format(h holder) string {
+	switch v := s.value(h).Interface().(type) {
 	case slog.Level:
 		return strings.ToLower(v.String())
 	case time.Duration:
@@ -226,5 +265,5 @@ func (s setting) format(c *Config) string {
 		}
 		return text
 	}
-	return fmt.Sprint(s.value(c))
+	return fmt.Sprint(s.value(h))
 }

@@ -3,8 +3,9 @@ package config
 // Source is where the value of a setting comes from. The zero value is the
 // setting's default.
 type Source struct {
-	kind sourceKind
-	path string
+	kind     sourceKind
+	path     string
+	variable string // that was set, without _FILE
 }
 
 type sourceKind uint8
@@ -24,4 +25,41 @@ func (s Source) File() (path string, ok bool) { return s.path, s.kind == fromFil
 // String returns default, environment, or file and its path.
 func (s Source) String() string {
 	return [...]string{"default", "environment", "file " + s.path}[s.kind]
+}
+
+// withVariable returns String and the variable that was set.
+func (s Source) withVariable() string {
+	switch s.kind {
+	case fromEnvironment:
+		return s.String() + ", " + s.variable
+	case fromFile:
+		return s.String() + ", " + s.variable + "_FILE"
+	}
+	return s.String()
+}
+
+// origins has the sources of a Service's or a Config's settings.
+type origins struct {
+	prefix  string            // of its variables: LB_, or LB_RW_ in the service rw
+	sources map[string]Source // by the setting's name
+}
+
+func (o *origins) source(name string) Source { return o.sources[name] }
+
+// variable returns the variable that a setting comes from, or if it was not given the one
+// that it could be given by.
+func (o *origins) variable(name string) string {
+	if given := o.sources[name].variable; given != "" {
+		return given
+	}
+	return o.own(name)
+}
+
+// own returns the setting's variable that is for this holder alone.
+func (o *origins) own(name string) string { return o.prefix + name[len(envPrefix):] }
+
+// inherits reports whether the setting was given for all services.
+func (o *origins) inherits(name string) bool {
+	given := o.sources[name].variable
+	return given != "" && given != o.own(name)
 }

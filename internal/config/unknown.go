@@ -9,30 +9,79 @@ import (
 )
 
 // strangers returns a fault for each variable with our prefix that is no setting.
-func (l *loader) strangers() []error {
-	var known []string
-	for _, s := range settings() {
-		known = append(known, s.name, s.name+"_FILE")
+func (c *Config) strangers(vars *variables) (errs []error) {
+	known := c.variables()
+	isKnown := map[string]bool{}
+	for _, name := range known {
+		isKnown[name] = true
 	}
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
-		if !strings.HasPrefix(name, envPrefix) || slices.Contains(known, name) {
+	for _, name := range slices.Sorted(maps.Keys(vars.texts)) {
+		if !strings.HasPrefix(name, envPrefix) || isKnown[name] || c.ofInvalid(name) {
 			continue
 		}
-		value, hint := l.environ[name], "see fourseven help"
-		if near := nearest(strings.ToUpper(name), known); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		if m := serviceLink.FindStringSubmatch(name + "=" + value); m != nil {
-			service := strings.ToLower(strings.ReplaceAll("lb"+m[1], "_", "-"))
-			hint = "Kubernetes sets it for a Service named " + service + "; enableServiceLinks: false in the pod's spec turns that off"
-		}
+		hint := c.hint(name, vars.texts[name], known)
 		if !soundsSecret(name) {
-			name += fmt.Sprintf("=%q", value)
+			name += fmt.Sprintf("=%q", vars.texts[name])
 		}
 		errs = append(errs, fmt.Errorf("%s: unknown setting; %s", name, hint))
 	}
 	return errs
+}
+
+// variables returns the names of all variables that are settings.
+func (c *Config) variables() (known []string) {
+	for _, s := range settings() {
+		known = append(known, s.name, s.name+"_FILE")
+	}
+	for _, name := range c.Names.Valid {
+		for _, s := range serviceSettings() {
+			own := servicePrefix(name) + s.bare()
+			known = append(known, own, own+"_FILE")
+		}
+	}
+	return known
+}
+
+// ofInvalid reports whether the variable is for a service whose name is not valid, which
+// is reported itself.
+func (c *Config) ofInvalid(variable string) bool {
+	return slices.ContainsFunc(c.Names.Invalid, func(name string) bool {
+		return strings.HasPrefix(strings.ToUpper(variable), servicePrefix(name))
+	})
+}
+
+// hint says in words what an unknown variable is, or was probably meant to be.
+func (c *Config) hint(name, value string, known []string) string {
+	if m := serviceLink.FindStringSubmatch(name + "=" + value); m != nil {
+		service := strings.ToLower(strings.ReplaceAll("lb"+m[1], "_", "-"))
+		return "Kubernetes sets it for a Service named " + service + "; enableServiceLinks: false in the pod's spec turns that off"
+	}
+	if hint := c.serviceHint(name); hint != "" {
+		return hint
+	}
+	if near := nearest(strings.ToUpper(name), known); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "see fourseven help"
+}
+
+// serviceHint returns a hint for a variable that has the form of a service's, or nothing.
+func (c *Config) serviceHint(variable string) string {
+	word, rest, ok := strings.Cut(strings.TrimPrefix(variable, envPrefix), "_")
+	name, setting := strings.ToLower(word), envPrefix+strings.TrimSuffix(rest, "_FILE")
+	if !ok || word != strings.ToUpper(word) || checkServiceName(name) != nil {
+		return ""
+	}
+	exists := slices.Contains(c.Names.Valid, name)
+	switch {
+	case exists && contains(processSettings(), setting):
+		return "it is a setting of the process, expected " + setting
+	case exists || !contains(serviceSettings(), setting):
+		return ""
+	case len(c.Names.Valid) > 0:
+		return fmt.Sprintf("there is no service %s in LB_SERVICES=%s", name, c.Names)
+	}
+	return fmt.Sprintf("for a service named %s set LB_SERVICES=%s", name, name)
 }
 
 // soundsSecret reports whether the value of an unknown variable is likely to be one

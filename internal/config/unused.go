@@ -11,37 +11,60 @@ import (
 type Unused struct{ Name, Why string }
 
 // Unused returns the settings that were given and have no effect beside the others:
-// no setting is ignored silently.
+// no setting is ignored silently. What services inherit need not have an effect in each
+// of them.
 func (c *Config) Unused() []Unused {
-	kind := c.ProbeKind()
-	// A list in a file may have names in it after the next SIGHUP.
-	_, fromFile := c.BackendsFile()
-	names := fromFile || slices.ContainsFunc(c.Backends, health.Entry.IsName)
 	var all []Unused
-	for _, s := range settings() {
-		if c.sources[s.name].IsDefault() {
-			continue
-		}
-		name, why := strings.TrimPrefix(s.name, envPrefix), ""
-		switch {
-		case kind == "off" && probes(name):
-			why = "LB_HEALTH_CHECK is off"
-		case kind == "tcp" && onlyHTTP(s.name):
-			why = "only an http probe uses it, and probes are by tcp; LB_HEALTH_CHECK=http changes that"
-		case c.L7Listen.Off() && strings.HasPrefix(name, "L7_") && name != "L7_LISTEN":
-			why = "LB_L7_LISTEN is off"
-		case c.L4Listen.Off() && name == "PROXY_PROTOCOL_SEND":
-			why = "only L4 sends PROXY headers, and LB_L4_LISTEN is off"
-		case c.AdminListen.Off() && name == "ADMIN_TOKEN":
-			why = "LB_ADMIN_LISTEN is off"
-		case !names && strings.HasPrefix(name, "DNS_"):
-			why = "LB_BACKENDS has addresses alone, and no names"
-		}
-		if why != "" {
-			all = append(all, Unused{s.name, why})
+	used := map[string]bool{} // variables that have an effect in a service
+	for _, s := range c.Services {
+		for _, one := range serviceSettings() {
+			if s.source(one.name).IsDefault() {
+				continue
+			}
+			if why := s.whyUnused(one.bare()); why != "" {
+				all = append(all, Unused{s.variable(one.name), why})
+			} else {
+				used[s.variable(one.name)] = true
+			}
 		}
 	}
+	seen := map[string]bool{}
+	all = slices.DeleteFunc(all, func(u Unused) bool {
+		gone := used[u.Name] || seen[u.Name]
+		seen[u.Name] = true
+		return gone
+	})
+	if c.AdminListen.Off() && !c.source("LB_ADMIN_TOKEN").IsDefault() {
+		all = append(all, Unused{"LB_ADMIN_TOKEN", "LB_ADMIN_LISTEN is off"})
+	}
 	return all
+}
+
+// whyUnused returns why a setting that was given has no effect, or nothing if it has one.
+func (s *Service) whyUnused(name string) string {
+	kind := s.ProbeKind()
+	switch {
+	case kind == "off" && probes(name):
+		return s.variable("LB_HEALTH_CHECK") + " is off"
+	case kind == "tcp" && onlyHTTP(envPrefix+name):
+		return "only an http probe uses it, and probes are by tcp; " + s.variable("LB_HEALTH_CHECK") + "=http changes that"
+	case kind == "http" && onlyTCP(envPrefix+name):
+		return "only a tcp probe uses it, and " + s.variable("LB_HEALTH_CHECK") + " is http"
+	case s.L7Listen.Off() && strings.HasPrefix(name, "L7_") && name != "L7_LISTEN":
+		return s.variable("LB_L7_LISTEN") + " is off"
+	case s.L4Listen.Off() && name == "PROXY_PROTOCOL_SEND":
+		return "only L4 sends PROXY headers, and " + s.variable("LB_L4_LISTEN") + " is off"
+	case !s.hasNames() && strings.HasPrefix(name, "DNS_"):
+		return s.variable("LB_BACKENDS") + " has addresses alone, and no names"
+	}
+	return ""
+}
+
+// hasNames reports whether there are names among the backends, or there may be after the
+// next SIGHUP.
+func (s *Service) hasNames() bool {
+	_, _, fromFile := s.BackendsFile()
+	return fromFile || slices.ContainsFunc(s.Backends, health.Entry.IsName)
 }
 
 // probes reports whether the setting is for backends that are probed.
