@@ -1,6 +1,7 @@
 package l4
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -8,32 +9,48 @@ import (
 // Slots limits the client connections that are open at once, over all frontends
 // that share it. A nil Slots is no limit. It is safe for concurrent use.
 type Slots struct {
-	taken chan struct{}
+	taken  chan struct{}
+	within *Slots // whose slot each of these takes as well; may be nil
 
 	mu     sync.Mutex
-	onFull []func() bool
+	spares []spare
+}
+
+// spare is a frontend that can end connections in favour of new clients.
+type spare struct {
+	idle    func() int
+	giveWay func() bool
 }
 
 // askAgain is the time between two calls of the functions of OnFull for one client.
 const askAgain = 50 * time.Millisecond
 
 // NewSlots returns n free slots, or nil, which is no limit, if n is less than 1.
-func NewSlots(n int) *Slots {
+func NewSlots(n int) *Slots { return (*Slots)(nil).Share(n) }
+
+// Share returns n free slots, each of which takes one of s as well when it is taken. If n
+// is less than 1, it returns s: there is no further limit.
+//
+// At their own limit, the frontends that share the n slots wait without holding any of
+// s, so that others find those free.
+func (s *Slots) Share(n int) *Slots {
 	if n < 1 {
-		return nil
+		return s
 	}
-	return &Slots{taken: make(chan struct{}, n)}
+	return &Slots{taken: make(chan struct{}, n), within: s}
 }
 
-// OnFull has f called when a client waits and no slot is free, until one is. If f can
-// spare a connection, it ends it, releases its slot and returns true.
-func (s *Slots) OnFull(f func() bool) {
+// OnFull has giveWay called when a client waits and no slot is free, until one is: that
+// of the frontend for which idle returns the most connections, then the others. If
+// giveWay can spare a connection, it ends it, releases its slot and returns true.
+func (s *Slots) OnFull(idle func() int, giveWay func() bool) {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onFull = append(s.onFull, f)
+	s.spares = append(s.spares, spare{idle, giveWay})
+	s.mu.Unlock()
+	s.within.OnFull(idle, giveWay)
 }
 
 // Acquire takes a slot for a client. If none is free, it asks for one by the functions
@@ -42,6 +59,17 @@ func (s *Slots) Acquire(done <-chan struct{}) bool {
 	if s == nil {
 		return true
 	}
+	if !s.acquireOwn(done) {
+		return false
+	}
+	if !s.within.Acquire(done) {
+		<-s.taken
+		return false
+	}
+	return true
+}
+
+func (s *Slots) acquireOwn(done <-chan struct{}) bool {
 	select {
 	case s.taken <- struct{}{}:
 		return true
@@ -61,20 +89,41 @@ func (s *Slots) Acquire(done <-chan struct{}) bool {
 	}
 }
 
+// askForOne asks the frontends for a slot, until one gives way.
 func (s *Slots) askForOne() {
 	s.mu.Lock()
-	asked := s.onFull // only appended to
+	asked := slices.Clone(s.spares)
 	s.mu.Unlock()
-	for _, f := range asked {
-		if f() {
+	if len(asked) > 1 {
+		asked = mostIdleFirst(asked)
+	}
+	for _, one := range asked {
+		if one.giveWay() {
 			return
 		}
 	}
 }
 
+func mostIdleFirst(all []spare) []spare {
+	type counted struct {
+		spare
+		conns int
+	}
+	var order []counted
+	for _, one := range all {
+		order = append(order, counted{one, one.idle()})
+	}
+	slices.SortStableFunc(order, func(a, b counted) int { return b.conns - a.conns })
+	for i, one := range order {
+		all[i] = one.spare
+	}
+	return all
+}
+
 // Release frees a slot that Acquire has taken.
 func (s *Slots) Release() {
 	if s != nil {
+		s.within.Release()
 		<-s.taken
 	}
 }
@@ -95,5 +144,8 @@ func (s *Slots) Limit() int {
 	return cap(s.taken)
 }
 
-// Scarce reports whether nine tenths of the slots are taken.
-func (s *Slots) Scarce() bool { return s != nil && 10*len(s.taken) >= 9*cap(s.taken) }
+// Scarce reports whether nine tenths of the slots are taken, or of those that they are
+// shared from.
+func (s *Slots) Scarce() bool {
+	return s != nil && (10*len(s.taken) >= 9*cap(s.taken) || s.within.Scarce())
+}

@@ -15,6 +15,22 @@ type candidate struct {
 // draining, or there are few slots left.
 func (s *Server) retiring() bool { return s.draining.Load() || s.Slots.Scarce() }
 
+// idleCount returns how many connections wait for a request. It looks at most once a
+// pulse: new clients ask for it one after the other.
+func (s *Server) idleCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.now.Load(); s.idleSeen != now+1 {
+		s.idleSeen, s.idle = now+1, 0
+		for c := range s.conns {
+			if word := c.state.word.Load(); causeOf(word) == running && phaseOf(word) == idle {
+				s.idle++
+			}
+		}
+	}
+	return s.idle
+}
+
 // giveWay half-closes the connection that has been idle longest, and releases its slot.
 // It reports whether there was one.
 //

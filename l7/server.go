@@ -112,6 +112,8 @@ type Server struct {
 	accepted  uint64
 	longest   []candidate // to give way; the one idle longest comes last
 	sparing   int         // connections that gave way and have not ended yet
+	idle      int         // connections, when idleCount last looked
+	idleSeen  uint32      // the pulse after that look; 0 before the first
 	// received and sent are bytes of connections that have ended.
 	received, sent int64
 	drainFrom      uint32             // pulse in which the drain began
@@ -171,7 +173,7 @@ func (s *Server) init() {
 	}
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
 	s.upstreams.init(s)
-	s.Slots.OnFull(s.giveWay)
+	s.Slots.OnFull(s.idleCount, s.giveWay)
 	s.listeners, s.conns = map[*listener]struct{}{}, map[*conn]struct{}{}
 	s.empty = make(chan struct{})
 	s.front = fasthttp.Server{
