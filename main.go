@@ -137,6 +137,9 @@ func runDemo(environ []string, stdout, stderr io.Writer) int {
 	if isSet(environ, "LB_BACKENDS") {
 		return usageError(stderr, "LB_BACKENDS is set, but the demo brings its own backends: unset it, or run without demo")
 	}
+	if isSet(environ, "LB_SERVICES") {
+		return usageError(stderr, "LB_SERVICES is set, but the demo is one service: unset it, or run without demo")
+	}
 	backends, stop, err := demo.StartBackends(2)
 	if err != nil {
 		return exitCode(err, stderr)

@@ -68,3 +68,43 @@ func TestFrontendsShareSlots(t *testing.T) {
 		}
 	}
 }
+
+// Pins that frontends at a limit of their own leave the slots of others free, and that
+// the limit of all holds for them too.
+func TestSlotsShared(t *testing.T) {
+	all := NewSlots(3)
+	few, open := all.Share(1), all.Share(0)
+	closed := make(chan struct{})
+	close(closed)
+	take := func(s *Slots) bool { // without waiting
+		select {
+		case s.taken <- struct{}{}:
+			<-s.taken
+			return s.Acquire(nil)
+		default:
+			return false
+		}
+	}
+	if open != all {
+		t.Error("a share without a limit is not all slots")
+	}
+	if !take(few) || take(few) {
+		t.Error("a share of one has not one slot")
+	}
+	if few.Taken() != 1 || all.Taken() != 1 {
+		t.Errorf("taken %d and %d of all, want 1 and 1", few.Taken(), all.Taken())
+	}
+	if !take(all) || !take(all) || take(all) {
+		t.Error("beside the share of one there are not two slots")
+	}
+	few.Release()
+	if !take(all) {
+		t.Error("a released slot of a share is not free for others")
+	}
+	if few.Acquire(closed) || few.Taken() != 0 {
+		t.Errorf("at the limit of all the share is given a slot, or keeps its own: %d taken", few.Taken())
+	}
+	if s := (*Slots)(nil).Share(1); !take(s) || take(s) {
+		t.Error("a limit of no limit has not one slot")
+	}
+}

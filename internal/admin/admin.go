@@ -27,9 +27,13 @@ func Handler(src Source) http.Handler {
 	rest.HandleFunc("GET /api/status", src.showStatus)
 	rest.HandleFunc("GET /api/backends", src.showBackends)
 	rest.HandleFunc("GET /api/backends/{addr...}", src.showBackend)
+	rest.HandleFunc("GET /api/services/{service}/backends", src.showBackends)
+	rest.HandleFunc("GET /api/services/{service}/backends/{addr...}", src.showBackend)
 	rest.HandleFunc("GET /api/config", src.showConfig)
-	rest.Handle("POST /api/backends/{path...}", guard.protect(src.steer))
-	rest.Handle("PUT /api/backends/{path...}", guard.protect(src.weigh))
+	for _, backends := range []string{"/api/backends/", "/api/services/{service}/backends/"} {
+		rest.Handle("POST "+backends+"{path...}", guard.protect(src.steer))
+		rest.Handle("PUT "+backends+"{path...}", guard.protect(src.weigh))
+	}
 	rest.Handle("GET /debug/pprof/", guard.protect(profile))
 	rest.Handle("POST /debug/pprof/", guard.protect(profile)) // symbol takes a body
 	return plainly(withWriteDeadline(health))
@@ -42,18 +46,6 @@ func plainly(next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
-}
-
-// ready answers 503 with the reason unless this instance should get traffic.
-func (src *Source) ready(w http.ResponseWriter, _ *http.Request) {
-	switch {
-	case src.Draining():
-		answer(w, http.StatusServiceUnavailable, "draining")
-	case !src.Pool.Ready():
-		answer(w, http.StatusServiceUnavailable, "no backend is up")
-	default:
-		answer(w, http.StatusOK, "ready")
-	}
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -32,20 +32,23 @@ func source(t *testing.T) Source {
 		return nil
 	}
 	(&health.Checker{Pool: pool, Probe: probe, Timeout: time.Minute}).CheckAll(t.Context())
-	return Source{
-		Pool: pool, Counters: NewCounters(), Registry: prometheus.NewRegistry(),
-		Draining: func() bool { return false },
+	only := &Service{
+		Pool: pool, Counters: NewCounters(),
 		Close:    func(*health.Backend, int) int { return 0 },
 		Lookups:  func(health.LookupResult) uint64 { return 0 },
+		InFlight: func() int { return 2 },
+		Frontends: []Frontend{{Name: "l4", Addr: "127.0.0.1:9000", Stats: func() l4.Stats {
+			return l4.Stats{Active: 1, Connections: 4, Retries: 5, AcceptErrors: 6, Received: 7, Sent: 8}
+		}}},
+	}
+	return Source{
+		Services: []*Service{only}, Registry: prometheus.NewRegistry(),
+		Draining: func() bool { return false },
 		Dropped:  func() uint64 { return 3 },
 		Reloads: func() []Reload {
 			return []Reload{{Setting: "LB_BACKENDS", Result: ReloadRefused, Count: 2, Error: "bad"}}
 		},
-		InFlight: func() int { return 2 },
-		Version:  "v1", Limit: 10,
-		Frontends: []Frontend{{Name: "l4", Addr: "127.0.0.1:9000", Stats: func() l4.Stats {
-			return l4.Stats{Active: 1, Connections: 4, Retries: 5, AcceptErrors: 6, Received: 7, Sent: 8}
-		}}},
+		Version: "v1", Limit: 10,
 		Settings: func() []config.Setting {
 			return []config.Setting{{Name: "LB_ADMIN_TOKEN", Value: "(secret)", Source: "environment"}}
 		},
@@ -86,9 +89,9 @@ func TestReady(t *testing.T) {
 		}
 	}
 	want(200, "ready")
-	src.Pool.SetMode(src.Pool.Find("a:1"), health.ModeDrain)
+	src.Services[0].Pool.SetMode(src.Services[0].Pool.Find("a:1"), health.ModeDrain)
 	want(503, "no backend is up")
-	src.Pool.SetMode(src.Pool.Find("a:1"), health.ModeReady)
+	src.Services[0].Pool.SetMode(src.Services[0].Pool.Find("a:1"), health.ModeReady)
 	draining = true
 	want(503, "draining")
 	if w := ask(h, "GET", "/healthz", ""); w.Code != 200 {
@@ -113,7 +116,7 @@ func TestShowBackends(t *testing.T) {
 func TestShowStatus(t *testing.T) {
 	src := source(t)
 	for range 2 {
-		src.Counters.L4Ended(l4.Record{Reason: l4.Denied})
+		src.Services[0].Counters.L4Ended(l4.Record{Reason: l4.Denied})
 	}
 	s := decode[status](t, ask(Handler(src), "GET", "/api/status", ""))
 	f := s.Frontends[0]
@@ -144,7 +147,7 @@ func TestSteerIsLogged(t *testing.T) {
 	ask(Handler(src), "POST", "/api/backends/a:1/drain", "")
 	src.Registry, src.Token = prometheus.NewRegistry(), "hush"
 	ask(Handler(src), "PUT", "/api/backends/a:1/weight", "7", func(r *http.Request) { r.Header.Set("Authorization", "Bearer hush") })
-	ask(Handler(Source{Pool: src.Pool, Counters: NewCounters(), Registry: prometheus.NewRegistry(), Token: "hush"}), "POST", "/api/backends/a:1/drain", "")
+	ask(Handler(Source{Services: []*Service{{Pool: src.Services[0].Pool, Counters: NewCounters()}}, Registry: prometheus.NewRegistry(), Token: "hush"}), "POST", "/api/backends/a:1/drain", "")
 	for _, want := range []string{
 		`msg=operator action=drain backend=a:1 by="this machine" client=127.0.0.1:50000`,
 		`msg=operator action=weight backend=a:1 by=token client=127.0.0.1:50000 weight=7`,
@@ -170,7 +173,7 @@ func TestShowConfig(t *testing.T) {
 func TestSteer(t *testing.T) {
 	src := source(t)
 	closed := 0
-	src.Close = func(b *health.Backend, rate int) int { closed = rate; return 12 }
+	src.Services[0].Close = func(b *health.Backend, rate int) int { closed = rate; return 12 }
 	h := Handler(src)
 	const unix = "/api/backends/unix:%2Frun%2Fb.sock/"
 	for _, tt := range []struct {
@@ -212,7 +215,7 @@ func TestSteer(t *testing.T) {
 	if closed != closeRate {
 		t.Errorf("closed at a rate of %d, want %d", closed, closeRate)
 	}
-	if b := src.Pool.Find("unix:/run/b.sock"); b.Mode() != health.ModeDrain || b.CurrentWeight() != 8 {
+	if b := src.Services[0].Pool.Find("unix:/run/b.sock"); b.Mode() != health.ModeDrain || b.CurrentWeight() != 8 {
 		t.Errorf("mode %s, weight %d", b.Mode(), b.CurrentWeight())
 	}
 }

@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"fourseven/health"
@@ -10,6 +12,7 @@ import (
 
 // backend is what /api/backends says of one.
 type backend struct {
+	Service          string            `json:"service,omitempty"`
 	Address          string            `json:"address"`
 	Weight           int               `json:"weight"`
 	ConfiguredWeight int               `json:"configured_weight"`
@@ -35,25 +38,102 @@ type probe struct {
 	Error   string    `json:"error,omitempty"`
 }
 
-func (src *Source) showBackends(w http.ResponseWriter, _ *http.Request) {
+// showBackends shows all backends, or those of one service.
+func (src *Source) showBackends(w http.ResponseWriter, r *http.Request) {
+	services, ok := src.chosen(w, r)
+	if !ok {
+		return
+	}
 	all := []backend{}
-	for _, b := range src.Pool.Backends() {
-		all = append(all, describe(b))
+	for _, s := range services {
+		for _, b := range s.Pool.Backends() {
+			all = append(all, describe(target{s, b}))
+		}
 	}
 	show(w, http.StatusOK, all)
+}
+
+// chosen returns the service that the path names, or all of them if it names none. It
+// responds itself if there is no service of that name.
+func (src *Source) chosen(w http.ResponseWriter, r *http.Request) (services []*Service, ok bool) {
+	name := r.PathValue("service")
+	if name == "" {
+		return src.Services, true
+	}
+	s := src.service(name)
+	if s == nil {
+		fail(w, http.StatusNotFound, fmt.Sprintf("no service %q", name))
+		return nil, false
+	}
+	return []*Service{s}, true
 }
 
 // showBackend shows one backend: GET /api/backends/ADDR.
 func (src *Source) showBackend(w http.ResponseWriter, r *http.Request) {
 	addr := r.PathValue("addr")
-	if method := steeringMethod(addr); method != "" && src.Pool.Find(addr) == nil {
+	services, ok := src.chosen(w, r)
+	if !ok {
+		return
+	}
+	if method := steeringMethod(addr); method != "" && len(having(services, addr)) == 0 {
 		w.Header().Set("Allow", method)
 		fail(w, http.StatusMethodNotAllowed, "expected "+method)
 		return
 	}
-	if b := src.find(w, addr); b != nil {
-		show(w, http.StatusOK, describe(b))
+	if t, ok := src.find(w, r, addr); ok {
+		show(w, http.StatusOK, describe(t))
 	}
+}
+
+// target is a backend of a service, as a request names it.
+type target struct {
+	of      *Service
+	backend *health.Backend
+}
+
+// having returns the backends with that address, in exactly this spelling.
+func having(services []*Service, addr string) (all []target) {
+	for _, s := range services {
+		if b := s.Pool.Find(addr); b != nil {
+			all = append(all, target{s, b})
+		}
+	}
+	return all
+}
+
+// find returns the backend with that address, in whatever spelling. It responds itself if
+// there is none, or if several services have it and the path does not name one.
+func (src *Source) find(w http.ResponseWriter, r *http.Request, addr string) (target, bool) {
+	services, ok := src.chosen(w, r)
+	if !ok {
+		return target{}, false
+	}
+	addr = strings.TrimSuffix(addr, "/")
+	found := having(services, addr)
+	if len(found) == 0 && !strings.Contains(addr, ";") {
+		if spelt, err := health.ParseSpec(addr); err == nil {
+			found = having(services, spelt.Addr)
+		}
+	}
+	switch len(found) {
+	case 0:
+		fail(w, http.StatusNotFound, fmt.Sprintf("no backend %q", addr))
+		return target{}, false
+	case 1:
+		return found[0], true
+	}
+	fail(w, http.StatusConflict, fmt.Sprintf("services %s have a backend %q: ask for it under /api/services/%s/backends/",
+		namesOf(found), addr, found[0].of.Name))
+	return target{}, false
+}
+
+// namesOf returns the names of the services, for a message.
+func namesOf(all []target) string {
+	var names []string
+	for _, t := range all {
+		names = append(names, t.of.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // steeringMethod returns the method of a request that changes something, if its path ends as
@@ -68,9 +148,11 @@ func steeringMethod(addr string) string {
 	return ""
 }
 
-func describe(b *health.Backend) backend {
+func describe(t target) backend {
+	b := t.backend
 	status, spec := b.Status(), b.Spec()
 	d := backend{
+		Service: t.of.Name,
 		Address: b.Addr, Weight: b.CurrentWeight(), ConfiguredWeight: spec.Weight, MaxConns: spec.MaxConns, Backup: spec.Backup,
 		State: status.State.String(), Mode: b.Mode().String(),
 		Active: b.Active(), Connections: b.Total(),

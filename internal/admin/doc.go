@@ -4,7 +4,7 @@
 //	counters := admin.NewCounters()
 //	l4server.Ended = counters.L4Ended
 //	...
-//	h := admin.Handler(admin.Source{Pool: pool, Counters: counters, ...})
+//	h := admin.Handler(admin.Source{Services: []*admin.Service{{Pool: pool, Counters: counters, ...}}, ...})
 //	http.Serve(ln, h)
 //
 // /healthz answers 200 while the process lives, /readyz only while it should be

@@ -15,7 +15,8 @@ func Example() {
 	pool := health.NewPool(health.NewBackend("10.0.0.1:5432"))
 	pool.MarkAllUp()
 	h := admin.Handler(admin.Source{
-		Pool: pool, Counters: admin.NewCounters(), Registry: prometheus.NewRegistry(),
+		Services: []*admin.Service{{Pool: pool, Counters: admin.NewCounters()}},
+		Registry: prometheus.NewRegistry(),
 		Draining: func() bool { return false },
 	})
 	w := httptest.NewRecorder()

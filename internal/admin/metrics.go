@@ -15,6 +15,7 @@ import (
 // leaves.
 var (
 	buildInfo     = desc("lb_build_info", "The program's version; always 1.", "version", "goversion")
+	serviceLimit  = desc("lb_service_connections_limit", "How many client connections the service may have at once; 0 is no limit but the process's.")
 	limit         = desc("lb_connections_limit", "How many client connections there may be at once; 0 is no limit.")
 	draining      = desc("lb_draining", "Whether the shutdown has begun.")
 	acceptErrors  = desc("lb_accept_errors_total", "Failed accepts on all frontends.")
@@ -44,64 +45,92 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
 }
 
-// register gives the registry all metrics.
+// register gives the registry all metrics. Those of a service have the label service if
+// it has a name.
 func (src *Source) register() {
-	c := src.Counters
-	src.Registry.MustRegister(collector{src}, c.connections, c.dials, c.served,
+	src.Registry.MustRegister(processCollector{src},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, s := range src.Services {
+		labels := prometheus.Labels{}
+		if s.Name != "" {
+			labels["service"] = s.Name
+		}
+		c := s.Counters
+		prometheus.WrapRegistererWith(labels, src.Registry).MustRegister(serviceCollector{s}, c.connections, c.dials, c.served)
+	}
 }
 
-// collector reads the parts' own counts.
-type collector struct{ src *Source }
+// processCollector reads what the services have in common.
+type processCollector struct{ src *Source }
 
-// Describe says what Collect collects.
-func (c collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		buildInfo, limit, draining, acceptErrors, linesDropped,
-		accepted, active, rejected, closed, received, sent, retries,
-		up, backendActive, backendTotal, backendIn, backendOut, connectErrors, checks, changes,
-		requests, inFlight, reloads, lookups,
-	} {
+// Describe sends what Collect collects.
+func (c processCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{buildInfo, limit, draining, linesDropped, reloads} {
 		out <- d
 	}
 }
 
 // Collect reads everything once.
-func (c collector) Collect(out chan<- prometheus.Metric) {
+func (c processCollector) Collect(out chan<- prometheus.Metric) {
 	src, e := c.src, exposition{out}
 	e.gauge(buildInfo, 1, src.Version, runtime.Version())
 	e.gauge(limit, float64(src.Limit))
 	e.gauge(draining, truth(src.Draining()))
 	e.counter(linesDropped, src.Dropped())
+	for _, r := range src.Reloads() {
+		e.counter(reloads, r.Count, r.Setting, r.Result)
+	}
+}
+
+// serviceCollector reads the counts of one service's parts.
+type serviceCollector struct{ *Service }
+
+// Describe sends what Collect collects.
+func (c serviceCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		acceptErrors, accepted, active, rejected, closed, received, sent, retries,
+		up, backendActive, backendTotal, backendIn, backendOut, connectErrors, checks, changes,
+		requests, inFlight, lookups,
+	} {
+		out <- d
+	}
+	if c.Name != "" {
+		out <- serviceLimit
+	}
+}
+
+// Collect reads everything once.
+func (c serviceCollector) Collect(out chan<- prometheus.Metric) {
+	e := exposition{out}
+	if c.Name != "" {
+		e.gauge(serviceLimit, float64(c.Limit))
+	}
 	failed := uint64(0)
-	for _, f := range src.Frontends {
+	for _, f := range c.Frontends {
 		stats := f.Stats()
 		c.collectFrontend(e, f.Name, stats)
 		failed += stats.AcceptErrors
 	}
 	e.counter(acceptErrors, failed)
-	for _, b := range src.Pool.Backends() {
+	for _, b := range c.Pool.Backends() {
 		collectBackend(e, b)
 	}
 	for _, r := range health.LookupResults {
-		e.counter(lookups, src.Lookups(r), r.String())
+		e.counter(lookups, c.Lookups(r), r.String())
 	}
-	for _, r := range src.Reloads() {
-		e.counter(reloads, r.Count, r.Setting, r.Result)
-	}
-	if src.InFlight != nil {
-		e.gauge(inFlight, float64(src.InFlight()))
-		src.Counters.eachRequest(func(code, method string, n uint64) { e.counter(requests, n, code, method) })
+	if c.InFlight != nil {
+		e.gauge(inFlight, float64(c.InFlight()))
+		c.Counters.eachRequest(func(code, method string, n uint64) { e.counter(requests, n, code, method) })
 	}
 }
 
-func (c collector) collectFrontend(e exposition, name string, stats l4.Stats) {
+func (c serviceCollector) collectFrontend(e exposition, name string, stats l4.Stats) {
 	e.counter(accepted, stats.Connections, name)
 	e.gauge(active, float64(stats.Active), name)
 	e.counter(received, uint64(stats.Received), name)
 	e.counter(sent, uint64(stats.Sent), name)
 	e.counter(retries, stats.Retries, name)
-	c.src.Counters.eachEnding(name, func(reason string, n uint64) {
+	c.Counters.eachEnding(name, func(reason string, n uint64) {
 		e.counter(closed, n, name, reason)
 		if rejects(reason) {
 			e.counter(rejected, n, name, reason)

@@ -1,10 +1,17 @@
 package admin
 
 import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"fourseven/health"
 	"fourseven/l4"
@@ -30,17 +37,17 @@ func series(t *testing.T, src Source) []string {
 // Pins names, labels and values of what Prometheus gets.
 func TestMetrics(t *testing.T) {
 	src := source(t)
-	c := src.Counters
+	c := src.Services[0].Counters
 	c.L4Ended(l4.Record{Reason: l4.EOF, Whole: time.Second})
 	c.L4Ended(l4.Record{Reason: l4.Denied})
 	c.L7Ended(l7.Closing{Reason: "idle", Whole: time.Second})
 	c.Served(&l7.Record{Method: []byte("GET"), Status: 200, Whole: time.Second})
 	c.Served(&l7.Record{Method: []byte("BREW"), Status: 799})
 	c.Dialled(time.Second)
-	traffic := src.Pool.Backends()[0].Traffic()
+	traffic := src.Services[0].Pool.Backends()[0].Traffic()
 	traffic.Received.Add(9)
 	traffic.Sent.Add(10)
-	src.Lookups = func(r health.LookupResult) uint64 { return uint64(r) }
+	src.Services[0].Lookups = func(r health.LookupResult) uint64 { return uint64(r) }
 	got := series(t, src)
 	for _, want := range []string{
 		`lb_connections_limit 10`, `lb_draining 0`, `lb_accept_errors_total 6`, `lb_log_lines_dropped_total 3`,
@@ -73,10 +80,106 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "rewrite the goldens under testdata")
+
+// everything is a source in which each counter has counted something.
+func everything(t *testing.T) Source {
+	t.Helper()
+	src := source(t)
+	c := src.Services[0].Counters
+	c.L4Ended(l4.Record{Reason: l4.EOF, Whole: time.Second})
+	c.L7Ended(l7.Closing{Reason: l4.Idle, Whole: time.Second})
+	c.Served(&l7.Record{Method: []byte("GET"), Status: 200, Whole: time.Second})
+	c.Dialled(time.Second)
+	stats := func() l4.Stats { return l4.Stats{} }
+	src.Services[0].Frontends = append(src.Services[0].Frontends, Frontend{Name: "l7", Addr: "127.0.0.1:8000", Stats: stats})
+	return src
+}
+
+// exposed returns the program's own series, without their values, and their types.
+func exposed(t *testing.T, src Source) string {
+	t.Helper()
+	w := ask(Handler(src), "GET", "/metrics", "")
+	if w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(w.Body.String()) {
+		switch {
+		case strings.HasPrefix(line, "# TYPE lb_"):
+			b.WriteString(line)
+		case strings.HasPrefix(line, "lb_"):
+			b.WriteString(line[:strings.LastIndexByte(line, ' ')] + "\n")
+		}
+	}
+	return regexp.MustCompile(`goversion="[^"]*"`).ReplaceAllString(b.String(), `goversion="go"`)
+}
+
+// Pins that without names of services every series keeps its name, its type and its
+// labels: dashboards and alerts of users rely on them.
+func TestMetricsGolden(t *testing.T) {
+	got := exposed(t, everything(t))
+	const golden = "testdata/metrics.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the series differ from %s (go test ./internal/admin -run TestMetricsGolden -update rewrites it); got:\n%s", golden, got)
+	}
+}
+
+// Pins that with names of services the same series have the label service, but for those
+// of the whole process.
+func TestMetricsOfServices(t *testing.T) {
+	flat := exposed(t, everything(t))
+	src := everything(t)
+	src.Services[0].Name = "rw"
+	src.Services = append(src.Services, everything(t).Services[0])
+	src.Services[1].Name, src.Services[1].Limit = "ro", 7
+	got := exposed(t, src)
+	ofProcess := regexp.MustCompile(`^lb_(build_info|connections_limit|draining|log_lines_dropped_total|reloads_total)\b`)
+	for line := range strings.Lines(flat) {
+		if strings.HasPrefix(line, "#") || ofProcess.MatchString(line) {
+			if !strings.Contains(got, line) {
+				t.Errorf("not there: %s", line)
+			}
+			continue
+		}
+		for _, service := range []string{"rw", "ro"} {
+			if want := labelled(strings.TrimSpace(line), service); !strings.Contains(got, want+"\n") {
+				t.Errorf("not there: %s", want)
+			}
+		}
+	}
+	src.Registry = prometheus.NewRegistry()
+	if all := series(t, src); !slices.Contains(all, `lb_service_connections_limit{service="ro"} 7`) {
+		t.Error("no limit of a service")
+	}
+}
+
+// labelled returns a series with the label service, in the order of the exposition.
+func labelled(series, service string) string {
+	name, labels, ok := strings.Cut(strings.TrimSuffix(series, "}"), "{")
+	all := []string{fmt.Sprintf("service=%q", service)}
+	if ok {
+		all = append(all, strings.Split(labels, ",")...)
+	}
+	slices.SortStableFunc(all, func(a, b string) int { // le comes last
+		return cmp.Or(-cmp.Compare(truth(!strings.HasPrefix(a, "le=")), truth(!strings.HasPrefix(b, "le="))), cmp.Compare(a, b))
+	})
+	return name + "{" + strings.Join(all, ",") + "}"
+}
+
 // Pins that the series of a backend go when it leaves.
 func TestMetricsForget(t *testing.T) {
 	src := source(t)
-	src.Pool.Replace([]health.Spec{{Addr: "c:1"}})
+	src.Services[0].Pool.Replace([]health.Spec{{Addr: "c:1"}})
 	all := strings.Join(series(t, src), "\n")
 	if strings.Contains(all, "a:1") || !strings.Contains(all, `lb_backend_up{backend="c:1"} 0`) {
 		t.Errorf("after the list was replaced:\n%s", all)

@@ -14,17 +14,13 @@ import (
 // Source is what the pages show, and what they change. Fields are required
 // unless their comment says otherwise; functions are safe for concurrent use.
 type Source struct {
-	Pool     *health.Pool
-	Counters *Counters
+	// Services are at least one. If it is the only one and has no name, nothing shows
+	// that there are services: no label, no attribute, no path has a name of one.
+	Services []*Service
 	// Registry takes the metrics.
 	Registry *prometheus.Registry
 	// Draining reports whether the shutdown has begun.
 	Draining func() bool
-	// Close resets the live connections to a backend, rate of them a second. It
-	// returns at once how many there are.
-	Close func(b *health.Backend, rate int) int
-	// Lookups returns the number of DNS lookups with this result.
-	Lookups func(health.LookupResult) uint64
 	// Dropped returns how many lines the log has lost.
 	Dropped func() uint64
 
@@ -45,12 +41,27 @@ type Source struct {
 	// Token is what requests that change something must bear. If empty, they must
 	// come from this machine.
 	Token string
-	// Frontends are those that are on.
-	Frontends []Frontend
-	// InFlight returns how many HTTP requests live. It is nil if there is no HTTP.
-	InFlight func() int
 	// Settings returns what is shown as it is: secrets must be masked.
 	Settings func() []config.Setting
+}
+
+// Service is one pool and the frontends that give it traffic.
+type Service struct {
+	Name     string // may be empty if it is the only one
+	Pool     *health.Pool
+	Counters *Counters
+	// Close resets the live connections to a backend, rate of them a second. It
+	// returns at once how many there are.
+	Close func(b *health.Backend, rate int) int
+	// Lookups returns the number of DNS lookups with this result.
+	Lookups func(health.LookupResult) uint64
+	// Limit is how many client connections the service may have at once; 0 is no limit
+	// but that of the Source.
+	Limit int
+	// Frontends are those that are on.
+	Frontends []Frontend
+	// InFlight returns how many HTTP requests are in flight. It is nil if there is no HTTP.
+	InFlight func() int
 }
 
 // Reload counts how often one setting was read again with one result.

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -20,7 +22,16 @@ type status struct {
 	Dropped      uint64           `json:"log_lines_dropped"`
 	Reloads      []reloadStatus   `json:"reloads"`
 	Frontends    []frontendStatus `json:"frontends"`
-	HTTP         *httpStatus      `json:"http,omitempty"`
+	HTTP         *httpStatus      `json:"http,omitempty"`     // of all services
+	Services     []serviceStatus  `json:"services,omitempty"` // those that have names
+}
+
+// serviceStatus is what /api/status has of one service besides its frontends.
+type serviceStatus struct {
+	Name  string      `json:"name"`
+	Ready bool        `json:"ready"`
+	Limit int         `json:"connections_limit"` // 0: none but the process's
+	HTTP  *httpStatus `json:"http,omitempty"`
 }
 
 // reloadStatus is the last time that a setting was read again.
@@ -32,6 +43,7 @@ type reloadStatus struct {
 }
 
 type frontendStatus struct {
+	Service     string            `json:"service,omitempty"`
 	Name        string            `json:"name"`
 	Addr        string            `json:"address"`
 	Active      int               `json:"active"`
@@ -51,20 +63,45 @@ type httpStatus struct {
 func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 	s := status{
 		Version: src.Version, Started: src.Started, Now: time.Now(),
-		Ready: src.Pool.Ready() && !src.Draining(), Draining: src.Draining(),
+		Ready: anyReady(src.Services) && !src.Draining(), Draining: src.Draining(),
 		Limit: src.Limit, Dropped: src.Dropped(),
 		Frontends: []frontendStatus{}, Reloads: lastReloads(src.Reloads()),
 	}
-	for _, f := range src.Frontends {
-		stats := f.Stats()
-		s.Frontends = append(s.Frontends, src.describe(f, stats))
-		s.AcceptErrors += stats.AcceptErrors
-	}
-	if src.InFlight != nil {
-		s.HTTP = &httpStatus{InFlight: src.InFlight(), Requests: map[string]uint64{}}
-		src.Counters.eachRequest(func(code, _ string, n uint64) { s.HTTP.Requests[code] += n })
+	for _, service := range src.Services {
+		for _, f := range service.Frontends {
+			stats := f.Stats()
+			s.Frontends = append(s.Frontends, service.describe(f, stats))
+			s.AcceptErrors += stats.AcceptErrors
+		}
+		h := service.http()
+		s.HTTP = s.HTTP.plus(h)
+		if service.Name != "" {
+			s.Services = append(s.Services, serviceStatus{service.Name, service.Pool.Ready(), service.Limit, h})
+		}
 	}
 	show(w, http.StatusOK, s)
+}
+
+// http returns the service's requests, or nil if it has no HTTP.
+func (s *Service) http() *httpStatus {
+	if s.InFlight == nil {
+		return nil
+	}
+	h := &httpStatus{InFlight: s.InFlight(), Requests: map[string]uint64{}}
+	s.Counters.eachRequest(func(code, _ string, n uint64) { h.Requests[code] += n })
+	return h
+}
+
+// plus returns the sum of two, each of which may be nil.
+func (h *httpStatus) plus(other *httpStatus) *httpStatus {
+	if h == nil || other == nil {
+		return cmp.Or(h, other)
+	}
+	sum := &httpStatus{InFlight: h.InFlight + other.InFlight, Requests: maps.Clone(h.Requests)}
+	for code, n := range other.Requests {
+		sum.Requests[code] += n
+	}
+	return sum
 }
 
 // lastReloads returns the latest of each setting's reloads.
@@ -83,13 +120,13 @@ func lastReloads(all []Reload) []reloadStatus {
 	return last
 }
 
-func (src *Source) describe(f Frontend, stats l4.Stats) frontendStatus {
+func (s *Service) describe(f Frontend, stats l4.Stats) frontendStatus {
 	d := frontendStatus{
-		Name: f.Name, Addr: f.Addr, Active: stats.Active, Connections: stats.Connections,
+		Service: s.Name, Name: f.Name, Addr: f.Addr, Active: stats.Active, Connections: stats.Connections,
 		Received: stats.Received, Sent: stats.Sent, Retries: stats.Retries,
 		Rejected: map[string]uint64{}, Closed: map[string]uint64{},
 	}
-	src.Counters.eachEnding(f.Name, func(reason string, n uint64) {
+	s.Counters.eachEnding(f.Name, func(reason string, n uint64) {
 		if n == 0 {
 			return
 		}

@@ -32,35 +32,19 @@ func (src *Source) steer(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, fmt.Sprintf("unknown action %q, expected drain, ready, down or close", action))
 		return
 	}
-	b := src.find(w, addr)
+	t, ok := src.find(w, r, addr)
 	switch {
-	case b == nil:
+	case !ok:
 	case action == "close":
-		src.close(w, r, b)
+		src.close(w, r, t)
 	default:
-		src.Pool.SetMode(b, mode)
-		src.audit(r, action, b)
-		show(w, http.StatusOK, describe(b))
+		t.of.Pool.SetMode(t.backend, mode)
+		src.audit(r, action, t)
+		show(w, http.StatusOK, describe(t))
 	}
 }
 
-// find returns the backend with that address, in whatever spelling, or answers that
-// there is none.
-func (src *Source) find(w http.ResponseWriter, addr string) *health.Backend {
-	addr = strings.TrimSuffix(addr, "/")
-	b := src.Pool.Find(addr)
-	if b == nil && !strings.Contains(addr, ";") {
-		if spelt, err := health.ParseSpec(addr); err == nil {
-			b = src.Pool.Find(spelt.Addr)
-		}
-	}
-	if b == nil {
-		fail(w, http.StatusNotFound, fmt.Sprintf("no backend %q", addr))
-	}
-	return b
-}
-
-func (src *Source) close(w http.ResponseWriter, r *http.Request, b *health.Backend) {
+func (src *Source) close(w http.ResponseWriter, r *http.Request, t target) {
 	rate := closeRate
 	for name, values := range r.URL.Query() {
 		n, err := strconv.Atoi(values[0])
@@ -74,8 +58,8 @@ func (src *Source) close(w http.ResponseWriter, r *http.Request, b *health.Backe
 		}
 		rate = n
 	}
-	n := src.Close(b, rate)
-	src.audit(r, "close", b, "connections", n, "rate", rate)
+	n := t.of.Close(t.backend, rate)
+	src.audit(r, "close", t, "connections", n, "rate", rate)
 	show(w, http.StatusAccepted, map[string]int{"connections": n})
 }
 
@@ -86,29 +70,33 @@ func (src *Source) weigh(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, fmt.Sprintf("unknown property %q, expected weight", what))
 		return
 	}
-	b := src.find(w, addr)
-	if b == nil {
+	t, ok := src.find(w, r, addr)
+	if !ok {
 		return
 	}
 	weight, err := readWeight(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
-		err = src.Pool.SetWeight(b, weight)
+		err = t.of.Pool.SetWeight(t.backend, weight)
 	}
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	src.audit(r, "weight", b, "weight", weight)
-	show(w, http.StatusOK, describe(b))
+	src.audit(r, "weight", t, "weight", weight)
+	show(w, http.StatusOK, describe(t))
 }
 
 // audit logs what an operator changed, and who asked for it.
-func (src *Source) audit(r *http.Request, action string, b *health.Backend, more ...any) {
+func (src *Source) audit(r *http.Request, action string, t target, more ...any) {
 	by := "this machine"
 	if src.Token != "" {
 		by = "token"
 	}
-	src.Logger.Info("operator", append([]any{"action", action, "backend", b.Addr, "by", by, "client", r.RemoteAddr}, more...)...)
+	attrs := []any{"action", action, "backend", t.backend.Addr, "by", by, "client", r.RemoteAddr}
+	if t.of.Name != "" {
+		attrs = append([]any{"service", t.of.Name}, attrs...)
+	}
+	src.Logger.Info("operator", append(attrs, more...)...)
 }
 
 // readWeight reads {"weight": 5}, or 5 alone.

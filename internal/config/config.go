@@ -102,5 +102,5 @@ type Config struct {
 // it was, and the setting's variable.
 func (s *Service) BackendsFile() (variable, path string, ok bool) {
 	path, ok = s.source("LB_BACKENDS").File()
-	return s.variable("LB_BACKENDS"), path, ok
+	return s.Variable("LB_BACKENDS"), path, ok
 }

@@ -23,14 +23,14 @@ func (c *Config) conflicts() (errs []error) {
 	}
 	errs = slices.Concat(errs, c.listenConflicts(), c.handoverConflicts())
 	for _, s := range c.Services {
-		errs = append(errs, c.ownBackends(s.variable("LB_BACKENDS"), s.Backends)...)
+		errs = append(errs, c.ownBackends(s.Variable("LB_BACKENDS"), s.Backends)...)
 	}
 	return errs
 }
 
 // nowhere returns the fault of a service without a listener.
 func (s *Service) nowhere() error {
-	l4, l7 := s.variable("LB_L4_LISTEN"), s.variable("LB_L7_LISTEN")
+	l4, l7 := s.Variable("LB_L4_LISTEN"), s.Variable("LB_L7_LISTEN")
 	if s.Name != "" && s.source("LB_L4_LISTEN").IsDefault() && s.source("LB_L7_LISTEN").IsDefault() {
 		return fmt.Errorf("%s, %s: neither is set, expected at least one of them to be on", l4, l7)
 	}
@@ -63,11 +63,11 @@ func (s *Service) probeConflicts() (errs []error) {
 		if !ok || text == "" || s.inherits(one.name) && !s.inherits("LB_HEALTH_CHECK") {
 			continue
 		}
-		name := s.variable(one.name)
+		name := s.Variable(one.name)
 		if !one.hidden(s) {
 			name += fmt.Sprintf("=%q", text.String())
 		}
-		errs = append(errs, fmt.Errorf("%s: only a tcp probe uses it, expected %s to be auto or tcp", name, s.variable("LB_HEALTH_CHECK")))
+		errs = append(errs, fmt.Errorf("%s: only a tcp probe uses it, expected %s to be auto or tcp", name, s.Variable("LB_HEALTH_CHECK")))
 	}
 	return errs
 }

@@ -22,8 +22,8 @@ func (c *Config) listeners() (all []listener) {
 		}
 	}
 	for _, s := range c.Services {
-		add(s.variable("LB_L4_LISTEN"), s.L4Listen)
-		add(s.variable("LB_L7_LISTEN"), s.L7Listen)
+		add(s.Variable("LB_L4_LISTEN"), s.L4Listen)
+		add(s.Variable("LB_L7_LISTEN"), s.L7Listen)
 	}
 	add("LB_ADMIN_LISTEN", c.AdminListen)
 	return all

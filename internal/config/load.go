@@ -221,13 +221,13 @@ func (l *loader) rejected(s setting, err error) {
 		return
 	}
 	for _, entry := range entries.Errors {
-		l.fault(s.name, fmt.Errorf("%s: %w%s", l.variable(s.name), entry, l.origin(s)))
+		l.fault(s.name, fmt.Errorf("%s: %w%s", l.Variable(s.name), entry, l.origin(s)))
 	}
 }
 
 // unexpected returns the fault of a setting whose text is not what it takes.
 func (l *loader) unexpected(s setting) error {
-	text, variable := l.values[s.name], l.variable(s.name)
+	text, variable := l.values[s.name], l.Variable(s.name)
 	hint := s.meant(text)
 	if text == "" && !s.required() {
 		hint = "; unset it for " + l.withoutIt(s, variable)

@@ -22,7 +22,7 @@ type setting struct {
 // holder is a *Service or a *Config.
 type holder interface {
 	source(name string) Source
-	variable(name string) string
+	Variable(name string) string
 }
 
 // serviceSettings returns the settings of a service, and processSettings those of the

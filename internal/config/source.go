@@ -46,9 +46,9 @@ type origins struct {
 
 func (o *origins) source(name string) Source { return o.sources[name] }
 
-// variable returns the variable that a setting comes from, or if it was not given the one
+// Variable returns the variable that a setting, such as LB_BALANCE, comes from, or if it was not given the one
 // that it could be given by.
-func (o *origins) variable(name string) string {
+func (o *origins) Variable(name string) string {
 	if given := o.sources[name].variable; given != "" {
 		return given
 	}

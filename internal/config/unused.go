@@ -22,9 +22,9 @@ func (c *Config) Unused() []Unused {
 				continue
 			}
 			if why := s.whyUnused(one.bare()); why != "" {
-				all = append(all, Unused{s.variable(one.name), why})
+				all = append(all, Unused{s.Variable(one.name), why})
 			} else {
-				used[s.variable(one.name)] = true
+				used[s.Variable(one.name)] = true
 			}
 		}
 	}
@@ -45,17 +45,17 @@ func (s *Service) whyUnused(name string) string {
 	kind := s.ProbeKind()
 	switch {
 	case kind == "off" && probes(name):
-		return s.variable("LB_HEALTH_CHECK") + " is off"
+		return s.Variable("LB_HEALTH_CHECK") + " is off"
 	case kind == "tcp" && onlyHTTP(envPrefix+name):
-		return "only an http probe uses it, and probes are by tcp; " + s.variable("LB_HEALTH_CHECK") + "=http changes that"
+		return "only an http probe uses it, and probes are by tcp; " + s.Variable("LB_HEALTH_CHECK") + "=http changes that"
 	case kind == "http" && onlyTCP(envPrefix+name):
-		return "only a tcp probe uses it, and " + s.variable("LB_HEALTH_CHECK") + " is http"
+		return "only a tcp probe uses it, and " + s.Variable("LB_HEALTH_CHECK") + " is http"
 	case s.L7Listen.Off() && strings.HasPrefix(name, "L7_") && name != "L7_LISTEN":
-		return s.variable("LB_L7_LISTEN") + " is off"
+		return s.Variable("LB_L7_LISTEN") + " is off"
 	case s.L4Listen.Off() && name == "PROXY_PROTOCOL_SEND":
-		return "only L4 sends PROXY headers, and " + s.variable("LB_L4_LISTEN") + " is off"
+		return "only L4 sends PROXY headers, and " + s.Variable("LB_L4_LISTEN") + " is off"
 	case !s.hasNames() && strings.HasPrefix(name, "DNS_"):
-		return s.variable("LB_BACKENDS") + " has addresses alone, and no names"
+		return s.Variable("LB_BACKENDS") + " has addresses alone, and no names"
 	}
 	return ""
 }

@@ -28,7 +28,7 @@ func TestDeployExamples(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		if c.Backends.String() != name || c.AdminListen != ":9900" || c.ShutdownDelay == 0 {
+		if c.Services[0].Backends.String() != name || c.AdminListen != ":9900" || c.ShutdownDelay == 0 {
 			t.Errorf("%s: unlike what it is to show: %q", path, environ)
 		}
 	}

@@ -59,7 +59,7 @@ func TestSystemdSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := cfg.Backends.String(), "10.0.0.1:8080,10.0.0.2:8080"; got != want {
+	if got, want := cfg.Services[0].Backends.String(), "10.0.0.1:8080,10.0.0.2:8080"; got != want {
 		t.Errorf("backends: got %s, want %s", got, want)
 	}
 	m := regexp.MustCompile(`(?m)^TimeoutStopSec=(.*)$`).FindStringSubmatch(readFile(t, unitFile))

@@ -3,21 +3,36 @@ package instance
 import (
 	"log/slog"
 	"runtime"
+	"slices"
 
 	"fourseven/internal/config"
 )
 
-// announce says, before anything else, what was configured, and what of it has no
-// effect. Where it listens, which backends are up and how many connections there may
-// be are said when that is known.
+// announce logs, before anything else, what was configured, and what of it has no effect.
+// Where it listens, which backends are up and how many connections there may be are logged
+// when that is known.
 func announce(cfg *config.Config, version string, logger *slog.Logger) {
-	logger.Info("starting", "version", version, "processors", runtime.GOMAXPROCS(0),
-		"backends", len(cfg.Backends), "balance", cfg.Balance.String(), "retries", cfg.Retries,
-		"health_check", cfg.ProbeKind(), "interval", cfg.HealthInterval, "access_log", cfg.AccessLog)
+	start := []any{"version", version, "processors", runtime.GOMAXPROCS(0)}
+	if only := cfg.Services[0]; only.Name == "" {
+		logger.Info("starting", slices.Concat(start, outline(only), []any{"access_log", cfg.AccessLog})...)
+	} else {
+		logger.Info("starting", append(start, "services", cfg.Names.String(), "access_log", cfg.AccessLog)...)
+		for _, s := range cfg.Services {
+			logger.Info("service", append([]any{"service", s.Name}, outline(s)...)...)
+		}
+	}
 	for _, u := range cfg.Unused() {
 		logger.Warn("setting has no effect", "setting", u.Name, "why", u.Why)
 	}
 	for _, w := range cfg.Warnings() {
 		logger.Warn("setting may not be meant", "setting", w.Name, "why", w.Text)
+	}
+}
+
+// outline returns, for the log, the settings that matter most of a service.
+func outline(s *config.Service) []any {
+	return []any{
+		"backends", len(s.Backends), "balance", s.Balance.String(), "retries", s.Retries,
+		"health_check", s.ProbeKind(), "interval", s.HealthInterval,
 	}
 }

@@ -2,7 +2,9 @@ package instance
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,12 +68,33 @@ func laterSignals(ctx context.Context, sigc <-chan os.Signal) <-chan os.Signal {
 	return laterc
 }
 
-// drain ends both frontends, and resets what is still open when ctx is done.
+// drain ends all frontends, and resets what is still open when ctx is done.
 func (in *Instance) drain(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = in.l4.Shutdown(ctx) })
-	wg.Go(func() { _ = in.l7.Shutdown(ctx) })
+	for _, s := range in.services {
+		wg.Go(func() { _ = s.l4.Shutdown(ctx) })
+		wg.Go(func() { _ = s.l7.Shutdown(ctx) })
+	}
 	wg.Wait()
+}
+
+// left returns, for the log, how many L4 connections and HTTP requests are open, and with
+// named services which of these have some.
+func (in *Instance) left() []any {
+	onL4, onL7 := 0, 0
+	var named []string
+	for _, s := range in.services {
+		l4, l7 := s.l4.Active(), s.l7.Active()
+		onL4, onL7 = onL4+l4, onL7+l7
+		if s.cfg.Name != "" && l4+l7 > 0 {
+			named = append(named, fmt.Sprintf("%s:%d", s.cfg.Name, l4+l7))
+		}
+	}
+	attrs := []any{"l4", onL4, "l7", onL7}
+	if named != nil {
+		attrs = append(attrs, "services", strings.Join(named, ","))
+	}
+	return attrs
 }
 
 // watchDrain logs each second what is left, until donec closes.
@@ -85,9 +108,9 @@ func (in *Instance) watchDrain(donec <-chan struct{}, cut func(), again <-chan o
 			in.logger.Info("stopped", "after", time.Since(began).Round(time.Millisecond))
 			return
 		case <-tick.C:
-			in.logger.Info("still draining", "l4", in.l4.Active(), "l7", in.l7.Active())
+			in.logger.Info("still draining", in.left()...)
 		case sig := <-again:
-			in.logger.Info("cut", "signal", sig.String(), "l4", in.l4.Active(), "l7", in.l7.Active())
+			in.logger.Info("cut", append([]any{"signal", sig.String()}, in.left()...)...)
 			cut()
 		}
 	}

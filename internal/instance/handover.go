@@ -74,12 +74,14 @@ func (in *Instance) tookOver() bool {
 // retreat closes the listeners of an instance that could not open all of them. Those
 // that took over from another process first serve the clients that came to them, while
 // new clients go to the other process again.
-func (in *Instance) retreat(ctx context.Context, lns listeners, cause error, again <-chan os.Signal) {
+func (in *Instance) retreat(ctx context.Context, cause error, again <-chan os.Signal) {
 	if !in.tookOver() {
-		lns.close()
+		for _, ln := range in.listeners() {
+			_ = ln.Close()
+		}
 		return
 	}
-	in.serveAll(ctx, lns)
+	in.serveAll(ctx)
 	in.shutdown(again, "err", cause)
 }
 

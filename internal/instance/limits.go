@@ -14,10 +14,11 @@ import (
 // address, for probes, for the pipes of bulk transfers, two descriptors each, and for
 // connections to backends that L7 keeps unused.
 const (
-	keptBack   = 32
-	keptProbes = 32 // at most; with fewer backends one for each
-	pipeShare  = 8  // an eighth of all descriptors
-	idleShare  = 8  // likewise, where L7 is on
+	keptBack      = 32
+	keptListeners = 2  // of keptBack; further ones come on top
+	keptProbes    = 32 // of one service at most; with fewer backends one for each
+	pipeShare     = 8  // an eighth of all descriptors
+	idleShare     = 8  // likewise, where L7 is on
 )
 
 // What a process needs besides its connections, and what a busy connection may take.
@@ -60,12 +61,33 @@ type limits struct {
 	idle  int // to backends, that L7 keeps unused
 }
 
+// demand is what the services need of the resources besides client connections.
+type demand struct {
+	probes    int // backends that are probed at a time
+	listeners int
+	l7        bool // there is HTTP
+}
+
+// demands returns what services with these settings need.
+func demands(cfg *config.Config) (d demand) {
+	for _, s := range cfg.Services {
+		d.probes += min(len(s.Backends), keptProbes)
+		for _, addr := range []config.Address{s.L4Listen, s.L7Listen} {
+			if !addr.Off() {
+				d.listeners++
+			}
+		}
+		d.l7 = d.l7 || !s.L7Listen.Off()
+	}
+	return d
+}
+
 // limits returns how many client connections, each with one to a backend, the resources
 // permit, at least 1; and which resource permits no more.
-func (r resources) limits(backends int, l7 bool) (l limits, derivedFrom string) {
-	kept := uint64(keptBack + min(backends, keptProbes))
+func (r resources) limits(d demand) (l limits, derivedFrom string) {
+	kept := uint64(keptBack + d.probes + max(0, d.listeners-keptListeners))
 	kept += r.descriptors / pipeShare
-	if l7 {
+	if d.l7 {
 		l.idle = int(min(r.descriptors/idleShare, maxLimit))
 		kept += uint64(l.idle)
 	}
@@ -81,16 +103,34 @@ func (r resources) limits(backends int, l7 bool) (l limits, derivedFrom string) 
 // connLimits returns how many connections there may be at once, and logs what that is
 // derived from.
 func connLimits(cfg *config.Config, own resources, logger *slog.Logger) limits {
-	fits, derivedFrom := own.limits(len(cfg.Backends), !cfg.L7Listen.Off())
+	l, derivedFrom := own.limits(demands(cfg))
 	have := []any{"descriptors", own.descriptors, "memory_mib", own.memory >> 20}
 	switch {
 	case cfg.MaxConns == 0:
-		logger.Info("connection limit", append([]any{"limit", fits.conns, "derived_from", derivedFrom}, have...)...)
-		return fits
-	case cfg.MaxConns > fits.conns:
-		logger.Warn("connection limit is above what the "+derivedFrom+" allow", append([]any{"limit", cfg.MaxConns, "allowed", fits.conns}, have...)...)
+		logger.Info("connection limit", append([]any{"limit", l.conns, "derived_from", derivedFrom}, have...)...)
+	case cfg.MaxConns > l.conns:
+		logger.Warn("connection limit is above what the "+derivedFrom+" allow", append([]any{"limit", cfg.MaxConns, "allowed", l.conns}, have...)...)
+		l.conns = cfg.MaxConns
 	default:
 		logger.Info("connection limit", append([]any{"limit", cfg.MaxConns, "derived_from", "LB_MAX_CONNS"}, have...)...)
+		l.conns = cfg.MaxConns
 	}
-	return limits{conns: cfg.MaxConns, idle: fits.idle}
+	for _, s := range cfg.Services {
+		if s.MaxConns > l.conns {
+			logger.Warn("limit of a service is above the process's, which it cannot exceed", "service", s.Name, "limit", s.MaxConns, "allowed", l.conns)
+		}
+	}
+	return l
+}
+
+// idlePerService returns how many unused backend connections each service with HTTP may
+// keep.
+func (l limits) idlePerService(cfg *config.Config) int {
+	n := 0
+	for _, s := range cfg.Services {
+		if !s.L7Listen.Off() {
+			n++
+		}
+	}
+	return max(1, l.idle/max(1, n))
 }

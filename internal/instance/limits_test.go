@@ -25,7 +25,7 @@ func TestLimits(t *testing.T) {
 		{"a small container", resources{1 << 20, 512 << 20}, 2, true, limits{14336, 131072}, "memory"},
 		{"too small a container", resources{1 << 20, 32 << 20}, 2, true, limits{1, 131072}, "memory"},
 	} {
-		if got, from := tt.own.limits(tt.backends, tt.l7); got != tt.want || from != tt.from {
+		if got, from := tt.own.limits(demand{min(tt.backends, keptProbes), 2, tt.l7}); got != tt.want || from != tt.from {
 			t.Errorf("%s: got %+v by %s, want %+v by %s", tt.name, got, from, tt.want, tt.from)
 		}
 	}

@@ -9,85 +9,85 @@ import (
 	"fourseven/l7"
 )
 
-func (in *Instance) newL4() *l4.Server {
-	cfg := in.cfg
+func (s *service) newL4(in *Instance) *l4.Server {
+	cfg := s.cfg
 	return &l4.Server{
-		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: in.counters.Dialled, Own: &in.own},
+		Pool: s.pool, Retries: cfg.Retries, Logger: s.logger,
+		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: s.counters.Dialled, Own: &in.own},
 		SendProxy: proxyVersion(cfg.ProxyProtocolSend),
 		Relays:    l4.Relays{Limits: relayLimits(cfg)},
-		Gate:      in.gate,
-		Slots:     in.slots,
-		Ended:     in.ended,
+		Gate:      s.gate,
+		Slots:     s.slots,
+		Ended:     s.ended,
 	}
 }
 
 // relayLimits returns the time limits of relayed connections, for both frontends.
-func relayLimits(cfg *config.Config) l4.Limits {
+func relayLimits(cfg *config.Service) l4.Limits {
 	return l4.Limits{IdleTimeout: cfg.L4IdleTimeout, HalfCloseTimeout: cfg.L4HalfCloseTimeout, MaxAge: cfg.L4MaxAge}
 }
 
-func (in *Instance) newL7() *l7.Server {
-	cfg := in.cfg
+func (s *service) newL7(in *Instance) *l7.Server {
+	cfg := s.cfg
 	keepalive := cfg.L7BackendKeepalive
 	if keepalive == 0 {
 		keepalive = -1 // off: none is kept
 	}
 	return &l7.Server{
-		Pool: in.pool, Retries: cfg.Retries, Logger: in.logger,
-		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: in.counters.Dialled, Own: &in.own},
-		Ended:         in.counters.L7Ended,
+		Pool: s.pool, Retries: cfg.Retries, Logger: s.logger,
+		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own},
+		Ended:         s.counters.L7Ended,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
-		LastRequest:      lastRequest(cfg),
-		BackendKeepalive: keepalive, MaxIdleBackendConns: in.limits.idle,
+		LastRequest:      lastRequest(in.cfg),
+		BackendKeepalive: keepalive, MaxIdleBackendConns: in.limits.idlePerService(in.cfg),
 		MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
 		TrustedProxies: l4.Peers(cfg.L7TrustedProxies),
-		Gate:           in.gate,
-		Slots:          in.slots,
+		Gate:           s.gate,
+		Slots:          s.slots,
 		Relays:         &l4.Relays{Limits: relayLimits(cfg)},
-		Served:         in.served,
+		Served:         s.served,
 	}
 }
 
 // ended is told of each connection over L4 when it has ended.
-func (in *Instance) ended(r l4.Record) {
-	in.counters.L4Ended(r)
-	if in.access != nil {
-		in.access.Connection(r)
+func (s *service) ended(r l4.Record) {
+	s.counters.L4Ended(r)
+	if s.access != nil {
+		s.access.Connection(r)
 	}
 }
 
 // served is told of each request over L7 when it has been served.
-func (in *Instance) served(r *l7.Record) {
-	in.counters.Served(r)
-	if in.access != nil {
-		in.access.Request(r)
+func (s *service) served(r *l7.Record) {
+	s.counters.Served(r)
+	if s.access != nil {
+		s.access.Request(r)
 	}
 }
 
 // transitions returns what is done with the transitions of the pool: they are logged,
 // and live connections of a backend that went down are cut, if that is wanted.
-func (in *Instance) transitions() func(health.Transition) {
-	reporter := &health.Reporter{Pool: in.pool, Logger: in.logger}
-	closes := in.cfg.HealthOnDown == "close"
+func (s *service) transitions() func(health.Transition) {
+	reporter := &health.Reporter{Pool: s.pool, Logger: s.logger}
+	closes := s.cfg.HealthOnDown == "close"
 	return func(t health.Transition) {
 		reporter.Report(t)
 		if closes && t.WentDown {
-			in.cutBackend(t.Backend)
+			s.cutBackend(t.Backend)
 		}
 	}
 }
 
 // cutBackend ends the live connections and requests of a backend that went down.
-func (in *Instance) cutBackend(b *health.Backend) {
-	onL4, onL7 := in.l4.Relays.CutBackend(b), in.l7.CutBackend(b)
+func (s *service) cutBackend(b *health.Backend) {
+	onL4, onL7 := s.l4.Relays.CutBackend(b), s.l7.CutBackend(b)
 	if onL4+onL7 > 0 {
-		in.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", onL4, "l7", onL7)
+		s.logger.Info("cut", "reason", l4.BackendDown, "backend", b.Addr, "l4", onL4, "l7", onL7)
 	}
 }
 
 // probe returns what asks a backend whether it works, or nil for off.
-func probe(c *config.Config, logger *slog.Logger) health.Probe {
+func probe(c *config.Service, logger *slog.Logger) health.Probe {
 	via := health.Via{Port: c.HealthPort, Proxy: proxyVersion(c.ProbeProxy()), TLS: bool(c.HealthTLS)}
 	switch kind := c.ProbeKind(); {
 	case kind == "auto":

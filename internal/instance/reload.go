@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"fourseven/internal/config"
 )
 
-// reloadOn reads the list of backends again at each SIGHUP, until the context is
+// reloadOn reads the lists of backends again at each SIGHUP, until the context is
 // done.
 func (in *Instance) reloadOn(ctx context.Context, hupc <-chan os.Signal) {
 	for {
@@ -24,25 +25,66 @@ func (in *Instance) reloadOn(ctx context.Context, hupc <-chan os.Signal) {
 	}
 }
 
-// reload takes the list in LB_BACKENDS_FILE, or if anything is wrong with it none of
-// it. Live connections go on.
+// reload reads the lists that are in files again, each on its own: if anything is wrong
+// with one, none of it is taken. Live connections go on.
 func (in *Instance) reload(ctx context.Context) {
-	path, ok := in.cfg.BackendsFile()
-	if !ok {
+	var lists []listFile
+	for _, s := range in.services {
+		variable, path, ok := s.cfg.BackendsFile()
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(lists, func(l listFile) bool { return l.variable == variable })
+		if i < 0 {
+			i = len(lists)
+			lists = append(lists, listFile{variable: variable, path: path})
+		}
+		lists[i].services = append(lists[i].services, s)
+	}
+	if len(lists) == 0 {
 		in.logger.Warn("reload ignored", "signal", "SIGHUP", "err", "LB_BACKENDS_FILE is not set: there is nothing to read again")
-		return
 	}
-	list, err := config.ReadBackends(ctx, path)
+	for _, l := range lists {
+		in.reloadList(ctx, l)
+	}
+}
+
+// listFile is a file with a list of backends, and the services that have the list.
+type listFile struct {
+	variable, path string
+	services       []*service
+}
+
+// reloadList reads one list again.
+func (in *Instance) reloadList(ctx context.Context, l listFile) {
+	list, err := config.ReadBackends(ctx, l.variable, l.path)
 	if err == nil {
-		err = in.cfg.CheckOwn(list)
+		err = in.cfg.CheckOwn(l.variable, list)
 	}
-	in.reloads.count("LB_BACKENDS", err)
+	in.reloads.count(l.variable, err)
+	attrs := []any{"signal", "SIGHUP", "file", l.path}
+	if l.services[0].cfg.Name != "" {
+		attrs = append(attrs, "services", l.names())
+	}
 	if err != nil {
-		in.logger.Error("reload refused", "signal", "SIGHUP", "file", path, "err", err)
+		in.logger.Error("reload refused", append(attrs, "err", err)...)
 		return
 	}
-	in.finder.Replace(ctx, list)
-	in.logger.Info("reloaded", "signal", "SIGHUP", "file", path, "entries", len(list))
+	var wg sync.WaitGroup // a service may wait for the first lookups of new names
+	for _, s := range l.services {
+		wg.Go(func() { s.finder.Replace(ctx, list) })
+	}
+	wg.Wait()
+	in.logger.Info("reloaded", append(attrs, "entries", len(list))...)
+}
+
+// names returns the names of the services, for the log.
+func (l listFile) names() string {
+	var names []string
+	for _, s := range l.services {
+		names = append(names, s.cfg.Name)
+	}
+	return strings.Join(names, ",")
 }
 
 // reloads counts the settings that were read again. It is safe for concurrent use.
@@ -55,6 +97,9 @@ type reloads struct {
 func (r *reloads) expect(setting string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if slices.ContainsFunc(r.all, func(known admin.Reload) bool { return known.Setting == setting }) {
+		return // services share it
+	}
 	r.all = append(r.all, admin.Reload{Setting: setting, Result: admin.ReloadOK},
 		admin.Reload{Setting: setting, Result: admin.ReloadRefused})
 }

@@ -33,6 +33,14 @@ func NewAccessLog(w io.Writer, format string) *AccessLog {
 	return &AccessLog{slog.NewTextHandler(w, nil), false}
 }
 
+// Of returns an access log whose lines have the name of a service. A nil log has none.
+func (a *AccessLog) Of(service string) *AccessLog {
+	if a == nil {
+		return nil
+	}
+	return &AccessLog{a.handler.WithAttrs([]slog.Attr{slog.String("service", service)}), a.json}
+}
+
 // duration returns a time to the microsecond: in JSON as a number of seconds.
 func (a *AccessLog) duration(key string, d time.Duration) slog.Attr {
 	d = d.Round(time.Microsecond)

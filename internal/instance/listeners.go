@@ -1,0 +1,95 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+
+	"fourseven/internal/admin"
+	"fourseven/internal/config"
+	"fourseven/l4"
+	"fourseven/l7"
+)
+
+// Addrs are the addresses that an instance listens on: those of its first service, and
+// that of the admin pages. They are nil where a listener is off.
+type Addrs struct{ L4, L7, Admin net.Addr }
+
+func (in *Instance) addrs() Addrs {
+	first := in.services[0]
+	return Addrs{L4: addrOf(first.l4Listener), L7: addrOf(first.l7Listener), Admin: addrOf(in.adminListener)}
+}
+
+func addrOf(ln net.Listener) net.Addr {
+	if ln == nil {
+		return nil
+	}
+	return ln.Addr()
+}
+
+// listeners returns those that are open.
+func (in *Instance) listeners() (all []net.Listener) {
+	for _, s := range in.services {
+		all = append(all, s.l4Listener, s.l7Listener)
+	}
+	return slices.DeleteFunc(append(all, in.adminListener), func(ln net.Listener) bool { return ln == nil })
+}
+
+// listenAll opens the listeners, until one fails.
+func (in *Instance) listenAll(ctx context.Context) error {
+	for _, s := range in.services {
+		l4, l7 := s.cfg.Variable("LB_L4_LISTEN"), s.cfg.Variable("LB_L7_LISTEN")
+		if err := in.open(ctx, &s.l4Listener, l4, s.cfg.L4Listen); err != nil {
+			return err
+		}
+		if err := in.open(ctx, &s.l7Listener, l7, s.cfg.L7Listen); err != nil {
+			return err
+		}
+	}
+	return in.open(ctx, &in.adminListener, "LB_ADMIN_LISTEN", in.cfg.AdminListen)
+}
+
+// open opens the listener that a variable asks for.
+func (in *Instance) open(ctx context.Context, ln *net.Listener, variable string, addr config.Address) (err error) {
+	if *ln, err = in.listen(ctx, addr); err != nil {
+		return fmt.Errorf("%s=%s: %w", variable, addr, err)
+	}
+	return nil
+}
+
+// serveAll serves on the listeners, and starts probes.
+func (in *Instance) serveAll(ctx context.Context) {
+	in.admin.Handler, in.admin.ConnState = admin.Handler(in.source(ctx)), admin.Few()
+	for _, ln := range in.listeners() {
+		in.own.Add(ln.Addr())
+	}
+	for _, s := range in.services {
+		in.serve(s.logger, "l4", s.l4Listener, s.l4.Serve)
+		in.serve(s.logger, "l7", s.l7Listener, s.l7.Serve)
+	}
+	in.serve(in.logger, "admin", in.adminListener, in.admin.Serve)
+	for _, s := range in.services {
+		if s.checker.Probe != nil {
+			in.wg.Go(func() { _ = s.checker.Run(ctx) })
+		}
+	}
+}
+
+// serve runs one frontend on its listener. Its failure ends the instance.
+func (in *Instance) serve(logger *slog.Logger, name string, ln net.Listener, serve func(net.Listener) error) {
+	if ln == nil {
+		return
+	}
+	logger.Info("listening", "frontend", name, "addr", ln.Addr().String())
+	in.wg.Go(func() {
+		err := serve(ln)
+		if in.draining.Load() || errors.Is(err, l4.ErrServerClosed) || errors.Is(err, l7.ErrServerClosed) || errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		in.fatalc <- fmt.Errorf("serve %s: %w", name, err)
+	})
+}
