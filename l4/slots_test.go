@@ -5,6 +5,7 @@ package l4
 import (
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,5 +107,38 @@ func TestSlotsShared(t *testing.T) {
 	}
 	if s := (*Slots)(nil).Share(1); !take(s) || take(s) {
 		t.Error("a limit of no limit has not one slot")
+	}
+}
+
+// Pins that at the limit of all, the frontend with the most idle connections gives way
+// first; and that at its own limit a share asks its own frontends alone.
+func TestMostIdleGivesWay(t *testing.T) {
+	all := NewSlots(3)
+	few := all.Share(1)
+	var asked []string
+	spare := func(name string, idle int, of *Slots) {
+		of.OnFull(func() int { return idle }, func() bool {
+			asked = append(asked, name)
+			if name == "cannot" {
+				return false
+			}
+			of.Release()
+			return true
+		})
+	}
+	spare("few", 1, few)
+	spare("some", 5, all)
+	spare("cannot", 9, all)
+	for _, s := range []*Slots{few, few} { // the second one has to ask
+		s.Acquire(nil)
+	}
+	for range 3 {
+		all.Acquire(nil)
+	}
+	if got, want := strings.Join(asked, " "), "few cannot some"; got != want {
+		t.Errorf("asked %q, want %q", got, want)
+	}
+	if few.Taken() != 1 || all.Taken() != 3 {
+		t.Errorf("taken %d and %d of all, want 1 and 3", few.Taken(), all.Taken())
 	}
 }
