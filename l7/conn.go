@@ -38,8 +38,8 @@ func (s *Server) serveConn(nc net.Conn) {
 	c := &conn{srv: s, nc: nc, began: time.Now()}
 	rw := directly(nc)
 	c.rd = http1.Reader{Conn: rw, Count: &c.received}
-	c.out = http1.Writer{Conn: rw, Count: &c.sent, Moved: c.progress, Ahead: c.early.cut}
-	c.early.count = &c.sent
+	c.early.conn, c.early.count = rw, &c.sent
+	c.out = http1.Writer{Conn: &c.early, Moved: c.progress} // early counts
 	c.state.since.Store(s.now.Load())
 	c.sock.init(nc)
 	c.first.init(&c.rd, &c.sock)

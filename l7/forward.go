@@ -147,9 +147,13 @@ func (ex *exchange) relayInterim() error {
 	return ex.flushInterim()
 }
 
-// flushInterim sends a 1xx response: another response follows.
+// flushInterim sends a 1xx response: another response follows, unless a part of this one
+// was sent.
 func (ex *exchange) flushInterim() error {
-	err := ex.conn.out.Flush()
+	if err := ex.conn.out.Flush(); err != nil {
+		ex.responding = ex.conn.out.Sent
+		return err
+	}
 	ex.conn.early.at(atOpening)
-	return err
+	return nil
 }

@@ -18,6 +18,7 @@ func (ex *exchange) relay() error {
 	if !ex.conn.enter(relaying) {
 		return ex.errorFor(errGone)
 	}
+	ex.respBody.KeepBack = !ex.chunks(length) && ex.conn.sock.sends()
 	ex.respBody.Start(&bc.rd, length)
 	bc.rd.Before = ex.flushResp
 	err := ex.relayBody(length)
@@ -27,6 +28,9 @@ func (ex *exchange) relay() error {
 		err = ex.finish(bc)
 	case errors.Is(err, http1.ErrChunk):
 		err = &http1.ResponseError{Rule: err.Error()}
+	}
+	if err != nil {
+		ex.conn.early.release(&ex.conn.sock)
 	}
 	ex.responding = ex.conn.out.Sent
 	return ex.errorFor(err)
@@ -75,7 +79,7 @@ func (ex *exchange) passes(f *http1.Field, length int64) bool {
 
 // appendResponseHop adds the hop-by-hop fields for the client.
 func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
-	if length < 0 && !ex.req.HTTP10 {
+	if ex.chunks(length) {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
 	switch {
@@ -93,7 +97,7 @@ func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
 // or to an HTTP/1.0 client until the end of the connection.
 func (ex *exchange) relayBody(length int64) error {
 	write := ex.conn.out.Write
-	if length < 0 && !ex.req.HTTP10 {
+	if ex.chunks(length) {
 		write = ex.conn.out.Chunk
 	}
 	for {
@@ -108,19 +112,37 @@ func (ex *exchange) relayBody(length int64) error {
 			return err
 		}
 	}
-	if length < 0 && !ex.req.HTTP10 {
+	if ex.chunks(length) {
 		ex.conn.out.Buf = http1.AppendLastChunk(ex.conn.out.Buf, ex.respBody.Trailers)
 	}
 	return nil
 }
 
+// chunks reports whether the client gets the body in chunks.
+func (ex *exchange) chunks(length int64) bool { return length < 0 && !ex.req.HTTP10 }
+
 // flushResponse sends what has been gathered of a response that goes on. What follows
-// in a chunked body is another chunk, since chunks are gathered whole.
+// in a chunked body is another chunk, since chunks are gathered whole. Of another one the
+// last byte is kept back: see early.
 func (ex *exchange) flushResponse() error {
-	err := ex.conn.out.Flush()
-	if ex.respBody.Length < 0 && !ex.req.HTTP10 {
-		ex.conn.early.at(atChunk)
+	out, early := &ex.conn.out, &ex.conn.early
+	if !ex.respBody.KeepBack {
+		err := out.Flush()
+		if ex.chunks(ex.respBody.Length) {
+			early.at(atChunk)
+		}
+		return err
 	}
+	if kept := ex.respBody.Kept(); len(kept) > 0 {
+		err := out.Flush()
+		early.keep(kept[0])
+		return err
+	}
+	if len(out.Buf) == 0 {
+		return nil
+	}
+	last, err := out.FlushBut()
+	early.keep(last)
 	return err
 }
 

@@ -48,14 +48,25 @@ func (s *socket) now() int16 {
 // must be for an idle connection to a backend.
 func (s *socket) quiet() bool { return s.now() == 0 }
 
-// send sends p without waiting. It reports whether that succeeded.
-func (s *socket) send(p []byte) bool {
-	if s.raw == nil {
-		return false
+// sends reports whether send can send anything. Any goroutine may call it.
+func (s *socket) sends() bool { return s.raw != nil }
+
+// send sends as much of p as there is room for, without waiting, and returns how much
+// that was.
+func (s *socket) send(p []byte) (n int) {
+	if s.raw != nil {
+		_ = s.raw.Control(func(fd uintptr) { n, _ = l4.Send(fd, p) })
 	}
-	var err error
-	controlErr := s.raw.Control(func(fd uintptr) { _, err = l4.Send(fd, p) })
-	return controlErr == nil && err == nil
+	return n
+}
+
+// unacknowledged returns how many of the bytes sent the peer's system has not
+// acknowledged, or, over a Unix socket, how many the peer has not read.
+func (s *socket) unacknowledged() (n int) {
+	if s.raw != nil {
+		_ = s.raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
+	}
+	return max(n, 0)
 }
 
 // left reports whether the peer has closed its side (ended), and whether the

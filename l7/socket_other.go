@@ -11,4 +11,6 @@ type socket struct{}
 func (*socket) init(net.Conn)              {}
 func (*socket) quiet() bool                { return true }
 func (*socket) left() (ended, broken bool) { return false, false }
-func (*socket) send([]byte) bool           { return false }
+func (*socket) sends() bool                { return false }
+func (*socket) send([]byte) int            { return 0 }
+func (*socket) unacknowledged() int        { return 0 }

@@ -114,9 +114,14 @@ func TestBrokenUpload(t *testing.T) {
 // TestClientLeaves pins that the backend's connection is closed soon after the
 // client's, while nothing flows.
 func TestClientLeaves(t *testing.T) {
-	for _, test := range []struct{ name, answer string }{
-		{"before the head", ""},
-		{"in a silent body", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
+	const length = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+	for _, test := range []struct{ name, answer, reads string }{
+		{"before the head", "", ""},
+		{"in a silent body", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", ""},
+		{"in a silent body with a length", length + "hello", ""},
+		{"before a body with a length", length, ""},
+		{"having read what came of a body with a length", length + "hello", "hello"},
+		{"having read a head", length, "\r\n\r\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			asked, gone := make(chan struct{}), make(chan time.Time, 1)
@@ -133,6 +138,12 @@ func TestClientLeaves(t *testing.T) {
 			nc := p.dial(t)
 			_, _ = io.WriteString(nc, get)
 			<-asked
+			var got strings.Builder
+			for !strings.HasSuffix(got.String(), test.reads) {
+				if _, err := io.CopyN(&got, nc, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
 			left := time.Now()
 			_ = nc.Close()
 			if d := (<-gone).Sub(left); d > patience/4 { // all time-outs are longer

@@ -129,11 +129,13 @@ func (c *conn) gone(word uint32) bool {
 	if broken {
 		return true
 	}
-	if !ended || c.uploading.Load() != noUpload {
+	ended = ended && c.uploading.Load() == noUpload
+	proven := c.early.probe(&c.sock, ended)
+	if !ended {
 		c.seen = 0
 		return false
 	}
-	if c.early.probe(&c.sock) {
+	if proven {
 		return false // if the client is gone, its reset breaks the connection
 	}
 	if word != c.seenIn {

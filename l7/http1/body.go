@@ -22,6 +22,9 @@ type Body struct {
 	// Irregular is set if, in a Lenient body, another parser could have found another
 	// end. The connection is not to be used again.
 	Irregular bool
+	// KeepBack leaves the last byte that has arrived of a body that goes on unread until
+	// more of it comes. A chunked body has none kept back.
+	KeepBack bool
 	// Length is that of the whole body, or Chunked, or UntilClose.
 	Length int64
 	// Trailers are the checked fields behind a chunked body. They are valid until
@@ -44,9 +47,9 @@ const (
 )
 
 // Start begins a body of that length, which may be Chunked or UntilClose. Lenient
-// and the memory of Trailers stay.
+// KeepBack and the memory of Trailers stay.
 func (b *Body) Start(rd *Reader, length int64) {
-	*b = Body{rd: rd, Length: length, left: length, Lenient: b.Lenient, Trailers: b.Trailers[:0]}
+	*b = Body{rd: rd, Length: length, left: length, Lenient: b.Lenient, KeepBack: b.KeepBack, Trailers: b.Trailers[:0]}
 	switch {
 	case length == Chunked:
 		b.state, b.left = atSize, 0
@@ -81,14 +84,20 @@ func (b *Body) Next() ([]byte, error) {
 }
 
 func (b *Body) data() ([]byte, error) {
-	if b.rd.Buffered() == 0 {
-		if err := b.rd.Fill(BulkBuffer); err != nil {
+	if n := b.rd.Buffered(); n == 0 || n == 1 && b.keepsBack() {
+		switch err := b.rd.Fill(BulkBuffer); {
+		case err == io.EOF && n == 1 && b.Length == UntilClose:
+			b.KeepBack = false // the end is read once more, behind the last byte
+		case err != nil:
 			return nil, b.ending(err)
 		}
 	}
 	piece := b.rd.Unread()
-	if int64(len(piece)) > b.left {
+	switch n := int64(len(piece)); {
+	case n > b.left:
 		piece = piece[:b.left]
+	case n < b.left && b.keepsBack():
+		piece = piece[:n-1]
 	}
 	b.rd.Skip(len(piece))
 	if b.Length == UntilClose {
@@ -101,6 +110,16 @@ func (b *Body) data() ([]byte, error) {
 		}
 	}
 	return piece, nil
+}
+
+func (b *Body) keepsBack() bool { return b.KeepBack && b.Length != Chunked && b.left > 1 }
+
+// Kept returns the byte that is kept back, or nothing.
+func (b *Body) Kept() []byte {
+	if b.state == inData && b.keepsBack() {
+		return b.rd.Unread()[:min(b.rd.Buffered(), 1)]
+	}
+	return nil
 }
 
 // ending returns what an error of the connection means for the body.

@@ -78,15 +78,3 @@ func TestResponseHead(t *testing.T) {
 		})
 	}
 }
-
-// TestAhead pins that a Writer leaves out what was sent ahead.
-func TestAhead(t *testing.T) {
-	var sent strings.Builder
-	w := &Writer{Conn: &sent, Ahead: func(p []byte) []byte { return p[4:] }}
-	w.Start()
-	defer w.Release()
-	w.Buf = append(w.Buf, "HTTP/1.1"...)
-	if err := w.Flush(); err != nil || sent.String() != "/1.1" || !w.Sent || len(w.Buf) != 0 {
-		t.Errorf("%v: %q, sent %v, %d bytes left", err, sent.String(), w.Sent, len(w.Buf))
-	}
-}

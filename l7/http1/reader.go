@@ -94,12 +94,12 @@ func (rd *Reader) Took(n int) {
 
 // MakeRoom makes sure that Free is not empty, as Fill does before it reads.
 func (rd *Reader) MakeRoom(max int) error {
-	if rd.r == rd.w {
-		rd.r, rd.w = 0, 0
+	if rd.Buffered() <= 1 { // one: see Body.KeepBack
 		if rd.full && len(rd.buf) < BulkBuffer {
-			rd.Release()
-			rd.buf = newBuffer(BulkBuffer)
+			rd.moveTo(newBuffer(BulkBuffer))
 		}
+		rd.w = copy(rd.buf, rd.Unread())
+		rd.r = 0
 	}
 	switch {
 	case rd.buf == nil:
@@ -111,7 +111,7 @@ func (rd *Reader) MakeRoom(max int) error {
 	case len(rd.buf) >= max:
 		return errNoRoom
 	default:
-		rd.grow()
+		rd.moveTo(newBuffer(2 * len(rd.buf)))
 	}
 	return nil
 }
@@ -120,11 +120,10 @@ func (rd *Reader) MakeRoom(max int) error {
 // next call of MakeRoom or Fill.
 func (rd *Reader) Free() []byte { return rd.buf[rd.w:] }
 
-func (rd *Reader) grow() {
-	bigger := newBuffer(2 * len(rd.buf))
-	n := copy(bigger, rd.Unread())
+func (rd *Reader) moveTo(buf []byte) {
+	n := copy(buf, rd.Unread())
 	rd.Release()
-	rd.buf, rd.w = bigger, n
+	rd.buf, rd.w = buf, n
 }
 
 // Shrink releases a bulk buffer. Nothing may be unread.

@@ -17,10 +17,6 @@ type Writer struct {
 	// Moved is called after each write that sent something. If nil, nothing is
 	// called.
 	Moved func()
-	// Ahead is called before each write with what is to be written, and returns
-	// the part of it that has not been sent yet by other means. The rest counts
-	// as sent. If nil, all of it is written.
-	Ahead func(p []byte) []byte
 	Count *atomic.Int64 // of the bytes sent; nil to count nothing
 
 	Buf  []byte // gathered so far; append to it
@@ -49,20 +45,25 @@ func (w *Writer) Flush() error {
 	return err
 }
 
+// FlushBut sends what has been gathered, but for its last byte, which stays. It returns
+// that byte.
+func (w *Writer) FlushBut() (last byte, err error) {
+	n := len(w.Buf) - 1
+	err = w.Send(w.Buf[:n])
+	w.Buf[0] = w.Buf[n]
+	w.Buf = w.Buf[:1]
+	return w.Buf[0], err
+}
+
 // Send sends p at once. What is gathered stays.
 func (w *Writer) Send(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	ahead := len(p)
-	if w.Ahead != nil {
-		p = w.Ahead(p)
-	}
-	ahead -= len(p)
 	n, err := w.Conn.Write(p)
 	w.Err = err
 	if w.Count != nil {
-		w.Count.Add(int64(ahead + n))
+		w.Count.Add(int64(n))
 	}
 	if n > 0 {
 		w.Sent = true
