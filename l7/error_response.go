@@ -82,9 +82,9 @@ func (ex *exchange) appendError(dst []byte, status int, text string) []byte {
 	}
 	text = string(quoted)
 	// Not a fasthttp.ResponseHeader: its Date starts a goroutine that never ends.
-	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\nDate: ", status, fasthttp.StatusMessage(status))
-	dst = fasthttp.AppendHTTPDate(dst, time.Now())
-	dst = fmt.Appendf(dst, "\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", len(text))
+	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", status, fasthttp.StatusMessage(status))
+	dst = ex.conn.srv.date.append(dst)
+	dst = fmt.Appendf(dst, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(text))
 	switch {
 	case ex.close:
 		dst = append(dst, "Connection: close\r\n"...)

@@ -75,12 +75,12 @@ func TestRecord(t *testing.T) {
 		ended     string
 	}{
 		{name: "whole", backends: answering, request: get,
-			served: fmt.Sprintf(`GET / 200 "" retries=0 in=%d out=%d backend=true`, len(get), len(plainAnswer)), ended: "eof"},
+			served: fmt.Sprintf(`GET / 200 "" retries=0 in=%d out=%d backend=true`, len(get), len(datedPlainAnswer)), ended: "eof"},
 		{name: "with a body", backends: answering, request: post,
-			served: fmt.Sprintf(`POST /p?q=1 200 "" retries=0 in=%d out=%d backend=true`, len(post), len(plainAnswer)), ended: "eof"},
+			served: fmt.Sprintf(`POST /p?q=1 200 "" retries=0 in=%d out=%d backend=true`, len(post), len(datedPlainAnswer)), ended: "eof"},
 		{name: "another backend tried", request: get,
 			backends: func(t *testing.T) []string { return append([]string{testkit.ReserveAddr(t)}, answering(t)...) },
-			served:   fmt.Sprintf(`GET / 200 "" retries=1 in=%d out=%d backend=true`, len(get), len(plainAnswer)), ended: "eof"},
+			served:   fmt.Sprintf(`GET / 200 "" retries=1 in=%d out=%d backend=true`, len(get), len(datedPlainAnswer)), ended: "eof"},
 		{name: "none reached", backends: func(t *testing.T) []string { return []string{testkit.ReserveAddr(t)} }, request: get,
 			served: `GET / 503 "connect_failed" retries=0`, ended: "eof"},
 		{name: "none up", backends: func(*testing.T) []string { return nil }, request: get,
@@ -92,7 +92,7 @@ func TestRecord(t *testing.T) {
 		{name: "malformed answer", backends: answers("nonsense\r\n\r\n"), request: get,
 			served: `GET / 502 "bad_response" retries=0`, ended: "eof"},
 		{name: "answer broken off", backends: answers(half), request: get,
-			served: fmt.Sprintf(`GET / 200 "backend_reset" retries=0 in=%d out=%d backend=true`, len(get), len(half)), ended: "backend_reset"},
+			served: fmt.Sprintf(`GET / 200 "backend_reset" retries=0 in=%d out=%d backend=true`, len(get), len(half)+len(dateLine)), ended: "backend_reset"},
 		{name: "slow backend", backends: silent, request: get,
 			configure: func(s *l7.Server) { s.BackendTimeout = 100 * time.Millisecond },
 			served:    `GET / 504 "idle" retries=0`, ended: "idle"},
@@ -322,7 +322,7 @@ func TestStatsAreExact(t *testing.T) {
 	_ = nc.Close()
 	next(t, r.ended)
 	s := p.Stats()
-	in, out := int64(3*len(get)), int64(3*len(plainAnswer))
+	in, out := int64(3*len(get)), int64(3*len(datedPlainAnswer))
 	if s.Connections != 1 || s.Received != in || s.Sent != out || s.Retries != 0 {
 		t.Errorf("%+v, want 1 connection, %d bytes in and %d out", s, in, out)
 	}

@@ -55,7 +55,7 @@ func (ex *exchange) keeps(f *http1.Field) bool {
 		return !ex.req.Options.Names(f.Name)
 	case http1.Host:
 		return ex.req.Authority == nil
-	case http1.ContentLength:
+	case http1.ContentLength, http1.Date:
 		return true
 	case http1.Trailer:
 		return ex.req.Length == http1.Chunked

@@ -77,7 +77,7 @@ func (ex *exchange) passes(f *http1.Field, length int64) bool {
 	return !ex.resp.Options.Names(f.Name)
 }
 
-// appendResponseHop adds the hop-by-hop fields for the client.
+// appendResponseHop adds the hop-by-hop fields for the client, and Date.
 func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
 	if ex.chunks(length) {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -89,6 +89,9 @@ func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
 		b = append(b, "Connection: keep-alive\r\n"...)
 	case ex.resp.Status == 426 && ex.resp.Upgrade:
 		b = append(b, "Connection: Upgrade\r\n"...)
+	}
+	if !ex.resp.HasDate {
+		b = ex.conn.srv.date.append(b)
 	}
 	return b
 }

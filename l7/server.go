@@ -99,6 +99,7 @@ type Server struct {
 	failures  atomic.Uint64 // of Accept
 	draining  atomic.Bool
 	now       atomic.Uint32 // counts pulses
+	date      date
 	limits    limits
 	upstreams upstreams
 	panics    health.Throttle

@@ -57,7 +57,8 @@ func (s *Server) watch(done <-chan struct{}) {
 		select {
 		case <-done:
 			return
-		case <-ticker.C:
+		case t := <-ticker.C:
+			s.date.set(t)
 		}
 		now := s.now.Add(1)
 		s.mu.Lock()

@@ -24,6 +24,7 @@ const (
 	Trailer                      // announces trailer fields
 	Upgrade                      // passed on in a real upgrade only
 	Expect                       // passed on or refused
+	Date                         // passed on, also if Connection names it
 	ForwardedFor                 // X-Forwarded-For: set by proxies
 	ForwardedProto               // X-Forwarded-Proto
 	ForwardedHost                // X-Forwarded-Host
@@ -42,6 +43,9 @@ func kindOf(name []byte) (k Kind, exact bool) {
 		k, known = TE, "te"
 	case 4:
 		k, known = Host, "host"
+		if name[0]|0x20 == 'd' {
+			k, known = Date, "date"
+		}
 	case 6:
 		k, known = Expect, "expect"
 	case 7:

@@ -14,6 +14,7 @@ type Response struct {
 	Fields  []Field
 	Options Options
 	Upgrade bool // there is an Upgrade field
+	HasDate bool // there is a Date field
 	// Irregular is set if another parser could have read the head, and so the end of
 	// the response, in another way. The connection is not to be used again.
 	Irregular bool
@@ -125,6 +126,8 @@ func (r *Response) note(f *Field) error {
 		}
 	case Upgrade:
 		r.Upgrade = true
+	case Date:
+		r.HasDate = true
 	}
 	return nil
 }
