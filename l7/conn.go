@@ -16,6 +16,7 @@ import (
 type conn struct {
 	srv     *Server
 	nc      net.Conn
+	io      io.ReadWriter // of nc
 	visitor l4.Visitor
 	peer    netip.Addr // the client, without a zone; invalid for Unix sockets
 	trusted bool       // X-Forwarded-* of this client are kept
@@ -35,8 +36,8 @@ type conn struct {
 // serveConn serves a client's requests, one after the other, until either side ends
 // the connection.
 func (s *Server) serveConn(nc net.Conn) {
-	c := &conn{srv: s, nc: nc, began: time.Now()}
 	rw := directly(nc)
+	c := &conn{srv: s, nc: nc, io: rw, began: time.Now()}
 	c.rd = http1.Reader{Conn: rw, Count: &c.received}
 	c.early.conn, c.early.count = rw, &c.sent
 	c.out = http1.Writer{Conn: &c.early, Moved: c.progress} // early counts

@@ -3,6 +3,7 @@ package l7
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"syscall"
 
 	"fourseven/l4"
@@ -16,6 +17,9 @@ type direct struct {
 	// readable and writable are in.read and out.write, kept so that a call
 	// allocates nothing.
 	readable, writable func(fd uintptr) bool
+
+	blocked atomic.Bool  // a write waits for room
+	partial atomic.Int64 // how much of it has been written
 }
 
 // transfer is the state of one call of Read or Write.
@@ -36,7 +40,7 @@ func directly(nc net.Conn) io.ReadWriter {
 		return nc
 	}
 	d := &direct{raw: raw}
-	d.readable, d.writable = d.in.read, d.out.write
+	d.readable, d.writable = d.in.read, d.writeSome
 	return d
 }
 
@@ -59,6 +63,9 @@ func (d *direct) Write(p []byte) (int, error) {
 	d.out = transfer{p: p}
 	err := d.raw.Write(d.writable)
 	d.out.p = nil
+	if d.blocked.Load() {
+		d.blocked.Store(false)
+	}
 	if err == nil {
 		err = d.out.err
 	}
@@ -70,6 +77,26 @@ func (d *direct) Write(p []byte) (int, error) {
 func (t *transfer) read(fd uintptr) bool {
 	t.n, t.err = l4.Recv(fd, t.p)
 	return t.err != syscall.EAGAIN
+}
+
+// writeSome reports whether the write is done. Otherwise it is called again when there is
+// room.
+func (d *direct) writeSome(fd uintptr) bool {
+	done := d.out.write(fd)
+	if !done {
+		d.partial.Store(int64(d.out.n))
+		d.blocked.Store(true)
+	}
+	return done
+}
+
+// unsent reports whether a write waits for room in the socket, and how much of it has been
+// written. Any goroutine may call it.
+func (d *direct) unsent() (written int64, blocked bool) {
+	if !d.blocked.Load() {
+		return 0, false
+	}
+	return d.partial.Load(), true
 }
 
 // write reports whether it is done. Otherwise it is called again when there is room.

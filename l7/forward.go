@@ -140,7 +140,11 @@ func (ex *exchange) relayInterim() error {
 		return nil
 	}
 	if ex.resp.Status == 100 {
-		ex.req.Expects = false
+		ex.req.Expects = false // there is one: it is progress, since the client's body comes next
+	} else {
+		// Others are none: the final response must come in the time that it has.
+		defer func(moved func()) { ex.conn.out.Moved = moved }(ex.conn.out.Moved)
+		ex.conn.out.Moved = nil
 	}
 	ex.conn.out.Start()
 	ex.conn.out.Buf = ex.appendResponse(ex.conn.out.Buf, 0)

@@ -15,6 +15,10 @@ func (ex *exchange) relay() error {
 	ex.conn.out.Start()
 	defer ex.conn.out.Release()
 	ex.conn.out.Buf = ex.appendResponse(ex.conn.out.Buf, length)
+	ex.conn.awaited.Store(forStream)
+	if length >= 0 {
+		ex.conn.awaited.Store(forBody)
+	}
 	if !ex.conn.enter(relaying) {
 		return ex.errorFor(errGone)
 	}
@@ -162,6 +166,7 @@ func (ex *exchange) finish(bc *backendConn) error {
 	if err := ex.conn.out.Flush(); err != nil {
 		return err
 	}
+	ex.conn.awaited.Store(forUpload)
 	// A client that still waits for 100-continue does not have to send its body now.
 	ex.awaitUpload(ex.resp.KeepAlive() && !ex.req.Expects)
 	return ex.giveBack()

@@ -40,9 +40,15 @@ type Server struct {
 	// the wait for the first byte of a new connection. IdleTimeout bounds the time
 	// between two requests, and the time without a byte from a client in a body.
 	// BackendTimeout bounds the wait for a response's head, from the end of the
-	// request. The longer of the last two bounds the time without a byte in a
-	// response's body.
+	// request, however many 1xx responses come before it. The longer of the last two
+	// bounds the time without a byte in a response's body.
 	HeaderTimeout, IdleTimeout, BackendTimeout time.Duration
+	// MinRate is how many bytes a second a body must move on average over the time that
+	// may pass without a byte: a request's body until the response begins and once that
+	// is complete, and a response's body if it has a Content-Length or the client is slow
+	// to read. A response without Content-Length may come as slowly as the backend sends
+	// it, as SSE does. If zero, there is no minimum.
+	MinRate int64
 	// LastRequest is how long a connection may wait for one more request after
 	// Shutdown was called; the response to it says "Connection: close". A connection
 	// that is closed while its client sends a request costs that request. With zero,

@@ -28,6 +28,8 @@ type watched struct {
 	early early
 	// uploading is what the upload of the present request waits for: noUpload and so on.
 	uploading atomic.Uint32
+	// awaited is what the exchange waits for in the phase relaying: forStream and so on.
+	awaited atomic.Uint32
 	// backend is the connection that the present request was sent over, or nil.
 	backend atomic.Pointer[backendConn]
 	// cancelDial ends the dial for the present request. It is nil if there is none.
@@ -35,6 +37,8 @@ type watched struct {
 
 	// The rest is guarded by Server.mu.
 	sock   socket
+	pace   pace
+	taken  int64  // by the client of a write that waits, at the last look
 	spared bool   // the connection's slot was released before the connection ends
 	seen   int    // looks in a row that found the client's side closed
 	seenIn uint32 // the state's word then
@@ -86,8 +90,11 @@ func (c *conn) inspect(now uint32) {
 	if phaseOf(word) <= idle && c.srv.draining.Load() {
 		c.retire(now, word)
 	}
+	if phaseOf(word) == relaying {
+		c.noteTaken()
+	}
 	quiet := now - c.state.since.Load()
-	if limit, why := c.limit(phaseOf(word)); limit > 0 && quiet > limit {
+	if limit, why := c.limit(phaseOf(word)); limit > 0 && quiet > limit || c.tooSlow(word, limit) {
 		if c.state.stopIf(word, why) {
 			c.interrupt()
 		}

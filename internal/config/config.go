@@ -65,6 +65,7 @@ type Service struct {
 	L7HeaderTimeout    time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long the client's request head may take; 0 for no limit"`
 	L7IdleTimeout      time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"silence after which a keep-alive connection is closed; 0 for no limit"`
 	L7BackendTimeout   time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long the backend's response head may take; 0 for no limit"`
+	L7MinRate          Size          `env:"L7_MIN_RATE" envDefault:"100" min:"0" help:"bytes a second that a body must move on average over LB_L7_IDLE_TIMEOUT while its sender or reader is waited for; a response without Content-Length may come as slowly as the backend sends it; 0 for no minimum"`
 	L7BackendKeepalive time.Duration `env:"L7_BACKEND_KEEPALIVE" envDefault:"4s" min:"0s" help:"how long an unused connection to a backend is kept; off opens one for each request"`
 	L7MaxHeader        Size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; 431 past it, and past 128 header fields"`
 	L7MaxBody          Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; 413 past it; 0 for no limit"`

@@ -38,6 +38,7 @@ func (s *service) newL7(in *Instance) *l7.Server {
 		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own},
 		Ended:         s.counters.L7Ended,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
+		MinRate:          int64(cfg.L7MinRate),
 		LastRequest:      lastRequest(in.cfg),
 		BackendKeepalive: keepalive, MaxIdleBackendConns: in.limits.idlePerService(in.cfg),
 		MaxHeader: int(cfg.L7MaxHeader), MaxBody: int64(cfg.L7MaxBody),
