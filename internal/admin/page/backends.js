@@ -6,20 +6,22 @@ import { Series } from "./series.js";
 
 const states = { up: "Up", down: "Down", unknown: "Not probed yet" };
 
-// Backends shows a row for each backend. steer is called with what the operator
-// wants: (address, {words, method, path, body}).
+// Backends shows a row for each backend of a service. steer is called with what the
+// operator wants: {words, method, path, body}.
 export class Backends {
   #rows = new Map(); // by address
   #parent;
+  #service; // its name, or nothing
   #steer;
 
-  constructor(parent, steer) {
+  constructor(parent, service, steer) {
     this.#parent = parent;
+    this.#service = service;
     this.#steer = steer;
   }
 
   update(now, backends) {
-    keep(this.#parent, this.#rows, backends.map((b) => b.address), (address) => new Row(address, this.#steer));
+    keep(this.#parent, this.#rows, backends.map((b) => b.address), (address) => new Row(address, this.#service, this.#steer));
     for (const b of backends) this.#rows.get(b.address).update(now, b);
   }
 
@@ -32,6 +34,8 @@ export class Backends {
 class Row {
   #parts = stamp("backend");
   #address;
+  #path; // of the backend in the API
+  #called; // the backend in messages
   #steer;
   #connections = new Series();
   #received = new Series();
@@ -40,15 +44,17 @@ class Row {
   #errors;
   #shown = {}; // the backend as it was last told of
 
-  constructor(address, steer) {
+  constructor(address, service, steer) {
     this.#address = address;
+    this.#path = `api/${service ? `services/${service}/` : ""}backends/${encodeURIComponent(address)}`;
+    this.#called = service ? `${address} of ${service}` : address;
     this.#steer = steer;
     const { root, spark, errors } = this.#parts;
     root.dataset.backend = address;
     setText(this.#parts.address, address);
     this.#errors = new Reasons(errors);
     this.#chart = new Chart({
-      title: `Bytes of ${address}`,
+      title: `Bytes of ${this.#called}`,
       unit: bytesPerSecond,
       lines: [
         { name: "in", color: "in", series: this.#received },
@@ -65,11 +71,11 @@ class Row {
 
   #listen() {
     const { modes, weight, weightForm, close } = this.#parts;
-    modes.setAttribute("aria-label", `Mode of ${this.#address}`);
-    weight.setAttribute("aria-label", `Weight of ${this.#address}`);
+    modes.setAttribute("aria-label", `Mode of ${this.#called}`);
+    weight.setAttribute("aria-label", `Weight of ${this.#called}`);
     modes.addEventListener("click", (event) => {
       const mode = event.target.dataset.action;
-      if (mode) this.#ask(`set ${this.#address} to ${mode}`, "POST", mode);
+      if (mode) this.#ask(`set ${this.#called} to ${mode}`, "POST", mode);
     });
     weight.addEventListener("input", () => this.#offerWeight());
     weight.addEventListener("keydown", (event) => {
@@ -77,19 +83,18 @@ class Row {
     });
     weightForm.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#ask(`set the weight of ${this.#address} to ${weight.value}`, "PUT", "weight", { weight: Number(weight.value) });
+      this.#ask(`set the weight of ${this.#called} to ${weight.value}`, "PUT", "weight", { weight: Number(weight.value) });
     });
     close.addEventListener("click", () => {
-      if (window.confirm(`Reset the L4 and upgraded connections of ${this.#address}?`)) {
-        this.#ask(`close the connections of ${this.#address}`, "POST", "close");
+      if (window.confirm(`Reset the L4 and upgraded connections of ${this.#called}?`)) {
+        this.#ask(`close the connections of ${this.#called}`, "POST", "close");
       }
     });
   }
 
   async #ask(words, method, verb, body) {
-    const path = `api/backends/${encodeURIComponent(this.#address)}/${verb}`;
     this.root.classList.add("busy");
-    await this.#steer({ words, method, path, body });
+    await this.#steer({ words, method, path: `${this.#path}/${verb}`, body });
     this.root.classList.remove("busy");
   }
 

@@ -7,7 +7,7 @@ const kept = 30;
 export class Changes {
   #parent;
   #status = null; // of the last look
-  #backends = new Map(); // by address
+  #backends = new Map(); // by service and address
 
   constructor(parent) {
     this.#parent = parent;
@@ -21,7 +21,7 @@ export class Changes {
       this.#compareBackends(at, backends);
     }
     this.#status = status;
-    this.#backends = new Map(backends.map((b) => [b.address, b]));
+    this.#backends = new Map(backends.map((b) => [called(b), b]));
   }
 
   #compareStatus(at, status, back) {
@@ -33,21 +33,21 @@ export class Changes {
   #compareBackends(at, backends) {
     const gone = new Map(this.#backends);
     for (const b of backends) {
-      gone.delete(b.address);
-      this.#compareBackend(at, this.#backends.get(b.address), b);
+      gone.delete(called(b));
+      this.#compareBackend(at, this.#backends.get(called(b)), b);
     }
-    for (const address of gone.keys()) this.#tell(at, "warn", `${address} left`);
+    for (const one of gone.keys()) this.#tell(at, "warn", `${one} left`);
   }
 
   #compareBackend(at, before, b) {
     if (!before) {
-      this.#tell(at, "good", `${b.address} joined`);
+      this.#tell(at, "good", `${called(b)} joined`);
       return;
     }
     const cause = b.probe?.error ? `: ${b.probe.error}` : "";
-    if (before.state !== b.state) this.#tell(at, b.state === "up" ? "good" : "bad", `${b.address} is ${b.state}${cause}`);
-    if (before.mode !== b.mode) this.#tell(at, "warn", `${b.address} was set to ${b.mode}`);
-    if (before.weight !== b.weight) this.#tell(at, "plain", `${b.address} has weight ${b.weight}, it had ${before.weight}`);
+    if (before.state !== b.state) this.#tell(at, b.state === "up" ? "good" : "bad", `${called(b)} is ${b.state}${cause}`);
+    if (before.mode !== b.mode) this.#tell(at, "warn", `${called(b)} was set to ${b.mode}`);
+    if (before.weight !== b.weight) this.#tell(at, "plain", `${called(b)} has weight ${b.weight}, it had ${before.weight}`);
   }
 
   #tell(at, kind, text) {
@@ -56,4 +56,9 @@ export class Changes {
     this.#parent.prepend(item);
     while (this.#parent.children.length > kept) this.#parent.lastElementChild.remove();
   }
+}
+
+// called returns how a backend is called in the list.
+function called(b) {
+  return b.service ? `${b.service}: ${b.address}` : b.address;
 }

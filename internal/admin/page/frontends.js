@@ -23,9 +23,9 @@ export class Frontends {
     this.#parent = parent;
   }
 
-  update(now, status) {
-    keep(this.#parent, this.#cards, status.frontends.map((f) => f.name), (name) => new Card(name));
-    for (const f of status.frontends) this.#cards.get(f.name).update(now, f, f.name === "l7" ? status.http : null);
+  update(now, frontends, http) {
+    keep(this.#parent, this.#cards, frontends.map((f) => f.name), (name) => new Card(name));
+    for (const f of frontends) this.#cards.get(f.name).update(now, f, f.name === "l7" ? http : null);
   }
 
   interrupt() {

@@ -1,18 +1,16 @@
 import { ask } from "./api.js";
-import { Backends } from "./backends.js";
 import { Changes } from "./changes.js";
 import { setPill, setText } from "./dom.js";
 import { clock, count, duration, plural } from "./format.js";
-import { Frontends } from "./frontends.js";
 import { Notice } from "./notice.js";
+import { Services } from "./services.js";
 
 const period = 1000; // milliseconds between two looks
 
 const byId = (id) => document.getElementById(id);
 const notice = new Notice(look);
-const frontends = new Frontends(byId("frontends"));
 const changes = new Changes(byId("events"));
-const backends = new Backends(byId("backends"), (wanted) => notice.change(wanted));
+const services = new Services(byId("services"), (wanted) => notice.change(wanted));
 
 let looks = 0; // how many were begun: only the latest is shown
 let seen = null; // {status, at} of the last look that succeeded
@@ -44,22 +42,16 @@ async function watch() {
 
 function show(status, list) {
   const now = Date.parse(status.now);
-  if (lost) interrupt();
+  if (lost) services.interrupt();
   changes.update(now, status, list, lost);
   showHead(now, status, list);
   showReloads(status);
   showDrain(status);
-  frontends.update(now, status);
-  backends.update(now, list);
+  services.update(now, status, list);
   lost = false;
   seen = { status, at: Date.now() };
   byId("lost").hidden = true;
   document.body.classList.remove("stale");
-}
-
-function interrupt() {
-  frontends.interrupt();
-  backends.interrupt();
 }
 
 function active(status) {
