@@ -22,8 +22,9 @@ func (c *Config) conflicts() (errs []error) {
 		errs = append(errs, s.probeConflicts()...)
 	}
 	errs = slices.Concat(errs, c.listenConflicts(), c.handoverConflicts())
+	all := c.listeners()
 	for _, s := range c.Services {
-		errs = append(errs, c.ownBackends(s.Variable("LB_BACKENDS"), s.Backends)...)
+		errs = append(errs, ownBackends(all, s.Variable("LB_BACKENDS"), s.Backends)...)
 	}
 	return errs
 }

@@ -21,11 +21,11 @@ func (c *Config) Own(addr netip.AddrPort) bool {
 // CheckOwn returns an error that lists the backends that are the process's own listeners.
 // The variable is that of the list. Names are not looked up.
 func (c *Config) CheckOwn(variable string, list Backends) error {
-	return eachOnce(c.ownBackends(variable, list))
+	return eachOnce(ownBackends(c.listeners(), variable, list))
 }
 
-func (c *Config) ownBackends(variable string, list Backends) (errs []error) {
-	all := c.listeners()
+// ownBackends returns a fault for each backend that one of these listeners is.
+func ownBackends(all []listener, variable string, list Backends) (errs []error) {
 	for _, one := range list {
 		if l, own := reached(all, one.Spec.Addr); own && !one.IsName() {
 			errs = append(errs, fmt.Errorf("%s: entry %q: it is this process's own listener %s=%s, expected a backend",

@@ -33,6 +33,7 @@ func TestPage(t *testing.T) {
 		{"reload", testPageReload},
 		{"lost", testPageLost},
 		{"shutdown", testPageShutdown},
+		{"services", testPageServices},
 		{"hostile", testPageHostile},
 		{"policy", testPagePolicy},
 		{"fits", testPageFits},
