@@ -21,8 +21,8 @@ type Checker struct {
 	Probe Probe
 
 	// Interval is the time between two probes of a backend that is steadily up,
-	// FastInterval that of one that is down or whose last probe contradicts its
-	// state. Each pause is up to a tenth shorter than that, so that many instances
+	// FastInterval that of one that is down or a standby, or whose last probe contradicts
+	// its state. Each pause is up to a tenth shorter than that, so that many instances
 	// do not probe in step.
 	Interval, FastInterval time.Duration
 	// Timeout bounds one probe.
@@ -78,7 +78,7 @@ func (c *Checker) Run(ctx context.Context) error {
 func (c *Checker) watch(ctx context.Context, b *Backend, phase float64) {
 	first := time.Duration(phase * float64(c.Interval))
 	switch b.Status().State {
-	case Down:
+	case Down, Standby:
 		first = min(first, c.FastInterval)
 	case Unknown:
 		first = 0
@@ -140,7 +140,7 @@ func (c *Checker) probe(ctx context.Context, b *Backend) result {
 	slow := time.AfterFunc(c.Timeout/2, func() { c.Relieve(b) })
 	r := c.probeOnce(ctx, b)
 	slow.Stop()
-	if r.err != nil && ctx.Err() == nil && c.Relieve(b) {
+	if checkResult(r.err) == CheckFailed && ctx.Err() == nil && c.Relieve(b) {
 		r = c.probeOnce(ctx, b)
 	}
 	return r

@@ -96,14 +96,13 @@ func (d *Discoverer) expect(entries []Entry) map[string]*lookedUp {
 		all = map[string]*lookedUp{}
 	}
 	for _, e := range entries {
-		key := e.Spec.Addr
-		if !e.IsName() || names[key] != nil {
-			continue
+		for _, e := range e.lookups() {
+			key := e.Spec.Addr
+			if all[key] == nil {
+				all[key] = &lookedUp{entry: e, answeredc: make(chan struct{})}
+			}
+			names[key] = all[key]
 		}
-		if all[key] == nil {
-			all[key] = &lookedUp{entry: e, answeredc: make(chan struct{})}
-		}
-		names[key] = all[key]
 	}
 	d.byName = all
 	wake(d.changed())
@@ -188,13 +187,9 @@ func (d *Discoverer) publish() {
 	var all []Spec
 	seen := map[string]bool{}
 	for _, e := range d.entries {
-		specs := []Spec{e.Spec}
-		if n := d.byName[e.Spec.Addr]; n != nil {
-			f := n.answer.backends(e, d.Own)
-			d.logFoundLocked(n, f)
-			specs = f.specs
-		}
-		for _, s := range specs {
+		check := d.foundLocked(e.check())[0].addrs
+		for _, s := range d.foundLocked(e) {
+			s.checkAddrs = check
 			if !seen[s.Addr] {
 				seen[s.Addr] = true
 				all = append(all, s)
@@ -202,4 +197,15 @@ func (d *Discoverer) publish() {
 		}
 	}
 	d.Pool.Replace(all)
+}
+
+// foundLocked returns the backends of an entry as far as its name has been looked up.
+func (d *Discoverer) foundLocked(e Entry) []Spec {
+	n := d.byName[e.Spec.Addr]
+	if n == nil || !e.IsName() {
+		return []Spec{e.Spec}
+	}
+	f := n.answer.backends(e, d.Own)
+	d.logFoundLocked(n, f)
+	return f.specs
 }

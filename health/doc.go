@@ -30,10 +30,12 @@
 // The [Pool] holds the backends. The ring is the immutable layout of those that may
 // take traffic now: a backend is in it once per unit of weight. A ticket is a number
 // drawn from the one counter that all frontends share; it is the place in the ring at
-// which a turn begins. The [Policy] chooses the backend of a [Turn] from the ring.
+// which a turn begins. The [Policy] chooses the backend of a [Turn] from the ring. A
+// backup is in the ring only while no other backend may take traffic.
 //
 // A probe asks one backend whether it works, on the schedule of a [Checker]; its
-// result decides whether the backend is up. A mode is what the operator wants of a
+// result decides whether the backend is up, down, or a standby, which works and wants no
+// traffic. A mode is what the operator wants of a
 // backend, whatever its probes find. Each change is a [Transition], which a
 // [Reporter] logs.
 //

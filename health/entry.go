@@ -31,8 +31,11 @@ const (
 // FromDNS reports whether the entry's backends come from DNS.
 func (e Entry) FromDNS() bool { return e.kind != static }
 
-// IsName reports whether a name is looked up for the entry.
+// IsName reports whether the entry is a name that is looked up.
 func (e Entry) IsName() bool { return e.name != "" }
+
+// HasName reports whether a name is looked up for the entry, for its Check included.
+func (e Entry) HasName() bool { return len(e.lookups()) > 0 }
 
 // ParseEntry reads one entry of a backend list: what ParseSpec reads, or a name with
 // the options of its backends:
@@ -65,7 +68,29 @@ func ParseEntry(s string) (Entry, error) {
 	if err = joinFaults(err, e.Spec.setOptions(options)); err != nil {
 		return Entry{}, err
 	}
+	if e.Spec.Check.host() {
+		return Entry{}, fmt.Errorf("option check=%s: each address of the name is a backend, expected check=PORT", e.Spec.Check)
+	}
 	return e, nil
+}
+
+// lookups returns what is looked up for the entry: itself, and the name in its Check.
+func (e Entry) lookups() (all []Entry) {
+	if e.IsName() {
+		all = append(all, e)
+	}
+	if c := e.check(); c.IsName() {
+		all = append(all, c)
+	}
+	return all
+}
+
+// check returns a backend at the address in the entry's Check. It is no name if there is
+// none in it.
+func (e Entry) check() Entry {
+	c := Entry{Spec: Spec{Addr: string(e.Spec.Check)}}
+	c.name, c.port = hostName(c.Spec.Addr)
+	return c
 }
 
 // hostName returns the host name and the port in an address, or nothing if it has none.

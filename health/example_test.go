@@ -25,7 +25,7 @@ func Example() {
 	working := map[string]bool{"127.0.0.1:8001": true, "127.0.0.1:8002": true}
 	checker := &health.Checker{
 		Pool: pool,
-		Probe: func(_ context.Context, b *health.Backend) error { // or health.TCPProbe, HTTPProbe, ExchangeProbe
+		Probe: func(_ context.Context, b *health.Backend) error { // or health.HTTP, Exchange, TCPProbe
 			if !working[b.Addr] {
 				return errors.New("status 500")
 			}

@@ -352,3 +352,27 @@ func TestProbeKeepsTheAddressThatItReached(t *testing.T) {
 		t.Errorf("reached %v", got)
 	}
 }
+
+// Pins that a name in a check is looked up as a backend's is: apart from probes, which
+// go by the last good answer.
+func TestNameOfCheck(t *testing.T) {
+	ln := listen(t)
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	z := startZone(t)
+	z.set(t, "agent.test. A 127.0.0.1")
+	d := discover(t, z, "127.0.0.1:1;check=agent.test:"+port+",agent.test:"+port)
+	d.await("both", func() bool { return len(d.Pool.Backends()) == 2 && d.dialled(1) == "127.0.0.1:"+port })
+	b := d.Pool.Backends()[0]
+	if got := b.Spec().checked(); len(got) != 1 || got[0] != "127.0.0.1:"+port || d.dialled(0) != "127.0.0.1:1" {
+		t.Errorf("probed at %s, dialled at %s", got, d.dialled(0))
+	}
+	z.change(func() { z.silent = true })
+	if err := TCPProbe(Via{})(t.Context(), b); err != nil {
+		t.Error(err)
+	}
+	z.change(func() { z.silent = false })
+	d.Discoverer.Replace(t.Context(), parseEntries(t, "127.0.0.1:1;check=other.test:"+port))
+	if err := TCPProbe(Via{})(t.Context(), d.Pool.Backends()[0]); !errors.Is(err, errUnresolved) {
+		t.Errorf("a check without an address: %v", err)
+	}
+}

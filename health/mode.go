@@ -40,8 +40,12 @@ func (b *Backend) Mode() Mode { return Mode(b.mode.Load()) }
 // operator.
 func (b *Backend) Up() bool { return b.Status().State == Up && b.Mode() != ModeDown }
 
-// Down reports whether the backend is down, by its probes or by the operator.
-func (b *Backend) Down() bool { return b.Status().State == Down || b.Mode() == ModeDown }
+// Down reports whether the backend is down or a standby by its probes, or was put down
+// by the operator.
+func (b *Backend) Down() bool {
+	state := b.Status().State
+	return state == Down || state == Standby || b.Mode() == ModeDown
+}
 
 // takesTraffic reports whether the backend may have new turns.
 func (b *Backend) takesTraffic() bool { return b.Status().State == Up && b.Mode() == ModeReady }

@@ -28,9 +28,13 @@ const (
 	// takes only its share (weighted rendezvous hashing). Clients without an address
 	// get a turn.
 	SourceHash
+	// Single gives all turns to one backend for as long as it may take traffic; then
+	// to the first in the list that may. One that comes back changes nothing. The Pool
+	// does that, by a ring of one backend.
+	Single
 )
 
-var policyNames = [...]string{"round_robin", "least_conn", "random2", "source_hash"}
+var policyNames = [...]string{"round_robin", "least_conn", "random2", "source_hash", "single"}
 
 // String returns the policy's name as settings have it.
 func (p Policy) String() string { return policyNames[p] }

@@ -8,6 +8,7 @@ import (
 	"testing"
 )
 
+// policies are those of a pick.
 var policies = []Policy{RoundRobin, LeastConn, Random2, SourceHash}
 
 // fleet returns n backends with these weights in turn.
@@ -307,25 +308,25 @@ func TestBackupOnlyWhenNothingElseIsUp(t *testing.T) {
 	}
 }
 
-// Pins that a client is served by a backup when all others could not be dialled,
-// though no probe has noticed yet.
-func TestBackupAfterFailedDials(t *testing.T) {
-	bs := backends(1, 1, 1)
-	backup(bs[2])
-	pool := poolOf(RoundRobin, bs...)
-	turn := pool.Turn()
-	for _, want := range bs {
-		if b := turn.Next(); b != want {
-			t.Fatalf("%v, want %s", b, want.Addr)
+// Pins that failed dials lead to no backup while another backend is up: one refused dial
+// of a primary had sent a single client to its standby.
+func TestNoBackupAfterFailedDials(t *testing.T) {
+	for _, p := range policies {
+		bs := backends(1, 1, 1)
+		backup(bs[2])
+		turn := poolOf(p, bs...).TurnFor(client(1))
+		tried := map[*Backend]bool{turn.Next(): true, turn.Next(): true}
+		if !tried[bs[0]] || !tried[bs[1]] {
+			t.Errorf("%s: %v were tried, want a:1 and b:1", p, tried)
 		}
-	}
-	if b := turn.Next(); b != nil {
-		t.Errorf("a fourth of three: %s", b.Addr)
+		if b := turn.Next(); b != nil {
+			t.Errorf("%s: then %s", p, b.Addr)
+		}
 	}
 }
 
 func TestPolicyText(t *testing.T) {
-	for _, want := range policies {
+	for _, want := range append(policies, Single) {
 		var got Policy
 		if err := got.UnmarshalText([]byte(want.String())); err != nil || got != want {
 			t.Errorf("%s: got %s, %v", want, got, err)

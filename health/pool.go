@@ -32,8 +32,9 @@ type Pool struct {
 
 	mu       sync.Mutex
 	roster   roster
-	unprobed bool // all are up, those that join as well
-	handover bool // the ring may hold backends that left
+	active   *Backend // with Single, the one that took traffic last
+	unprobed bool     // all are up, those that join as well
+	handover bool     // the ring may hold backends that left
 }
 
 // NewPool returns a pool of these backends, in this order. None takes traffic
@@ -106,17 +107,25 @@ func (p *Pool) Replace(specs []Spec) {
 
 // publishLocked publishes the ring of the backends that may take traffic now.
 func (p *Pool) publishLocked() {
-	main, spare := p.roster.inTraffic()
-	if len(main) == 0 && p.handover && p.roster.undecided() {
+	backends := p.inTrafficLocked()
+	if len(backends) == 0 && p.handover && p.roster.undecided() {
 		return // those that left go on until one of the new is known to be up
 	}
 	p.handover = false
-	now := time.Now()
-	r := newRing(weigh(main, p.SlowStart, now))
-	if len(spare) > 0 {
-		r.spare = newRing(weigh(spare, p.SlowStart, now))
+	p.ring.Store(newRing(weigh(backends, p.SlowStart, time.Now())))
+}
+
+// inTrafficLocked returns the backends that take traffic now: backups only if they are
+// all that may, and with Single the active one alone.
+func (p *Pool) inTrafficLocked() []*Backend {
+	main, backups := p.roster.available()
+	if p.Balance == Single {
+		return p.chooseActiveLocked(append(main, backups...))
 	}
-	p.ring.Store(r)
+	if len(main) == 0 {
+		return backups
+	}
+	return main
 }
 
 // wake wakes the one that receives from c, which has room for one signal, unless it

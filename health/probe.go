@@ -21,16 +21,22 @@ type Probe func(ctx context.Context, b *Backend) error
 // Via is how a probe connects to its backend. The zero value is by TCP to the port
 // of the traffic.
 type Via struct {
-	// Port is asked instead of the traffic port, unless it is 0.
+	// Port is asked instead of the traffic port, unless it is 0 or the backend's Spec
+	// has a Check of its own.
 	Port int
 	// Proxy is the version, 1 or 2, of the PROXY header that comes before anything
 	// else, or 0 for none.
 	Proxy byte
+	// ProxyTraffic sends no PROXY header to a backend whose Spec has a Check: the header
+	// is that of the traffic.
+	ProxyTraffic bool
 	// TLS makes a TLS handshake before the rest of the probe. The certificate is not
 	// verified: a probe asks whether the backend works, and its identity is checked
 	// by the clients, whose TLS goes through untouched. A name in the
 	// backend's address is sent as server name (RFC 6066 section 3).
 	TLS bool
+
+	serverName string // instead of the address's
 }
 
 // talk connects to the backend and calls f with the connection. Nothing that f does
@@ -50,22 +56,25 @@ func (v Via) talk(ctx context.Context, b *Backend, f func(net.Conn) error) error
 	return err
 }
 
-// addr returns the backend's own address, with the port that is probed.
+// addr returns what is probed, as the list has it.
 func (v Via) addr(b *Backend) (network, addr string) {
 	network, addr = SplitAddr(b.Addr)
+	if check := b.Spec().Check; check.host() {
+		return "tcp", string(check)
+	}
 	if network == "tcp" {
-		addr = v.at(addr)
+		addr = v.at(b, addr)
 	}
 	return network, addr
 }
 
-// at returns a TCP address with the port that is probed.
-func (v Via) at(addr string) string {
-	if v.Port == 0 {
-		return addr
+// at returns a TCP address of the backend with the port that is probed.
+func (v Via) at(b *Backend, addr string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	if v.Port != 0 {
+		port = strconv.Itoa(v.Port)
 	}
-	host, _, _ := net.SplitHostPort(addr)
-	return net.JoinHostPort(host, strconv.Itoa(v.Port))
+	return net.JoinHostPort(host, cmp.Or(string(b.Spec().Check), port))
 }
 
 // dial connects to the backend as Backend.Dial does, but tries a name's addresses in their
@@ -76,30 +85,37 @@ func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
 	if err != nil {
 		return nil, &DialError{Addr: addr, Reason: reasonOf(err), Err: cause(err)}
 	}
+	if v.ProxyTraffic && b.Spec().Check != "" {
+		v.Proxy = 0
+	}
 	if err := writeProxyHeader(conn, v.Proxy); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
 	if v.TLS {
 		host, _, _ := net.SplitHostPort(addr) // none of a Unix socket
-		return handshake(ctx, conn, cmp.Or(b.Spec().Host, host))
+		return handshake(ctx, conn, cmp.Or(v.serverName, b.Spec().Host, host))
 	}
 	return conn, nil
 }
 
 func (v Via) connect(ctx context.Context, b *Backend) (net.Conn, error) {
 	var nd net.Dialer
+	if spec := b.Spec(); spec.Check.host() {
+		conn, _, err := dialEach(ctx, spec.checked(), nd.DialContext)
+		return conn, err
+	}
 	network, addr := SplitAddr(b.Addr)
 	if network == "unix" {
 		return nd.DialContext(ctx, network, addr)
 	}
 	addrs := *b.dialled.Load()
 	if len(addrs) == 1 {
-		return nd.DialContext(ctx, network, v.at(addrs[0]))
+		return nd.DialContext(ctx, network, v.at(b, addrs[0]))
 	}
 	probed := make([]string, len(addrs))
 	for i, addr := range addrs {
-		probed[i] = v.at(addr)
+		probed[i] = v.at(b, addr)
 	}
 	conn, i, err := dialEach(ctx, probed, nd.DialContext)
 	if err == nil {

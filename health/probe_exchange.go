@@ -3,45 +3,100 @@ package health
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"regexp"
+	"time"
 )
 
-// ExchangeProbe sends, and passes if the backend's response begins with expect.
-// Either may be empty: without send the backend speaks first, without expect it
-// need not respond.
-func ExchangeProbe(send, expect []byte, via Via) Probe {
-	return func(ctx context.Context, b *Backend) error {
-		return via.talk(ctx, b, func(conn net.Conn) error { return exchange(conn, send, expect) })
-	}
+// answerPause is how long nothing must come for an answer to be complete that Match does
+// not match. A lost packet is sent again before.
+const answerPause = 500 * time.Millisecond
+
+// Exchange is a probe that sends and reads the backend's answer. Without Send the backend
+// speaks first; without Expect and Match it need not answer.
+type Exchange struct {
+	Send []byte // not shown in errors: it may hold a password
+	// Expect is what the answer must begin with.
+	Expect []byte
+	// Match, if not nil, must match the answer: what comes until it matches, or until the
+	// backend ends its stream, pauses, or has sent 64 KiB. Expect is ignored then.
+	Match *regexp.Regexp
+	// Hidden keeps Expect out of errors.
+	Hidden bool
+	Via    Via
 }
 
-func exchange(conn net.Conn, send, expect []byte) error {
-	if _, err := conn.Write(send); err != nil {
-		return fmt.Errorf("send %q: %w", send, cause(err))
-	}
-	got := make([]byte, 0, len(expect))
-	for len(got) < len(expect) {
+// Probe probes the backend once.
+func (e Exchange) Probe(ctx context.Context, b *Backend) error {
+	return e.Via.talk(ctx, b, func(conn net.Conn) error {
+		if _, err := conn.Write(e.Send); err != nil {
+			return fmt.Errorf("send: %w", cause(err))
+		}
+		if e.Match != nil {
+			return e.match(ctx, conn)
+		}
+		return e.expect(conn)
+	})
+}
+
+func (e Exchange) expect(conn net.Conn) error {
+	got := make([]byte, 0, len(e.Expect))
+	for len(got) < len(e.Expect) {
 		n, err := conn.Read(got[len(got):cap(got)])
 		got = got[:len(got)+n]
-		if !bytes.HasPrefix(expect, got) {
-			return fmt.Errorf("expected %q, got %q", expect, got)
+		if !bytes.HasPrefix(e.Expect, got) {
+			return e.unexpected(got)
 		}
-		if err == io.EOF && len(got) < len(expect) {
-			return endTooSoon(expect, got)
+		if err == io.EOF && len(got) < len(e.Expect) {
+			return endTooSoon(e.unexpected(got), got)
 		}
 		if err != nil && err != io.EOF {
-			return fmt.Errorf("expected %q, got %q: %w", expect, got, cause(err))
+			return fmt.Errorf("%w: %w", e.unexpected(got), cause(err))
 		}
 	}
 	return nil
 }
 
+func (e Exchange) unexpected(got []byte) error {
+	if e.Hidden {
+		return fmt.Errorf("expected LB_HEALTH_EXPECT, got %q", got)
+	}
+	return fmt.Errorf("expected %q, got %q", e.Expect, got)
+}
+
+func (e Exchange) match(ctx context.Context, conn net.Conn) error {
+	var got []byte
+	buf := make([]byte, 4<<10)
+	for len(got) < maxMatched {
+		n, err := conn.Read(buf)
+		got = append(got, buf[:min(n, maxMatched-len(got))]...)
+		switch {
+		case (n > 0 || err == io.EOF) && e.Match.Match(got):
+			return nil
+		case err == io.EOF:
+			return endTooSoon(errNoMatch(e.Match, got), got)
+		case len(got) > 0 && ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded):
+			return errNoMatch(e.Match, got)
+		case err != nil:
+			return fmt.Errorf("%w: %w", errNoMatch(e.Match, got), cause(err))
+		}
+		until := time.Now().Add(answerPause)
+		if end, ok := ctx.Deadline(); ok && end.Before(until) {
+			continue // the context ends the read
+		}
+		_ = conn.SetReadDeadline(until)
+	}
+	return errNoMatch(e.Match, got)
+}
+
 // endTooSoon returns the error of a backend that closed its stream before it had sent
 // all that was expected.
-func endTooSoon(expect, got []byte) error {
-	err := fmt.Errorf("expected %q, got %q and the end", expect, got)
+func endTooSoon(err error, got []byte) error {
+	err = fmt.Errorf("%w and the end", err)
 	if len(got) > 0 {
 		return err
 	}

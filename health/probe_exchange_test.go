@@ -78,7 +78,7 @@ func TestExchangeProbe(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			err := ExchangeProbe([]byte(tt.send), []byte(tt.expect), Via{})(ctx, b)
+			err := exchangeProbe([]byte(tt.send), []byte(tt.expect), Via{})(ctx, b)
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
@@ -93,7 +93,7 @@ func TestExchangeProbe(t *testing.T) {
 // wrong, and that the error says what was waited for.
 func TestExchangeProbeTimeout(t *testing.T) {
 	b := serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	c := &Checker{Probe: ExchangeProbe(nil, []byte("220 "), Via{}), Timeout: 500 * time.Millisecond}
+	c := &Checker{Probe: exchangeProbe(nil, []byte("220 "), Via{}), Timeout: 500 * time.Millisecond}
 	r := c.probe(t.Context(), b)
 	if !errors.Is(r.err, context.DeadlineExceeded) || !strings.Contains(r.err.Error(), `no answer within 500ms: expected "220 ", got ""`) {
 		t.Errorf("error %v", r.err)
@@ -117,8 +117,8 @@ func TestTLSProbes(t *testing.T) {
 	via := Via{TLS: true}
 	probes := map[string]Probe{
 		"tcp":      TCPProbe(via),
-		"http":     HTTPProbe("/health", is204, via),
-		"exchange": ExchangeProbe([]byte("GET / HTTP/1.0\r\n\r\n"), []byte("HTTP/1.0 204"), via),
+		"http":     httpProbe("/health", is204, via),
+		"exchange": exchangeProbe([]byte("GET / HTTP/1.0\r\n\r\n"), []byte("HTTP/1.0 204"), via),
 	}
 	for name, probe := range probes {
 		if err := probe(t.Context(), b); err != nil {
@@ -128,17 +128,17 @@ func TestTLSProbes(t *testing.T) {
 			t.Errorf("%s to a backend without TLS: %v", name, err)
 		}
 	}
-	if err := HTTPProbe("/", is204, Via{})(t.Context(), b); err == nil {
+	if err := httpProbe("/", is204, Via{})(t.Context(), b); err == nil {
 		t.Error("a probe without TLS passed")
 	}
 	_, port, _ := net.SplitHostPort(b.Addr)
-	if err := HTTPProbe("/", is204, via)(t.Context(), namedBackend("localhost:"+port, b.Addr)); err != nil || named != "localhost" {
+	if err := httpProbe("/", is204, via)(t.Context(), namedBackend("localhost:"+port, b.Addr)); err != nil || named != "localhost" {
 		t.Errorf("the server was named %q, want localhost: %v", named, err)
 	}
 	known := &hostname{families: [2]family{{addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}}}
 	answer := answer{hosts: map[string]*hostname{"web.example": known}}
 	web := answer.backends(Entry{kind: host, name: "web.example", port: port}, nil).specs[0].Backend()
-	if err := HTTPProbe("/", is204, via)(t.Context(), web); err != nil || named != "web.example" {
+	if err := httpProbe("/", is204, via)(t.Context(), web); err != nil || named != "web.example" {
 		t.Errorf("a server that was found by its name was named %q: %v", named, err)
 	}
 }

@@ -2,11 +2,13 @@ package health
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -22,21 +24,52 @@ const (
 	maxProbeInterim = 16
 )
 
-// HTTPProbe passes if the response to GET path has a status that accepts returns true
-// for. Redirects are not followed. Responses are read as L7 reads them: a backend whose
-// responses L7 refuses is down.
-func HTTPProbe(path string, accepts func(status int) bool, via Via) Probe {
-	return func(ctx context.Context, b *Backend) error {
-		status, err := get(ctx, b, path, via)
-		if err != nil {
-			return err
-		}
-		if !accepts(status) {
-			return hinted{fmt.Errorf("GET %s: status %d", path, status), statusHint(status)}
-		}
-		return nil
-	}
+// HTTP is a probe by an HTTP request. Redirects are not followed. Responses are read as L7
+// reads them: a backend whose responses L7 refuses is down.
+type HTTP struct {
+	// Method is GET if it is empty. Path is what is asked for.
+	Method, Path string
+	// Host is the request's Host field, and its name the server name of TLS. If empty,
+	// it is the address that is probed.
+	Host string
+	// Fields are further lines of the request's head, each with CRLF at its end.
+	Fields string
+	// Accepts reports whether a response with this status passes.
+	Accepts func(status int) bool
+	// Standby reports whether this status means that the backend works and wants no
+	// traffic. If nil, none does.
+	Standby func(status int) bool
+	// Match, if not nil, must match the first 64 KiB of the body.
+	Match *regexp.Regexp
+	Via   Via
 }
+
+// httpAnswer is what a backend answered to an http probe.
+type httpAnswer struct {
+	status int
+	body   []byte // only for Match
+}
+
+// Probe probes the backend once.
+func (h HTTP) Probe(ctx context.Context, b *Backend) error {
+	got, err := h.ask(ctx, b)
+	switch {
+	case err != nil:
+		return err
+	case h.Standby != nil && h.Standby(got.status):
+		return fmt.Errorf("%s: status %d: %w", h, got.status, ErrStandby)
+	case !h.Accepts(got.status):
+		return hinted{fmt.Errorf("%s: status %d", h, got.status), statusHint(got.status)}
+	case h.Match != nil && !h.Match.Match(got.body):
+		return fmt.Errorf("%s: status %d: %w", h, got.status, errNoMatch(h.Match, got.body))
+	}
+	return nil
+}
+
+// String returns the method and the path.
+func (h HTTP) String() string { return h.method() + " " + h.Path }
+
+func (h HTTP) method() string { return cmp.Or(h.Method, "GET") }
 
 // statusHint returns what makes a backend pass that responds with this status. It is
 // empty if the status says that the backend does not work.
@@ -54,56 +87,89 @@ func statusHint(status int) string {
 	return ""
 }
 
-// get asks for the path and returns the response's status. The error is a
-// notHTTPError if the backend does not seem to speak HTTP.
-func get(ctx context.Context, b *Backend, path string, via Via) (status int, err error) {
-	request := "GET " + path + " HTTP/1.1\r\nHost: " + via.hostOf(b) +
-		"\r\nUser-Agent: fourseven-health-check\r\nConnection: close\r\n\r\n"
+// ask sends the request and returns the answer. The error is a notHTTPError if the
+// backend does not seem to speak HTTP.
+func (h HTTP) ask(ctx context.Context, b *Backend) (got httpAnswer, err error) {
+	via := h.Via
+	via.serverName = hostOnly(h.Host)
 	err = via.talk(ctx, b, func(conn net.Conn) error {
-		if _, err := io.WriteString(conn, request); err != nil {
-			return fmt.Errorf("GET %s: %w", path, headError(nil, err))
+		if _, err := io.WriteString(conn, h.request(b)); err != nil {
+			return fmt.Errorf("%s: %w", h, headError(nil, err))
 		}
 		rd := &http1.Reader{Conn: conn}
 		defer rd.Release()
-		status, err = readStatus(rd)
+		got, err = h.read(rd)
 		if err != nil {
-			return fmt.Errorf("GET %s: %w", path, err)
+			return fmt.Errorf("%s: %w", h, err)
 		}
 		return nil
 	})
-	return status, err
+	return got, err
 }
 
-// readStatus reads a response and returns its status.
-func readStatus(rd *http1.Reader) (int, error) {
+// request returns the request, which has no body.
+func (h HTTP) request(b *Backend) string {
+	var r strings.Builder
+	fmt.Fprintf(&r, "%s HTTP/1.1\r\nHost: %s\r\n", h, cmp.Or(h.Host, h.Via.hostOf(b)))
+	if !strings.Contains("\n"+strings.ToLower(h.Fields), "\nuser-agent:") {
+		r.WriteString("User-Agent: fourseven-health-check\r\n")
+	}
+	if m := h.method(); m != "GET" && m != "HEAD" { // else some servers wait for a body
+		r.WriteString("Content-Length: 0\r\n")
+	}
+	r.WriteString(h.Fields + "Connection: close\r\n\r\n")
+	return r.String()
+}
+
+// read reads a response.
+func (h HTTP) read(rd *http1.Reader) (httpAnswer, error) {
 	var resp http1.Response
 	for range maxProbeInterim {
 		head, _, err := rd.ResponseHead(maxProbeHead)
 		if err != nil {
-			return 0, headError(rd.Unread(), err)
+			return httpAnswer{}, headError(rd.Unread(), err)
 		}
 		if err := resp.Parse(head); err != nil {
-			return 0, headError(head, err)
+			return httpAnswer{}, headError(head, err)
 		}
 		if resp.Status >= 200 || resp.Status == 101 {
-			discardBody(rd, resp.BodyLength(false))
-			return resp.Status, nil
+			body, err := h.readBody(rd, resp.BodyLength(h.method() == "HEAD"))
+			return httpAnswer{resp.Status, body}, err
 		}
 	}
-	return 0, &http1.ResponseError{Rule: "too many interim responses"}
+	return httpAnswer{}, &http1.ResponseError{Rule: "too many interim responses"}
 }
 
-// discardBody reads a short body, so that the backend does not see a reset.
-func discardBody(rd *http1.Reader, length int64) {
+// readBody returns the beginning of the body for Match. Without Match it reads a short
+// body, so that the backend does not see a reset, and returns nothing.
+func (h HTTP) readBody(rd *http1.Reader, length int64) (got []byte, err error) {
 	var body http1.Body
 	body.Start(rd, length)
-	for n := 0; n < maxProbeBody; {
-		piece, err := body.Next()
-		if err != nil {
-			return
-		}
-		n += len(piece)
+	most := maxProbeBody
+	if h.Match != nil {
+		most = maxMatched
 	}
+	for n := 0; n < most; {
+		piece, err := body.Next()
+		switch {
+		case err == io.EOF || err != nil && h.Match == nil:
+			return got, nil
+		case err != nil:
+			return got, fmt.Errorf("read the body: %w", cause(err))
+		}
+		if n += len(piece); h.Match != nil {
+			got = append(got, piece[:min(len(piece), most-len(got))]...)
+		}
+	}
+	return got, nil
+}
+
+// hostOnly returns the host of a Host field, without the port.
+func hostOnly(field string) string {
+	if host, _, err := net.SplitHostPort(field); err == nil {
+		return host
+	}
+	return field
 }
 
 // notHTTPError is returned for a backend that does not seem to speak HTTP: it closed

@@ -40,7 +40,7 @@ func TestHTTPProbeReadsLikeL7(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := HTTPProbe("/h", only200, Via{})(t.Context(), serveHTTP(t, tt.response))
+			err := httpProbe("/h", only200, Via{})(t.Context(), serveHTTP(t, tt.response))
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
@@ -52,7 +52,7 @@ func TestHTTPProbeReadsLikeL7(t *testing.T) {
 func TestHostOfProbe(t *testing.T) {
 	var host string
 	b := backendOf(t, func(_ http.ResponseWriter, r *http.Request) { host = r.Host })
-	if err := HTTPProbe("/", only200, Via{Port: netPort(t, b.Addr)})(t.Context(), NewBackend("127.0.0.1:1")); err != nil || host != b.Addr {
+	if err := httpProbe("/", only200, Via{Port: netPort(t, b.Addr)})(t.Context(), NewBackend("127.0.0.1:1")); err != nil || host != b.Addr {
 		t.Errorf("Host %q, want %q: %v", host, b.Addr, err)
 	}
 	for _, tt := range []struct {
@@ -86,7 +86,7 @@ func TestHintsOfHTTPProbe(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := HTTPProbe("/h", only200, Via{})(t.Context(), serveHTTP(t, tt.response))
+			err := httpProbe("/h", only200, Via{})(t.Context(), serveHTTP(t, tt.response))
 			h := hinted{}
 			if err == nil || errors.As(err, &h) && (h.hint == "") != (tt.hint == "") || !strings.Contains(h.hint, tt.hint) {
 				t.Errorf("error %v with the hint %q, want %q", err, h.hint, tt.hint)

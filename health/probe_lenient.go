@@ -35,7 +35,9 @@ func (l *Lenient) Probe(ctx context.Context, b *Backend) error {
 	if known == notHTTP {
 		return TCPProbe(l.Via)(ctx, b)
 	}
-	status, err := get(ctx, b, l.Path, l.Via)
+	get := HTTP{Path: l.Path, Via: l.Via}
+	got, err := get.ask(ctx, b)
+	status := got.status
 	switch {
 	case known == anyHabit && errors.As(err, new(notHTTPError)):
 		return l.connect(ctx, b, err)
@@ -45,7 +47,7 @@ func (l *Lenient) Probe(ctx context.Context, b *Backend) error {
 		b.habit.Store(uint32(hasPage))
 		return nil
 	}
-	err = hinted{fmt.Errorf("GET %s: status %d", l.Path, status), statusHint(status)}
+	err = hinted{fmt.Errorf("%s: status %d", get, status), statusHint(status)}
 	if noPage := status == 404 || status == 405 || status == 501; !noPage || known == hasPage {
 		b.habit.CompareAndSwap(uint32(anyHabit), uint32(hasHTTP))
 		return err

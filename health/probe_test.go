@@ -52,7 +52,7 @@ func TestHTTPProbe(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			err := HTTPProbe(tt.path, only200, Via{})(ctx, b)
+			err := httpProbe(tt.path, only200, Via{})(ctx, b)
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
@@ -77,7 +77,7 @@ func TestProbePort(t *testing.T) {
 	other := backendOf(t, func(http.ResponseWriter, *http.Request) {})
 	port := netPort(t, other.Addr)
 	b := NewBackend("127.0.0.1:1") // nothing listens there
-	if err := HTTPProbe("/", only200, Via{Port: port})(t.Context(), b); err != nil {
+	if err := httpProbe("/", only200, Via{Port: port})(t.Context(), b); err != nil {
 		t.Errorf("http: %v", err)
 	}
 	if err := TCPProbe(Via{Port: port})(t.Context(), b); err != nil {
@@ -111,4 +111,13 @@ func TestProbeBeginsWithProxyHeader(t *testing.T) {
 			t.Errorf("%+v: got the header %+v", via, header)
 		}
 	}
+}
+
+// httpProbe is a probe by GET.
+func httpProbe(path string, accepts func(status int) bool, via Via) Probe {
+	return HTTP{Path: path, Accepts: accepts, Via: via}.Probe
+}
+
+func exchangeProbe(send, expect []byte, via Via) Probe {
+	return Exchange{Send: send, Expect: expect, Via: via}.Probe
 }

@@ -73,7 +73,7 @@ func TestRecipePostgreSQL(t *testing.T) {
 		cmd.SysProcAttr = unprivileged
 		return cmd
 	})
-	waitUntilUp(t, ExchangeProbe([]byte(sslRequest), []byte("N"), Via{}), b)
+	waitUntilUp(t, exchangeProbe([]byte(sslRequest), []byte("N"), Via{}), b)
 	wantProbe(t, b, sslRequest, "N", "")
 	wantProbe(t, b, sslRequest, "S", `expected "S", got "N"`)
 	wantConnectOnly(t, b)
@@ -140,7 +140,7 @@ func wantProbe(t *testing.T, b *Backend, send, expect, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	err := ExchangeProbe([]byte(send), []byte(expect), Via{})(ctx, b)
+	err := exchangeProbe([]byte(send), []byte(expect), Via{})(ctx, b)
 	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 		t.Errorf("send %q, expect %q: %v, want %q", send, expect, err, want)
 	}

@@ -26,15 +26,17 @@ const (
 //	pool.OnTransition = (&health.Reporter{Pool: pool, Logger: logger}).Report
 //
 // A backend that goes down is a warning, or an error if no other takes traffic; one
-// that comes back is for information. Lines about a backend are limited to a few a
+// that comes back, or becomes a standby, is for information. That another backend takes
+// all traffic, with Single, is a warning. Lines about a backend are limited to a few a
 // minute. A change that was left out for that is reported by a later line.
 type Reporter struct {
 	Pool   *Pool
 	Logger *slog.Logger
 
 	reports map[*Backend]*report
-	due     bool   // the healthy set is to be logged
-	healthy string // the healthy set that was logged last
+	due     bool     // the healthy set is to be logged
+	active  *Backend // that was logged last, with Single
+	healthy string   // the healthy set that was logged last
 }
 
 // report is what the reporter knows of one backend.
@@ -63,10 +65,29 @@ func (r *Reporter) Report(t Transition) {
 		r.forget()
 		r.due = true
 	}
-	if t.Last && r.due {
+	if !t.Last {
+		return
+	}
+	r.logActive()
+	if r.due {
 		r.due = false
 		r.logHealthy()
 	}
+}
+
+// logActive logs that another backend takes all traffic, unless the limit leaves no line:
+// then it is called again after the next transition.
+func (r *Reporter) logActive() {
+	b := r.Pool.Active()
+	if b == nil || b == r.active || !r.of(b).allow() {
+		return
+	}
+	if r.active == nil {
+		r.Logger.Info("active backend", "backend", b.Addr)
+	} else {
+		r.Logger.Warn("active backend moved", "backend", b.Addr, "was", r.active.Addr)
+	}
+	r.active = b
 }
 
 func (r *Reporter) probed(t Transition) {
@@ -126,7 +147,7 @@ func (r *Reporter) logState(rep *report, t Transition, changed bool) {
 // level returns the level of the line about the backend's state.
 func (r *Reporter) level(t Transition) slog.Level {
 	switch {
-	case t.Now.State != Down:
+	case t.Now.State != Down: // a standby needs nobody to look at it
 		return slog.LevelInfo
 	case t.Last && !r.Pool.Ready():
 		return slog.LevelError

@@ -77,7 +77,7 @@ func TestHostileAnswerIsCutOff(t *testing.T) {
 		_, _ = io.WriteString(conn, strings.Repeat("x", 1<<20)+"\r\n\r\n")
 	}()
 	p := NewPool(NewBackend(ln.Addr().String()))
-	c := &Checker{Pool: p, Probe: HTTPProbe("/", func(int) bool { return true }, Via{}), Timeout: 5 * time.Second}
+	c := &Checker{Pool: p, Probe: httpProbe("/", func(int) bool { return true }, Via{}), Timeout: 5 * time.Second}
 	c.CheckAll(t.Context())
 	s := p.Backends()[0].Status()
 	if s.State != Down || s.Err == nil || len(s.Err.Error()) > maxCause+len("...") {

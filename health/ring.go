@@ -9,9 +9,6 @@ type ring struct {
 	// as the weights allow.
 	slots   []int32
 	classes []class
-	// spare is the ring of the backups that come after all members have failed, or
-	// nil.
-	spare *ring
 }
 
 // member is a backend in a ring, with the weight that it has there.
@@ -88,16 +85,6 @@ func gcd(a, b int) int {
 		a, b = b, a%b
 	}
 	return a
-}
-
-// exhausted reports whether every member is among tried.
-func (r *ring) exhausted(tried []*Backend) bool {
-	for _, m := range r.members {
-		if !contains(tried, m.Backend) {
-			return false
-		}
-	}
-	return true
 }
 
 func contains(tried []*Backend, b *Backend) bool {

@@ -116,22 +116,18 @@ func (r *roster) markUp() (changed bool) {
 	return changed
 }
 
-// inTraffic returns the backends that may take traffic. Backups are spare, unless
-// they are all that is up.
-func (r *roster) inTraffic() (main, spare []*Backend) {
+// available returns the backends that may take traffic, backups apart.
+func (r *roster) available() (main, backups []*Backend) {
 	for _, b := range r.backends {
 		switch {
 		case !b.takesTraffic():
 		case b.Spec().Backup:
-			spare = append(spare, b)
+			backups = append(backups, b)
 		default:
 			main = append(main, b)
 		}
 	}
-	if len(main) == 0 {
-		return spare, nil
-	}
-	return main, spare
+	return main, backups
 }
 
 // undecided reports whether backends may yet turn out to be up: the state of one is

@@ -26,6 +26,8 @@ type Spec struct {
 	MaxConns int64
 	// Backup keeps the backend from taking traffic while one that is no backup is up.
 	Backup bool
+	// Check is where the backend is probed, if not at its own address or at Via.Port.
+	Check Check
 	// Host is the name under which DNS returned Addr, for the server name of TLS. It
 	// is empty if Addr is as the list has it.
 	Host string
@@ -33,6 +35,8 @@ type Spec struct {
 	// addrs are the addresses of the host name in Addr, with the port; empty while it has
 	// none. It is nil if no Discoverer looks a name up, and Addr is dialled as it is.
 	addrs []string
+	// checkAddrs are the same for a host name in Check.
+	checkAddrs []string
 }
 
 // dialled returns the addresses that are dialled, in this order.
@@ -47,7 +51,7 @@ func (s Spec) dialled() []string {
 // ParseSpec reads one entry of a backend list: host:port, with http:// or tcp:// in
 // front accepted, or unix:/path, followed by options set off by semicolons:
 //
-//	db1:5432;weight=3;max_conns=100;backup
+//	db1:5432;weight=3;max_conns=100;check=8008;backup
 //
 // The error states what was expected, and does not repeat s. If several things are wrong
 // it is a *multierror.Error of them.
@@ -58,6 +62,9 @@ func ParseSpec(s string) (Spec, error) {
 	spec.Addr, err = parseAddr(strings.TrimSpace(addr))
 	if err = joinFaults(err, spec.setOptions(options)); err != nil {
 		return Spec{}, err
+	}
+	if network, _ := SplitAddr(spec.Addr); network == "unix" && spec.Check != "" && !spec.Check.host() {
+		return Spec{}, fmt.Errorf("option check=%s: a Unix socket has no host, expected check=host:port", spec.Check)
 	}
 	return spec, nil
 }
@@ -122,8 +129,12 @@ func (s *Spec) setOption(option string) error {
 		}
 		s.MaxConns = n
 		return nil
+	case "check":
+		check, err := parseCheck(value)
+		s.Check = check
+		return err
 	}
-	return fmt.Errorf("unknown option %q, expected weight=N, max_conns=N or backup", name)
+	return fmt.Errorf("unknown option %q, expected weight=N, max_conns=N, check=PORT or backup", name)
 }
 
 // String returns the entry of a backend list that ParseSpec reads.
@@ -134,6 +145,9 @@ func (s Spec) String() string {
 	}
 	if s.MaxConns != 0 {
 		text += fmt.Sprintf(";max_conns=%d", s.MaxConns)
+	}
+	if s.Check != "" {
+		text += ";check=" + string(s.Check)
 	}
 	if s.Backup {
 		text += ";backup"

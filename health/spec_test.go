@@ -45,11 +45,11 @@ func TestParseSpec(t *testing.T) {
 		{in: "unix:/" + strings.Repeat("a", 107), err: "expected a path of at most 107 bytes"},
 		{in: "unix:/run/a\nb", err: "expected an address in UTF-8 without control characters"},
 		{in: "db:0;weight=0;wieght=2", err: "expected a port from 1 to 65535 after the host; option weight=0: expected a whole number from 1 to 256; " +
-			`unknown option "wieght", expected weight=N, max_conns=N or backup`},
+			`unknown option "wieght", expected weight=N, max_conns=N, check=PORT or backup`},
 		{in: "user@db:80", err: "expected host:port, without a path or user"},
 		{in: "db:80;weight=0", err: "option weight=0: expected a whole number from 1 to 256"},
 		{in: "db:80;weight", err: "option weight=: expected a whole number from 1 to 256"},
-		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N, max_conns=N or backup`},
+		{in: "db:80;wieght=2", err: `unknown option "wieght", expected weight=N, max_conns=N, check=PORT or backup`},
 		{in: "db:80;backup=1", err: "option backup=1: expected backup without a value"},
 		{in: "db:80;backup;weight=2", addr: "db:80", weight: 2},
 		{in: "db:80;max_conns=0", err: "option max_conns=0: expected a whole number from 1"},

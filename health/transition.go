@@ -12,6 +12,9 @@ type Transition struct {
 	// the probe's. They are equal in State after most probes.
 	Was, Now Status
 	Result   CheckResult
+	// WasActive is the backend that took all traffic before, or nil, and Backend the
+	// one that does now.
+	WasActive *Backend
 	// Mode and WasMode are what the operator set, and what held before.
 	Mode, WasMode Mode
 	// Weight and WasWeight are what the operator set, and what held before.
@@ -19,8 +22,8 @@ type Transition struct {
 	// Added and Removed are addresses, and Altered entries with their new options.
 	Added, Removed, Altered []string
 
-	// WentDown reports that a backend that was not down is down now, by its probes or
-	// by the operator.
+	// WentDown reports that a backend that was not down is down or a standby now, by
+	// its probes or by the operator.
 	WentDown bool
 	// Last reports that no other transition of the same change follows.
 	Last bool
@@ -36,6 +39,7 @@ const (
 	ModeChanged                         // the operator changed Backend's mode
 	WeightChanged                       // the operator changed Backend's weight
 	ListChanged                         // the pool has another list of backends
+	ActiveChanged                       // with Single, Backend takes all traffic from now on
 )
 
 // change makes a change of the pool with mu held, and passes what it returns to
@@ -57,7 +61,12 @@ func (p *Pool) change(f func() []Transition) {
 func (p *Pool) locked(f func() []Transition) []Transition {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return f()
+	was := p.active
+	ts := f()
+	if p.active != was {
+		ts = append(ts, Transition{Kind: ActiveChanged, Backend: p.active, WasActive: was})
+	}
+	return ts
 }
 
 // result is the outcome of one probe.
@@ -101,7 +110,7 @@ func (b *Backend) probed(r result, rise, fall int) Transition {
 	b.status.Store(&now)
 	b.checks[t.Result].Add(1)
 	t.Now = now
-	t.WentDown = wasUp && t.Now.State == Down
+	t.WentDown = wasUp && !b.Up()
 	return t
 }
 
@@ -112,7 +121,7 @@ func (b *Backend) turned(from State, slowly bool) {
 		b.changes.Add(1)
 	}
 	b.recovered = time.Time{}
-	if slowly && b.Status().State == Up && (from == Down || b.late) {
+	if slowly && b.Status().State == Up && (from == Down || from == Standby || b.late) {
 		b.recovered = time.Now()
 	}
 }

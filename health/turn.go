@@ -40,9 +40,6 @@ func (t *Turn) Next() *Backend {
 		t.draw.ticket = t.pool.ticket.Add(1) - 1
 	}
 	b := t.take(r)
-	if b == nil && r.spare != nil && t.last != nil && r.exhausted(t.draw.tried) {
-		b = t.take(r.spare)
-	}
 	if b != nil {
 		t.last = b
 	}

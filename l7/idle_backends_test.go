@@ -132,7 +132,7 @@ func TestGiveUpIdle(t *testing.T) {
 	p.do(t, get)
 	b := p.Pool.Backends()[0]
 	failed := make(chan error, 100)
-	probe := health.HTTPProbe("/", func(int) bool { return true }, health.Via{})
+	probe := health.HTTP{Path: "/", Accepts: func(int) bool { return true }}.Probe
 	c := &health.Checker{
 		Pool: p.Pool, Interval: time.Hour, FastInterval: time.Hour, Timeout: 2 * time.Second, Fall: 1,
 		Probe: func(ctx context.Context, b *health.Backend) error {

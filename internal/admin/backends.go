@@ -16,10 +16,12 @@ type backend struct {
 	Address          string            `json:"address"`
 	Weight           int               `json:"weight"`
 	ConfiguredWeight int               `json:"configured_weight"`
-	MaxConns         int64             `json:"max_conns"` // 0: no limit
+	MaxConns         int64             `json:"max_conns"`       // 0: no limit
+	Check            string            `json:"check,omitempty"` // where it is probed, if it has a place of its own
 	Backup           bool              `json:"backup"`
-	State            string            `json:"state"` // what the probes say
-	Mode             string            `json:"mode"`  // what the operator says
+	Takes            bool              `json:"active,omitempty"` // with LB_BALANCE=single: takes all new connections
+	State            string            `json:"state"`            // what the probes say
+	Mode             string            `json:"mode"`             // what the operator says
 	Since            *time.Time        `json:"since,omitempty"`
 	Probe            *probe            `json:"probe,omitempty"` // the last one
 	Active           int64             `json:"active_connections"`
@@ -154,6 +156,7 @@ func describe(t target) backend {
 	d := backend{
 		Service: t.of.Name,
 		Address: b.Addr, Weight: b.CurrentWeight(), ConfiguredWeight: spec.Weight, MaxConns: spec.MaxConns, Backup: spec.Backup,
+		Check: string(spec.Check), Takes: t.of.Pool.Active() == b,
 		State: status.State.String(), Mode: b.Mode().String(),
 		Active: b.Active(), Connections: b.Total(),
 		Received: b.Traffic().Received.Load(), Sent: b.Traffic().Sent.Load(),

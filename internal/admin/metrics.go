@@ -28,12 +28,14 @@ var (
 	sent          = desc("lb_sent_bytes_total", "Bytes to clients.", "frontend")
 	retries       = desc("lb_retries_total", "Further backends tried after a failed dial.", "frontend")
 	up            = desc("lb_backend_up", "Whether the backend's probes and the operator say that it is up.", "backend")
+	standby       = desc("lb_backend_standby", "Whether the backend's probes find that it works and wants no traffic; lb_backend_up is 0 then.", "backend")
+	single        = desc("lb_backend_active", "With LB_BALANCE=single: whether the backend takes all new connections.", "backend")
 	backendActive = desc("lb_backend_active_connections", "Connections and requests that the backend has.", "backend")
 	backendTotal  = desc("lb_backend_connections_total", "Connections and requests that the backend was given.", "backend")
 	backendIn     = desc("lb_backend_received_bytes_total", "Bytes from clients to the backend.", "backend")
 	backendOut    = desc("lb_backend_sent_bytes_total", "Bytes from the backend to clients.", "backend")
 	connectErrors = desc("lb_backend_connect_errors_total", "Failed dials of the backend, by reason.", "backend", "reason")
-	checks        = desc("lb_backend_checks_total", "Probes of the backend, by result; local is a failure of this machine.", "backend", "result")
+	checks        = desc("lb_backend_checks_total", "Probes of the backend, by result; local is a failure of this machine, standby an answer that the backend works and wants no traffic.", "backend", "result")
 	changes       = desc("lb_backend_state_changes_total", "How often the backend came up or went down.", "backend")
 	requests      = desc("lb_http_requests_total", "HTTP requests, by the status of their answer; 499 if the client left before it.", "code", "method")
 	inFlight      = desc("lb_http_requests_in_flight", "HTTP requests that live, upgraded connections included.")
@@ -89,7 +91,7 @@ type serviceCollector struct{ *Service }
 func (c serviceCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		acceptErrors, accepted, active, rejected, closed, received, sent, retries,
-		up, backendActive, backendTotal, backendIn, backendOut, connectErrors, checks, changes,
+		up, standby, single, backendActive, backendTotal, backendIn, backendOut, connectErrors, checks, changes,
 		requests, inFlight, lookups,
 	} {
 		out <- d
@@ -114,6 +116,9 @@ func (c serviceCollector) Collect(out chan<- prometheus.Metric) {
 	e.counter(acceptErrors, failed)
 	for _, b := range c.Pool.Backends() {
 		collectBackend(e, b)
+		if c.Pool.Balance == health.Single {
+			e.gauge(single, truth(c.Pool.Active() == b), b.Addr)
+		}
 	}
 	for _, r := range health.LookupResults {
 		e.counter(lookups, c.Lookups(r), r.String())
@@ -140,6 +145,7 @@ func (c serviceCollector) collectFrontend(e exposition, name string, stats l4.St
 
 func collectBackend(e exposition, b *health.Backend) {
 	e.gauge(up, truth(b.Up()), b.Addr)
+	e.gauge(standby, truth(b.Status().State == health.Standby && b.Mode() != health.ModeDown), b.Addr)
 	e.gauge(backendActive, float64(b.Active()), b.Addr)
 	e.counter(backendTotal, b.Total(), b.Addr)
 	e.counter(backendIn, uint64(b.Traffic().Received.Load()), b.Addr)

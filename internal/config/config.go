@@ -23,22 +23,22 @@ const envPrefix = "LB_"
 type Service struct {
 	Name string
 
-	Backends Backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;backup for when nothing else is up; http:// or tcp:// in front is accepted; dns://name:port stands for all addresses of the name, srv://_service._proto.name for what its records say"`
+	Backends Backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;check=PORT or ;check=host:port where it is probed, ;backup for when nothing else is up; http:// or tcp:// in front is accepted; dns://name:port stands for all addresses of the name, srv://_service._proto.name for what its records say"`
 
 	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address, unix:/path with an optional ;mode=0660, or off"`
 	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address, the same way"`
 
-	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn, or by the client's address"`
+	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash,single" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn, or by the client's address; single gives everything to one until it is down, then to the first in the list that is up, whoever comes back"`
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial; for HTTP also one after a new connection that broke before a byte of the response came, if the request may be repeated"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
 
-	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is tcp if L7 is off or LB_HEALTH_SEND or LB_HEALTH_EXPECT is set, http if LB_HEALTH_PATH or LB_HEALTH_STATUS is set, and else a lenient http probe: 404, 405 and 501 pass unless the backend has answered 200-399 before, and a backend that does not speak HTTP is only connected to"`
+	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is tcp if L7 is off or LB_HEALTH_SEND or LB_HEALTH_EXPECT is set, http if LB_HEALTH_MATCH or a setting of an http probe is set, and else a lenient http probe: 404, 405 and 501 pass unless the backend has answered 200-399 before, and a backend that does not speak HTTP is only connected to"`
 	HealthPath         RequestPath   `env:"HEALTH_PATH" envDefault:"/health" help:"path that an http probe asks for"`
 	HealthStatus       StatusSet     `env:"HEALTH_STATUS" envDefault:"200" help:"statuses that an http probe accepts, such as 200-299,304"`
 	HealthSend         Payload       `env:"HEALTH_SEND" help:"what a tcp probe sends; \\r, \\n, \\t, \\0, \\xNN and \\\\ stand for bytes"`
 	HealthExpect       Payload       `env:"HEALTH_EXPECT" help:"what the answer to a tcp probe must begin with, written alike"`
 	HealthTLS          Switch        `env:"HEALTH_TLS" envDefault:"off" oneof:"off,on" help:"whether a probe begins with a TLS handshake; certificates are not verified"`
-	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe instead of the traffic port; 0 is the traffic port"`
+	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe instead of the traffic port; 0 is the traffic port; a backend's ;check comes first"`
 	HealthProxy        string        `env:"HEALTH_PROXY" envDefault:"auto" oneof:"auto,off,v1,v2" help:"PROXY header that a probe begins with; auto is that of LB_PROXY_PROTOCOL_SEND where the traffic port is probed and L4 is on, else none"`
 	HealthInterval     time.Duration `env:"HEALTH_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two probes of a backend"`
 	HealthFastInterval time.Duration `env:"HEALTH_FAST_INTERVAL" envDefault:"1s" min:"1ms" help:"the same while a backend is down or changing its state"`
@@ -47,6 +47,12 @@ type Service struct {
 	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
 	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"what becomes of the live connections and HTTP requests of a backend that goes down"`
 	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"how long the weight of a recovered backend takes to grow to its full size"`
+
+	HealthMethod        RequestMethod `env:"HEALTH_METHOD" envDefault:"GET" help:"method of an http probe's request"`
+	HealthHost          RequestHost   `env:"HEALTH_HOST" help:"Host of an http probe's request, and with LB_HEALTH_TLS the server name; empty is the address that is probed"`
+	HealthHeaders       RequestFields `env:"HEALTH_HEADERS" help:"further header lines of an http probe's request, separated by \\r\\n or on lines of their own; shown nowhere if they come from a file"`
+	HealthStandbyStatus StatusSet     `env:"HEALTH_STANDBY_STATUS" help:"statuses by which an http probe learns that the backend works and wants no traffic: a standby, which is treated as down without a warning"`
+	HealthMatch         Pattern       `env:"HEALTH_MATCH" help:"regular expression (RE2) that must match the answer to a tcp probe, or the body of the answer to an http probe, up to 64 KiB; a tcp answer ends where the backend pauses for half a second"`
 
 	DNSInterval time.Duration `env:"DNS_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two lookups of a name in LB_BACKENDS: of a host such as db1:5432, of dns:// and of srv://"`
 	DNSServer   DNSServer     `env:"DNS_SERVER" help:"address of the DNS server that names in LB_BACKENDS are looked up at, with a port or without; empty asks those of /etc/resolv.conf. Its search domains and /etc/hosts hold in any case"`

@@ -96,7 +96,7 @@ func TestLoadFaults(t *testing.T) {
 			`LB_BACKENDS: entry "c:0": expected a port from 1 to 65535 after the host`}},
 		{"each bad option of an entry", []string{"LB_BACKENDS=a:1;weight=x;wat,$HOST:1"}, []string{
 			`LB_BACKENDS: entry "a:1;weight=x;wat": option weight=x: expected a whole number from 1 to 256`,
-			`LB_BACKENDS: entry "a:1;weight=x;wat": unknown option "wat", expected weight=N, max_conns=N or backup`,
+			`LB_BACKENDS: entry "a:1;weight=x;wat": unknown option "wat", expected weight=N, max_conns=N, check=PORT or backup`,
 			`LB_BACKENDS: entry "$HOST:1": expected a host, got "$HOST": a variable that was not replaced?`}},
 		{"each backend twice", []string{"LB_BACKENDS=a:1,b:2,http://a:1,b:2"}, []string{
 			`LB_BACKENDS: entry "a:1": expected each backend once`,
@@ -150,11 +150,24 @@ func TestLoadFaults(t *testing.T) {
 		{"what a probe does not use", []string{good, "LB_HEALTH_CHECK=http", `LB_HEALTH_SEND=PING\r\n`, "LB_HEALTH_EXPECT=+PONG"}, []string{
 			`LB_HEALTH_SEND="PING\\r\\n": only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp`,
 			`LB_HEALTH_EXPECT="+PONG": only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp`}},
+		{"two ways to judge an answer", []string{good, "LB_L7_LISTEN=off", "LB_HEALTH_EXPECT=+OK", "LB_HEALTH_MATCH=^.OK"}, []string{
+			`LB_HEALTH_MATCH="^.OK": LB_HEALTH_EXPECT is set as well, expected one of the two`}},
+		{"a pattern for no body", []string{good, "LB_HEALTH_METHOD=HEAD", "LB_HEALTH_MATCH=ok"}, []string{
+			`LB_HEALTH_MATCH="ok": a response to LB_HEALTH_METHOD=HEAD has no body, expected another method`}},
+		{"a status of two meanings", []string{good, "LB_HEALTH_STATUS=200-299", "LB_HEALTH_STANDBY_STATUS=503,206"}, []string{
+			`LB_HEALTH_STANDBY_STATUS="503,206": LB_HEALTH_STATUS="200-299" has 206 too, expected each status in one of the two`}},
+		{"single with backups", []string{"LB_BACKENDS=a:1,b:1;backup", "LB_BALANCE=single"}, []string{
+			`LB_BACKENDS: entry "b:1;backup": with LB_BALANCE=single the next in the list takes over, expected no ;backup`}},
+		{"what an http probe asks", []string{good, "LB_HEALTH_METHOD=head", "LB_HEALTH_HOST=a b", "LB_HEALTH_HEADERS=Host: a", "LB_HEALTH_MATCH=["}, []string{
+			`LB_HEALTH_METHOD="head": expected an HTTP method in upper case, such as GET, HEAD or OPTIONS; did you mean HEAD?`,
+			`LB_HEALTH_HOST="a b": expected a host, with a port or without, such as api.example.com`,
+			`LB_HEALTH_HEADERS="Host: a": expected header lines such as Name: value, separated by \r\n, without Host (LB_HEALTH_HOST), Connection, Content-Length and Transfer-Encoding`,
+			`LB_HEALTH_MATCH="[": expected a regular expression in RE2's syntax, such as ^220[ -]`}},
 		{"a probe of no kind", []string{good, "LB_HEALTH_CHECK=redis", `LB_HEALTH_EXPECT=+\P`}, []string{
 			`LB_HEALTH_CHECK="redis": expected auto, http, tcp or off`,
 			`LB_HEALTH_EXPECT="+\\P": expected text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`}},
 		{"policy", []string{good, "LB_BALANCE=leastconn"}, []string{
-			`LB_BALANCE="leastconn": expected round_robin, least_conn, random2 or source_hash`}},
+			`LB_BALANCE="leastconn": expected round_robin, least_conn, random2, source_hash or single`}},
 		{"everything off", []string{good, "LB_L4_LISTEN=off", "LB_L7_LISTEN=off"}, []string{
 			`LB_L4_LISTEN="off", LB_L7_LISTEN="off": expected at least one of them to be on`}},
 		{"one listener off and one wrong", []string{good, "LB_L4_LISTEN=off", "LB_L7_LISTEN=x"}, []string{
@@ -328,12 +341,15 @@ func checkFaults(t *testing.T, environ, want []string) {
 // What a probe sends may hold a password: from a file it is shown nowhere, from the
 // environment it is no secret.
 func TestLoadHidesPayloadOfFile(t *testing.T) {
-	for _, tt := range []struct{ content, also string }{
-		{`AUTH hush\r\n`, "LB_HEALTH_CHECK=tcp"},
-		{`AUTH hush\P`, "LB_HEALTH_CHECK=tcp"},
-		{`AUTH hush\r\n`, "LB_HEALTH_CHECK=http"},
+	for _, tt := range []struct{ name, content, also string }{
+		{"SEND", `AUTH hush\r\n`, "LB_HEALTH_CHECK=tcp"},
+		{"SEND", `AUTH hush\P`, "LB_HEALTH_CHECK=tcp"},
+		{"SEND", `AUTH hush\r\n`, "LB_HEALTH_CHECK=http"},
+		{"HEADERS", `Authorization: hush\r\n`, "LB_HEALTH_CHECK=http"},
+		{"HEADERS", `Authorization hush`, "LB_HEALTH_CHECK=http"},
+		{"EXPECT", `hush`, "LB_HEALTH_MATCH=x"},
 	} {
-		cfg, err := Load([]string{"LB_BACKENDS=a:1", "LB_HEALTH_SEND_FILE=" + write(t, tt.content), tt.also})
+		cfg, err := Load([]string{"LB_BACKENDS=a:1", "LB_HEALTH_" + tt.name + "_FILE=" + write(t, tt.content), tt.also})
 		if got := effective(t, &cfg) + fmt.Sprint(err); strings.Contains(got, "hush") {
 			t.Errorf("%s, %s:\n%s", tt.content, tt.also, got)
 		}

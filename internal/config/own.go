@@ -18,10 +18,17 @@ func (c *Config) Own(addr netip.AddrPort) bool {
 	return own
 }
 
-// CheckOwn returns an error that lists the backends that are the process's own listeners.
-// The variable is that of the list. Names are not looked up.
-func (c *Config) CheckOwn(variable string, list Backends) error {
-	return eachOnce(ownBackends(c.listeners(), variable, list))
+// CheckBackends returns an error that lists the backends that are the process's own
+// listeners, or do not go with other settings of the services that have the list. The
+// variable is that of the list. Names are not looked up.
+func (c *Config) CheckBackends(variable string, list Backends) error {
+	errs := ownBackends(c.listeners(), variable, list)
+	for _, s := range c.Services {
+		if s.Variable("LB_BACKENDS") == variable {
+			errs = append(errs, s.singleConflicts(list)...)
+		}
+	}
+	return eachOnce(errs)
 }
 
 // ownBackends returns a fault for each backend that one of these listeners is.

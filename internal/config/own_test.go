@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"fourseven/health"
 )
 
 // Pins that a backend which is one of the process's own listeners is a fault: each
@@ -60,7 +62,14 @@ func TestBackendIsOwnListener(t *testing.T) {
 	if err := list.UnmarshalText([]byte("192.0.2.1:1,127.0.0.1:9000")); err != nil {
 		t.Fatal(err)
 	}
-	if err := cfg.CheckOwn("LB_BACKENDS", list); err == nil || !strings.Contains(err.Error(), `entry "127.0.0.1:9000"`) {
+	if err := cfg.CheckBackends("LB_BACKENDS", list); err == nil || !strings.Contains(err.Error(), `entry "127.0.0.1:9000"`) {
 		t.Errorf("a list that is read again: %v", err)
+	}
+	cfg.Services[0].Balance = health.Single
+	if err := list.UnmarshalText([]byte("192.0.2.1:1,192.0.2.2:1;backup")); err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.CheckBackends("LB_BACKENDS", list); err == nil || !strings.Contains(err.Error(), `entry "192.0.2.2:1;backup"`) {
+		t.Errorf("a list that is read again, with single: %v", err)
 	}
 }

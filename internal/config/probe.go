@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"fourseven/health"
 )
 
 // ProbeKind returns the kind of probe that LB_HEALTH_CHECK means: http, tcp or off, or
@@ -14,14 +16,21 @@ func (s *Service) ProbeKind() string {
 		return s.HealthCheck
 	case s.L7Listen.Off(), s.HealthSend != "", s.HealthExpect != "":
 		return "tcp"
-	case slices.ContainsFunc(serviceSettings(), func(one setting) bool { return onlyHTTP(one.name) && !s.source(one.name).IsDefault() }):
+	case slices.ContainsFunc(serviceSettings(), func(one setting) bool { return onlyHTTP(one.name) && !s.source(one.name).IsDefault() }),
+		s.HealthMatch.Regexp() != nil:
 		return "http"
 	}
 	return "auto"
 }
 
 // onlyHTTP reports whether only an http probe uses the setting.
-func onlyHTTP(name string) bool { return name == "LB_HEALTH_PATH" || name == "LB_HEALTH_STATUS" }
+func onlyHTTP(name string) bool {
+	switch name {
+	case "LB_HEALTH_PATH", "LB_HEALTH_STATUS", "LB_HEALTH_METHOD", "LB_HEALTH_HOST", "LB_HEALTH_HEADERS", "LB_HEALTH_STANDBY_STATUS":
+		return true
+	}
+	return false
+}
 
 // onlyTCP reports whether only a tcp probe uses the setting.
 func onlyTCP(name string) bool { return name == "LB_HEALTH_SEND" || name == "LB_HEALTH_EXPECT" }
@@ -56,11 +65,21 @@ func (c *Config) Warnings() []Warning {
 }
 
 func (s *Service) warnings() []Warning {
-	if s.ProbeKind() == "off" || s.HealthTimeout <= s.HealthInterval {
+	if s.ProbeKind() == "off" {
+		return s.unprobedSingle()
+	}
+	if s.HealthTimeout <= s.HealthInterval {
 		return nil
 	}
 	fast := min(s.HealthFastInterval, s.HealthInterval)
 	slowest := s.HealthInterval + s.HealthTimeout*time.Duration(s.HealthFall) + fast*time.Duration(s.HealthFall-1)
 	return []Warning{{s.Variable("LB_HEALTH_TIMEOUT"), fmt.Sprintf("%s is above %s=%s: probes of a backend do not overlap, so the next one waits for the timeout, and a backend that does not respond is up for as long as %s",
 		s.HealthTimeout, s.Variable("LB_HEALTH_INTERVAL"), s.HealthInterval, slowest)}}
+}
+
+func (s *Service) unprobedSingle() []Warning {
+	if s.Balance != health.Single {
+		return nil
+	}
+	return []Warning{{s.Variable("LB_BALANCE"), "single: without probes no backend is ever down, so the first in the list keeps all connections"}}
 }

@@ -122,7 +122,7 @@ func TestServicesFaults(t *testing.T) {
 			`LB_RETRIES="17": expected a whole number from 0 to 16`}},
 		{"a wrong word once", []string{"LB_BALANCE=best", "LB_BACKENDS=a"}, []string{
 			`LB_BACKENDS: entry "a": expected host:port or unix:/path`,
-			`LB_BALANCE="best": expected round_robin, least_conn, random2 or source_hash`}},
+			`LB_BALANCE="best": expected round_robin, least_conn, random2, source_hash or single`}},
 		{"a service's own", []string{"LB_RW_RETRIES=many", "LB_RO_RETRIES=", "LB_RETRIES=1", "LB_RO_HEALTH_RISE="}, []string{
 			`LB_RW_RETRIES="many": expected a whole number from 0 to 16`,
 			`LB_RO_RETRIES="": expected a whole number from 0 to 16; unset it for LB_RETRIES`,

@@ -87,12 +87,15 @@ func (s setting) help() string { return s.field.Tag.Get("help") }
 // secret reports whether the setting's value must not be shown.
 func (s setting) secret() bool { return s.field.Type == reflect.TypeFor[Token]() }
 
-// hidden reports whether the setting's value in h must not be shown: it is a secret,
-// or what a probe sends, which may be a password, and was put into a file.
+// hidden reports whether the setting's value in h must not be shown: it is a secret, or
+// what a probe sends or expects, which may be a password, and is from a file.
 func (s setting) hidden(h holder) bool {
-	_, sent := s.zero().(Payload)
-	_, fromFile := h.source(s.name).File()
-	return s.secret() || sent && fromFile
+	switch s.zero().(type) {
+	case Payload, RequestFields:
+		_, fromFile := h.source(s.name).File()
+		return fromFile
+	}
+	return s.secret()
 }
 
 // mayBeOff reports whether off may be written for 0: a time or a size that may be 0
@@ -135,6 +138,10 @@ func (s setting) meant(text string) string {
 			probably = digits + "MiB"
 		case "G", "GB", "GIB":
 			probably = digits + "GiB"
+		}
+	case RequestMethod:
+		if upper := strings.ToUpper(text); upper != text && new(RequestMethod).UnmarshalText([]byte(upper)) == nil {
+			probably = upper
 		}
 	case Address:
 		if _, err := strconv.ParseUint(text, 10, 16); err == nil {
@@ -228,6 +235,14 @@ func (s setting) kind() (name, expected string) {
 		return "address", "host:port, :port or unix:/path, or off"
 	case RequestPath:
 		return "path", "a path that begins with / and has no spaces, control characters or #"
+	case RequestMethod:
+		return "method", "an HTTP method in upper case, such as GET, HEAD or OPTIONS"
+	case RequestHost:
+		return "host", "a host, with a port or without, such as api.example.com"
+	case RequestFields:
+		return "text", `header lines such as Name: value, separated by \r\n, without Host (LB_HEALTH_HOST), Connection, Content-Length and Transfer-Encoding`
+	case Pattern:
+		return "pattern", "a regular expression in RE2's syntax, such as ^220[ -]"
 	case StatusSet:
 		return "statuses", "statuses from 100 to 599, such as 200 or 200-299,304"
 	case Prefixes:

@@ -112,7 +112,7 @@ func (s *StatusSet) UnmarshalText(text []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 {
+	if len(list) == 0 && len(text) > 0 {
 		return errUnexpected
 	}
 	*s = list

@@ -64,7 +64,7 @@ func (s *Service) whyUnused(name string) string {
 // next SIGHUP.
 func (s *Service) hasNames() bool {
 	_, _, fromFile := s.BackendsFile()
-	return fromFile || slices.ContainsFunc(s.Backends, health.Entry.IsName)
+	return fromFile || slices.ContainsFunc(s.Backends, health.Entry.HasName)
 }
 
 // probes reports whether the setting is for backends that are probed.

@@ -89,14 +89,22 @@ func (s *service) cutBackend(b *health.Backend) {
 
 // probe returns what asks a backend whether it works, or nil for off.
 func probe(c *config.Service, logger *slog.Logger) health.Probe {
-	via := health.Via{Port: c.HealthPort, Proxy: proxyVersion(c.ProbeProxy()), TLS: bool(c.HealthTLS)}
+	via := health.Via{
+		Port: c.HealthPort, TLS: bool(c.HealthTLS),
+		Proxy: proxyVersion(c.ProbeProxy()), ProxyTraffic: c.HealthProxy == "auto",
+	}
 	switch kind := c.ProbeKind(); {
 	case kind == "auto":
 		return (&health.Lenient{Path: string(c.HealthPath), Via: via, Logger: logger}).Probe
 	case kind == "http":
-		return health.HTTPProbe(string(c.HealthPath), c.HealthStatus.Contains, via)
-	case kind == "tcp" && (c.HealthSend != "" || c.HealthExpect != ""):
-		return health.ExchangeProbe([]byte(c.HealthSend), []byte(c.HealthExpect), via)
+		return health.HTTP{
+			Method: string(c.HealthMethod), Path: string(c.HealthPath), Host: string(c.HealthHost), Fields: string(c.HealthHeaders),
+			Accepts: c.HealthStatus.Contains, Standby: c.HealthStandbyStatus.Contains, Match: c.HealthMatch.Regexp(), Via: via,
+		}.Probe
+	case kind == "tcp" && (c.HealthSend != "" || c.HealthExpect != "" || c.HealthMatch.Regexp() != nil):
+		return health.Exchange{
+			Send: []byte(c.HealthSend), Expect: []byte(c.HealthExpect), Match: c.HealthMatch.Regexp(), Hidden: c.ExpectHidden(), Via: via,
+		}.Probe
 	case kind == "tcp":
 		return health.TCPProbe(via)
 	}

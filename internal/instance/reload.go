@@ -59,7 +59,7 @@ type listFile struct {
 func (in *Instance) reloadList(ctx context.Context, l listFile) {
 	list, err := config.ReadBackends(ctx, l.variable, l.path)
 	if err == nil {
-		err = in.cfg.CheckOwn(l.variable, list)
+		err = in.cfg.CheckBackends(l.variable, list)
 	}
 	in.reloads.count(l.variable, err)
 	attrs := []any{"signal", "SIGHUP", "file", l.path}

@@ -4,7 +4,7 @@ import { bytes, bytesPerSecond, count, duration, latency, perSecond } from "./fo
 import { Reasons } from "./reasons.js";
 import { Series } from "./series.js";
 
-const states = { up: "Up", down: "Down", unknown: "Not probed yet" };
+const states = { up: "Up", down: "Down", standby: "Standby", unknown: "Not probed yet" };
 
 // Backends shows a row for each backend of a service. steer is called with what the
 // operator wants: {words, method, path, body}.
@@ -119,7 +119,7 @@ class Row {
 
   // updateState shows what the operator wants before what the probes say.
   #updateState(now, b) {
-    const { state, since, probes, cause, backup } = this.#parts;
+    const { state, since, probes, cause, backup, takes } = this.#parts;
     const said = states[b.state] ?? b.state;
     const long = b.since ? ` for ${duration(now - Date.parse(b.since))}` : "";
     if (b.mode === "ready") setPill(state, b.state, said);
@@ -129,6 +129,7 @@ class Row {
     setText(probes, b.mode === "ready" ? "" : `${said} by its probes${long}`);
     setText(cause, b.probe?.error ?? "");
     backup.hidden = !b.backup;
+    takes.hidden = !b.active;
     this.root.dataset.state = b.mode === "ready" ? b.state : b.mode;
   }
 

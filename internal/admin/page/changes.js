@@ -2,6 +2,7 @@ import { element } from "./dom.js";
 import { clock } from "./format.js";
 
 const kept = 30;
+const kinds = { up: "good", standby: "plain" }; // of a state; others are bad
 
 // Changes lists what changed from one look to the next, the latest first.
 export class Changes {
@@ -45,7 +46,8 @@ export class Changes {
       return;
     }
     const cause = b.probe?.error ? `: ${b.probe.error}` : "";
-    if (before.state !== b.state) this.#tell(at, b.state === "up" ? "good" : "bad", `${called(b)} is ${b.state}${cause}`);
+    if (before.state !== b.state) this.#tell(at, kinds[b.state] ?? "bad", `${called(b)} is ${b.state}${cause}`);
+    if (!before.active && b.active) this.#tell(at, "warn", `${called(b)} takes all connections now`);
     if (before.mode !== b.mode) this.#tell(at, "warn", `${called(b)} was set to ${b.mode}`);
     if (before.weight !== b.weight) this.#tell(at, "plain", `${called(b)} has weight ${b.weight}, it had ${before.weight}`);
   }
