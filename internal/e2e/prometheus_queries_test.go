@@ -17,21 +17,30 @@ import (
 )
 
 // TestPrometheusQueries has a real Prometheus scrape the program under traffic and trouble,
-// and asks it everything that the dashboard and the alerts ask.
+// and asks it everything that the dashboard and the alerts ask: of a program without
+// services, and of one of several services.
 func TestPrometheusQueries(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "prometheus", "prometheus")
-	lb := troubled(t)
+	t.Run("flat", func(t *testing.T) { checkQueries(t, troubled(t), "", ".*") })
+	t.Run("services", func(t *testing.T) { checkQueries(t, troubledServices(t), "a", "a") })
+}
+
+// checkQueries asks what the dashboard asks when the service is chosen, and what the
+// alerts ask. The service has a name, or is the only one.
+func checkQueries(t *testing.T, lb *balancer, service, chosenService string) {
+	t.Helper()
 	suffer(t, lb)
 	p := observe(t, lb.admin)
 	chosen := map[string]string{
-		"job": "fourseven", "instance": strings.ReplaceAll(lb.admin, ".", `\\.`), "backend": ".*", "__rate_interval": "10s",
+		"job": "fourseven", "instance": strings.ReplaceAll(lb.admin, ".", `\\.`), "service": chosenService, "backend": ".*", "__rate_interval": "10s",
 	}
 	d := readDashboard(t)
 	queries := d.queries(t, chosen)
 	for name, q := range d.labelQueries(t, chosen) {
-		if len(p.labelValues(q[1], q[0])) == 0 {
-			t.Errorf("variable %s has no values", name)
+		values := p.labelValues(q[1], q[0])
+		if hasNone := name == "service" && service == ""; (len(values) == 0) != hasNone {
+			t.Errorf("variable %s has the values %q", name, values)
 		}
 	}
 	for what, expr := range queries { // what is shown for nothing would hide a wrong label
@@ -43,6 +52,9 @@ func TestPrometheusQueries(t *testing.T) {
 		if !slices.Contains(raised, alert.Name) {
 			queries[alert.Name] = withoutBounds(alert.Query)
 		}
+	}
+	if service == "" {
+		delete(queries, "FoursevenServiceLimitNear")
 	}
 	names := metricNames(mustAsk(t, lb.admin, "/metrics"))
 	for what, expr := range queries {
@@ -111,6 +123,17 @@ func troubled(t *testing.T) *balancer {
 	lb := serve(t, backendsOf(backends)+",dns://localhost:1", "LB_DNS_INTERVAL=200ms", "LB_HEALTH_FALL=1000")
 	backends[2].kill()
 	return lb
+}
+
+// troubledServices is the same with two services, of which the one named a has the
+// trouble.
+func troubledServices(t *testing.T) *balancer {
+	t.Helper()
+	backends := startBackends(t, 3)
+	m := serveServices(t, "LB_SERVICES=a,b", backendsOf(backends)+",dns://localhost:1", "LB_DNS_INTERVAL=200ms", "LB_HEALTH_FALL=1000",
+		"LB_A_L4_LISTEN=127.0.0.1:0", "LB_A_L7_LISTEN=127.0.0.1:0", "LB_B_L4_LISTEN=127.0.0.1:0", "LB_A_MAX_CONNS=100")
+	backends[2].kill()
+	return &balancer{process: m.process, l4: m.at["a l4"], l7: m.at["a l7"], admin: m.admin}
 }
 
 // suffer is some traffic through both frontends, good and bad.
