@@ -3,6 +3,7 @@ package l4
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,7 +11,8 @@ import (
 // that share it. A nil Slots is no limit. It is safe for concurrent use.
 type Slots struct {
 	taken  chan struct{}
-	within *Slots // whose slot each of these takes as well; may be nil
+	within *Slots       // whose slot each of these takes as well; may be nil
+	spared atomic.Int64 // slots of connections that Spare was called for and Spared was not
 
 	mu     sync.Mutex
 	spares []spare
@@ -42,7 +44,7 @@ func (s *Slots) Share(n int) *Slots {
 
 // OnFull has giveWay called when a client waits and no slot is free, until one is: that
 // of the frontend for which idle returns the most connections, then the others. If
-// giveWay can spare a connection, it ends it, releases its slot and returns true.
+// giveWay can spare a connection, it ends it, releases its slot (Spare) and returns true.
 func (s *Slots) OnFull(idle func() int, giveWay func() bool) {
 	if s == nil {
 		return
@@ -125,6 +127,28 @@ func (s *Slots) Release() {
 	if s != nil {
 		s.within.Release()
 		<-s.taken
+	}
+}
+
+// MaySpare reports whether Spare may be called: slots of connections that have not ended
+// yet are released for a tenth of all at most.
+func (s *Slots) MaySpare() bool {
+	return s == nil || s.spared.Load() < int64(max(1, cap(s.taken)/10)) && s.within.MaySpare()
+}
+
+// Spare releases the slot of a connection that is being closed. Spared is called when it
+// has ended.
+func (s *Slots) Spare() {
+	s.addSpared(1)
+	s.Release()
+}
+
+// Spared tells that a connection whose slot Spare released has ended.
+func (s *Slots) Spared() { s.addSpared(-1) }
+
+func (s *Slots) addSpared(n int64) {
+	for ; s != nil; s = s.within {
+		s.spared.Add(n)
 	}
 }
 

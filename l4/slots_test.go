@@ -142,3 +142,26 @@ func TestMostIdleGivesWay(t *testing.T) {
 		t.Errorf("taken %d and %d of all, want 1 and 3", few.Taken(), all.Taken())
 	}
 }
+
+// Pins that slots are released early for a tenth of all connections at most, however many
+// frontends share them.
+func TestSlotsSpared(t *testing.T) {
+	all := NewSlots(20)
+	one, other := all.Share(10), all.Share(0)
+	for range 5 {
+		one.Acquire(nil)
+		other.Acquire(nil)
+	}
+	one.Spare()
+	if one.MaySpare() || !other.MaySpare() {
+		t.Error("one of ten is not a tenth, or counts as two of twenty")
+	}
+	other.Spare()
+	if other.MaySpare() || all.Taken() != 8 || one.Taken() != 4 {
+		t.Errorf("two of twenty are not a tenth, or not released: %d and %d taken", all.Taken(), one.Taken())
+	}
+	one.Spared()
+	if !one.MaySpare() || !other.MaySpare() {
+		t.Error("a connection that has ended still counts")
+	}
+}

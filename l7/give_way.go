@@ -36,11 +36,11 @@ func (s *Server) idleCount() int {
 //
 // The slot is released before the connection has ended, which takes a client that does
 // not notice lingerGap: new clients would wait for that one after the other. So there are
-// a tenth more connections than slots at most, and not for long.
+// a tenth more connections than slots at most, of all frontends, and not for long.
 func (s *Server) giveWay() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sparing >= max(1, s.Slots.Limit()/10) {
+	if !s.Slots.MaySpare() {
 		return false
 	}
 	for range 2 {
@@ -65,8 +65,7 @@ func (s *Server) spareLocked(last candidate) bool {
 	}
 	c.endStream()
 	c.spared = true
-	s.sparing++
-	s.Slots.Release()
+	s.Slots.Spare()
 	return true
 }
 

@@ -118,7 +118,6 @@ type Server struct {
 	conns     map[*conn]struct{}
 	accepted  uint64
 	longest   []candidate // to give way; the one idle longest comes last
-	sparing   int         // connections that gave way and have not ended yet
 	idle      int         // connections, when idleCount last looked
 	idleSeen  uint32      // the pulse after that look; 0 before the first
 	// received and sent are bytes of connections that have ended.
@@ -257,7 +256,7 @@ func (s *Server) remove(c *conn) {
 	defer s.mu.Unlock()
 	delete(s.conns, c)
 	if c.spared {
-		s.sparing--
+		s.Slots.Spared()
 	}
 	s.received += c.received.Load()
 	s.sent += c.sent.Load()

@@ -18,7 +18,7 @@ var design = []string{
 	"LB_RW_L4_LISTEN=:5432", "LB_RW_HEALTH_PATH=/primary",
 	"LB_RO_L4_LISTEN=:5433", "LB_RO_HEALTH_PATH=/replica", "LB_RO_BALANCE=least_conn",
 	"LB_REDIS_L4_LISTEN=:6379", "LB_REDIS_BACKENDS=redis1:6379,redis2:6379", "LB_REDIS_HEALTH_CHECK=tcp", "LB_REDIS_HEALTH_PORT=0",
-	`LB_REDIS_HEALTH_SEND=ROLE\r\n`, `LB_REDIS_HEALTH_EXPECT=*3\r\n$6\r\nmaster`,
+	`LB_REDIS_HEALTH_SEND=ROLE\r\n`, `LB_REDIS_HEALTH_MATCH=^\*\d+\r\n\$6\r\nmaster`,
 }
 
 // Pins what a service has of its own, what it inherits, and what it does not.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -115,6 +116,37 @@ func TestServicesApart(t *testing.T) {
 		}
 	}
 	lb.stop()
+}
+
+// TestServicesGiveWay pins that at the limit of the process a connection of the service
+// with the most idle ones is closed, also if one of another service has been idle longer.
+func TestServicesGiveWay(t *testing.T) {
+	t.Parallel()
+	lb := serveServices(t, "LB_SERVICES=many,few", backendsOf(startBackends(t, 1)), "LB_MAX_CONNS=20", "LB_L7_IDLE_TIMEOUT=1h",
+		"LB_MANY_L7_LISTEN=127.0.0.1:0", "LB_FEW_L7_LISTEN=127.0.0.1:0", "LB_FEW_L4_LISTEN=127.0.0.1:0")
+	idle := func(n int, addr string) {
+		for range n {
+			conn := dial(t, addr)
+			request(t, conn, "/")
+			if resp := response(t, conn); resp.Close {
+				t.Fatal("the response ends the connection")
+			}
+		}
+	}
+	idle(6, lb.at["few l7"])
+	idle(11, lb.at["many l7"])
+	for range 4 { // the last one needs another to give way
+		mustOpen(t, lb.at["few l4"])
+	}
+	active := func(service string) string {
+		m := regexp.MustCompile(`lb_frontend_active_connections\{frontend="l7",service="` + service + `"\} (\d+)`).FindStringSubmatch(mustAsk(t, lb.admin, "/metrics"))
+		return m[1]
+	}
+	testkit.Eventually(t, "a connection to give way", func() bool { return active("many") == "10" })
+	if got := active("few"); got != "6" {
+		t.Errorf("of the service with few connections %s are left, want all 6", got)
+	}
+	lb.kill()
 }
 
 func mustOpen(t *testing.T, addr string) *session {

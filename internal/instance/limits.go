@@ -15,7 +15,7 @@ import (
 // connections to backends that L7 keeps unused.
 const (
 	keptBack      = 32
-	keptListeners = 2  // of keptBack; further ones come on top
+	keptListeners = 2  // of keptBack; further ones need two each: at the limit, each has a client that waits
 	keptProbes    = 32 // of one service at most; with fewer backends one for each
 	pipeShare     = 8  // an eighth of all descriptors
 	idleShare     = 8  // likewise, where L7 is on
@@ -85,7 +85,7 @@ func demands(cfg *config.Config) (d demand) {
 // limits returns how many client connections, each with one to a backend, the resources
 // permit, at least 1; and which resource permits no more.
 func (r resources) limits(d demand) (l limits, derivedFrom string) {
-	kept := uint64(keptBack + d.probes + max(0, d.listeners-keptListeners))
+	kept := uint64(keptBack + d.probes + max(0, 2*(d.listeners-keptListeners)))
 	kept += r.descriptors / pipeShare
 	if d.l7 {
 		l.idle = int(min(r.descriptors/idleShare, maxLimit))

@@ -44,9 +44,11 @@ func (in *Instance) reload(ctx context.Context) {
 	if len(lists) == 0 {
 		in.logger.Warn("reload ignored", "signal", "SIGHUP", "err", "LB_BACKENDS_FILE is not set: there is nothing to read again")
 	}
+	var wg sync.WaitGroup // a file or a name that is slow holds up no other list
 	for _, l := range lists {
-		in.reloadList(ctx, l)
+		wg.Go(func() { in.reloadList(ctx, l) })
 	}
+	wg.Wait()
 }
 
 // listFile is a file with a list of backends, and the services that have the list.
