@@ -80,6 +80,8 @@ func TestLastRequestTime(t *testing.T) {
 	const last = 300 * time.Millisecond
 	p := startProxyOn(t, emptied(t), func(s *l7.Server) { s.LastRequest = last }, httpBackend(t, answerOK))
 	conn := p.dial(t)
+	// Serve refuses a listener that it is given after Shutdown, and all who wait there.
+	testkit.Eventually(t, "the connection is served", func() bool { return p.Stats().Active == 1 })
 	began := time.Now()
 	downc := p.shutdown(t, t.Context())
 	if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
@@ -99,6 +101,8 @@ func TestLastRequestTime(t *testing.T) {
 func TestLateRequest(t *testing.T) {
 	p := startProxyOn(t, emptied(t), nil, httpBackend(t, answerOK))
 	conn := p.dial(t)
+	// Serve refuses a listener that it is given after Shutdown, and all who wait there.
+	testkit.Eventually(t, "the connection is served", func() bool { return p.Stats().Active == 1 })
 	downc := p.shutdown(t, t.Context())
 	if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
 		t.Fatalf("got %v, want EOF", err)
