@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -84,7 +83,19 @@ func TestProbesWithProxyHeader(t *testing.T) {
 // startNginx starts an nginx that demands the PROXY header, and returns its address.
 func startNginx(t *testing.T, nginx string) (addr string) {
 	t.Helper()
-	dir, addr := t.TempDir(), testkit.ReserveAddr(t)
+	addr = testkit.ReserveAddr(t)
+	startNginxWith(t, nginx, addr, `
+	server {
+		listen `+addr+` proxy_protocol;
+		location = /health { return 200 "client $proxy_protocol_addr"; }
+	}`)
+	return addr
+}
+
+// startNginxWith starts an nginx with these servers, one of which listens at the address.
+func startNginxWith(t *testing.T, nginx, addr, servers string) {
+	t.Helper()
+	dir := t.TempDir()
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(`daemon off;
 master_process off;
@@ -97,25 +108,11 @@ http {
 	proxy_temp_path DIR/proxy;
 	fastcgi_temp_path DIR/fastcgi;
 	uwsgi_temp_path DIR/uwsgi;
-	scgi_temp_path DIR/scgi;
-	server {
-		listen `+addr+` proxy_protocol;
-		location = /health { return 200 "client $proxy_protocol_addr"; }
-	}
+	scgi_temp_path DIR/scgi;`+servers+`
 }
 `, "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := start(t, exec.Command(nginx, "-p", dir, "-c", file, "-e", "stderr"))
-	testkit.Eventually(t, "nginx to listen", func() bool {
-		if p.ended() {
-			t.Fatalf("nginx ended:\n%s", p.output())
-		}
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
-	return addr
+	awaitListener(t, p, addr)
 }

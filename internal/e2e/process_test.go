@@ -115,7 +115,10 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 	}
 	// So that nothing is left when the test binary runs into its time limit. It is
 	// sent when the thread ends that started the process, so no test may end one.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	cmd.WaitDelay = testkit.Patience // what it started itself may hold its outputs open
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,123 @@
+//go:build linux
+
+package e2e
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fourseven/internal/config"
+	"fourseven/internal/testkit"
+)
+
+// recipe returns the settings of an example under deploy/recipes, each as it is there but
+// for what is replaced: pairs of what the example has, such as names of hosts, and what
+// the test has. Listeners are on free ports, and probes come more often.
+func recipe(t *testing.T, name string, replace ...string) []string {
+	t.Helper()
+	replacer := strings.NewReplacer(replace...)
+	var as, settings []string
+	for line := range strings.Lines(readFile(t, "deploy/recipes/"+name+".env")) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		as = append(as, line)
+		variable, value, _ := strings.Cut(line, "=")
+		switch {
+		case strings.HasSuffix(variable, "_LISTEN") && value != "off":
+			value = "127.0.0.1:0"
+		case variable == "LB_HEALTH_INTERVAL":
+			continue
+		}
+		settings = append(settings, variable+"="+replacer.Replace(value))
+	}
+	cfg, err := config.Load(withoutFiles(as))
+	if err != nil {
+		t.Fatalf("%s as it is: %v", name, err)
+	}
+	if len(cfg.Unused())+len(cfg.Warnings()) > 0 {
+		t.Errorf("%s: %v %v", name, cfg.Unused(), cfg.Warnings())
+	}
+	// What is down here refuses at once, and a probe on a busy machine may take its time.
+	return quickServices(append(settings, "LB_HEALTH_TIMEOUT="+testkit.Patience.String())...)
+}
+
+// withoutFiles gives settings of files, which are not there, some value.
+func withoutFiles(settings []string) (all []string) {
+	for _, kv := range settings {
+		if variable, _, _ := strings.Cut(kv, "="); strings.HasSuffix(variable, "_FILE") {
+			kv = strings.TrimSuffix(variable, "_FILE") + "=x"
+		}
+		all = append(all, kv)
+	}
+	return all
+}
+
+// runRecipe starts fourseven by a recipe of one service.
+func runRecipe(t *testing.T, settings []string) *balancer {
+	t.Helper()
+	return listening(t, fourseven(settings))
+}
+
+// awaitListener waits until the server accepts connections.
+func awaitListener(t *testing.T, p *process, addr string) {
+	t.Helper()
+	testkit.Eventually(t, addr+" to listen", func() bool {
+		if p.ended() {
+			t.Fatalf("%s ended:\n%s", p.cmd.Path, p.output())
+		}
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+}
+
+// serverDir returns a directory, removed with the test, that a server may use which runs
+// as unprivileged says.
+func serverDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "fourseven-e2e-server-") // unlike t.TempDir's, others may enter its parents
+	if err == nil && os.Geteuid() == 0 {
+		err = os.Chown(dir, nobody, nobody)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		testkit.Eventually(t, "the server's files to go", func() bool { return os.RemoveAll(dir) == nil })
+	})
+	return dir
+}
+
+const nobody = 65534
+
+// unprivileged has a command run as another user than root: some servers refuse to be it.
+func unprivileged(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	return cmd
+}
+
+// endBy asks the process to end by that signal, as servers must be that leave
+// something behind when they are killed.
+func (p *process) endBy(sig syscall.Signal) {
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Error(err)
+	}
+	select {
+	case <-p.donec:
+	case <-time.After(testkit.Patience):
+		p.t.Errorf("%s does not end", p.cmd.Path)
+	}
+}
