@@ -34,6 +34,7 @@ func TestPage(t *testing.T) {
 		{"lost", testPageLost},
 		{"shutdown", testPageShutdown},
 		{"services", testPageServices},
+		{"roles", testPageRoles},
 		{"hostile", testPageHostile},
 		{"policy", testPagePolicy},
 		{"fits", testPageFits},
