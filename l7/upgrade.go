@@ -13,15 +13,23 @@ func (ex *exchange) checkUpgrade() error {
 		return &http1.ResponseError{Rule: "101 without a request to switch protocols"}
 	case !ex.resp.Upgrade || !ex.resp.Options.Upgrade:
 		return &http1.ResponseError{Rule: "101 that names no protocol", Field: "Upgrade"}
+	case ex.req.Expects && !ex.bodySent():
+		// The client would wait for 100 for ever (RFC 9110 section 7.8).
+		return &http1.ResponseError{Rule: "101 before the 100 that was expected"}
 	}
 	return nil
 }
 
 // switchProtocols passes the 101 on, and the bytes that either side has already sent in
-// the new protocol, and relays both connections. They are closed when it returns.
+// the new protocol, and relays both connections. They are closed when it returns. The new
+// protocol begins behind the request's body, whose rest is forwarded first.
 func (ex *exchange) switchProtocols() error {
 	c, bc := ex.conn, ex.backend.conn
 	ex.close = true
+	ex.awaitUpload(true)
+	if err := ex.upload.err; err != nil {
+		return ex.errorFor(err)
+	}
 	c.out.Start()
 	defer c.out.Release()
 	c.out.Buf = ex.appendSwitch(c.out.Buf)

@@ -45,6 +45,108 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestUpgradeWithBody pins that an upgrade is passed on with a body of known length, as
+// Docker's "exec" sends it, and that the new protocol begins behind the body: whether it
+// comes with the head or in pieces, and also if the backend switches before it has read it.
+func TestUpgradeWithBody(t *testing.T) {
+	const body = `{"Detach":false,"Tty":true}`
+	const head = "POST /exec/1/start HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 27\r\n\r\n"
+	for _, tt := range []struct {
+		name, head string
+		pieces     []string // sent one after the other, each when the backend has the one before
+		early      bool     // the backend switches when it has the head
+		interim    string
+	}{
+		{name: "with its head", head: head, pieces: []string{head + body}},
+		{name: "with the new protocol's first bytes", head: head, pieces: []string{head + body + "first "}},
+		{name: "in pieces", head: head, pieces: []string{head, body[:10], body[10:]}},
+		{name: "after the switch", head: head, pieces: []string{head, body[:10], body[10:] + "first "}, early: true},
+		{name: "after 100", head: strings.Replace(head, "Content", "Expect: 100-continue\r\nContent", 1),
+			pieces:  []string{strings.Replace(head, "Content", "Expect: 100-continue\r\nContent", 1), body},
+			interim: "HTTP/1.1 100 Continue\r\n\r\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := make(chan int, 100) // how much of the request the backend has
+			p := startProxy(t, nil, scriptedBackend(t, func(nc net.Conn) {
+				defer close(got)
+				br := bufio.NewReader(nc)
+				req, err := http.ReadRequest(br)
+				if err != nil || req.Header.Get("Upgrade") != "tcp" || req.Header.Get("Connection") != "Upgrade" {
+					t.Errorf("the backend got %v, %v", req, err)
+					return
+				}
+				got <- len(tt.head)
+				switching := func() {
+					_, _ = io.WriteString(nc, tt.interim+"HTTP/1.1 101 Switching\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n")
+				}
+				if tt.early || tt.interim != "" {
+					switching()
+				}
+				var all strings.Builder
+				for all.Len() < len(body) {
+					if _, err := io.CopyN(&all, req.Body, 1); err != nil {
+						t.Errorf("after %q: %v", all.String(), err)
+						return
+					}
+					got <- len(tt.head) + all.Len()
+				}
+				if all.String() != body {
+					t.Errorf("the backend got the body %q", all.String())
+				}
+				if !tt.early && tt.interim == "" {
+					switching()
+				}
+				_, _ = io.Copy(nc, br)
+			}))
+			nc := p.dial(t)
+			sent, has := 0, 0
+			for _, piece := range tt.pieces {
+				for has < sent {
+					n, ok := <-got
+					if !ok {
+						t.Fatal("the backend has given up")
+					}
+					has = n
+				}
+				_, _ = io.WriteString(nc, piece)
+				sent += len(piece)
+			}
+			_, _ = io.WriteString(nc, "last")
+			_ = nc.CloseWrite()
+			all, err := io.ReadAll(nc)
+			_, echoed, _ := strings.Cut(string(all), "Connection: Upgrade\r\n\r\n")
+			want := strings.TrimPrefix(strings.Join(tt.pieces, "")+"last", tt.head+body)
+			if !strings.HasPrefix(string(all), tt.interim+"HTTP/1.1 101 Switching\r\n") || echoed != want || err != nil {
+				t.Errorf("got %q, %v; want %q echoed", all, err, want)
+			}
+		})
+	}
+}
+
+// TestUpgradeBeforeBody pins that a client which leaves before its body has all arrived
+// does not switch, and that nothing that follows is taken for the new protocol.
+func TestUpgradeBeforeBody(t *testing.T) {
+	rest := make(chan string, 1)
+	p := startProxy(t, nil, scriptedBackend(t, func(nc net.Conn) {
+		br := bufio.NewReader(nc)
+		if _, err := http.ReadRequest(br); err != nil {
+			return
+		}
+		_, _ = io.WriteString(nc, "HTTP/1.1 101 Switching\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n")
+		all, _ := io.ReadAll(br)
+		rest <- string(all)
+	}))
+	nc := p.dial(t)
+	_, _ = io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 10\r\n\r\nhalf")
+	_ = nc.CloseWrite()
+	if all, _ := io.ReadAll(nc); strings.Contains(string(all), "101") {
+		t.Errorf("got %q", all)
+	}
+	if got := <-rest; !strings.HasPrefix("half", got) {
+		t.Errorf("the backend got %q", got)
+	}
+}
+
 // TestUpgradeOff pins that without Relays no backend is asked to switch.
 func TestUpgradeOff(t *testing.T) {
 	asked := make(chan http.Header, 1)

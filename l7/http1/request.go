@@ -270,7 +270,8 @@ func (r *Request) checkWhole() error {
 	}
 	r.Expects = r.Expects && r.Length != 0
 	// h2c would tunnel requests that are not checked; HTTP/1.0 has no upgrade
-	// (RFC 9110 section 7.8); and one with a body is not worth its ambiguity.
-	r.Upgrade = r.Upgrade && r.Options.Upgrade && !r.http2 && !r.HTTP10 && r.Length == 0
+	// (RFC 9110 section 7.8); and with a body in chunks the new protocol's bytes begin
+	// where the last chunk says.
+	r.Upgrade = r.Upgrade && r.Options.Upgrade && !r.http2 && !r.HTTP10 && r.Length != Chunked
 	return nil
 }
