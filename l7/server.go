@@ -180,7 +180,9 @@ func (s *Server) init() {
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
 	s.upstreams.init(s)
 	s.Slots.OnFull(s.idleCount, s.giveWay)
+	s.mu.Lock() // Stats may be asked for already
 	s.listeners, s.conns = map[*listener]struct{}{}, map[*conn]struct{}{}
+	s.mu.Unlock()
 	s.empty = make(chan struct{})
 	s.front = fasthttp.Server{
 		Logger: frontLogger{s.Logger},

@@ -90,6 +90,23 @@ func TestAcceptErrors(t *testing.T) {
 	}
 }
 
+// TestStatsWhileServeStarts pins that Stats may be called before Serve and while it
+// starts, as a scrape does: the race detector found what Serve sets up unprotected.
+func TestStatsWhileServeStarts(t *testing.T) {
+	for range 50 {
+		s := newServer()
+		servedc := make(chan error, 1)
+		statsc := make(chan struct{})
+		go func() { defer close(statsc); s.Stats() }()
+		go func() { servedc <- s.Serve(testkit.Listen(t)) }()
+		<-statsc
+		_ = s.Shutdown(t.Context())
+		if err := <-servedc; !errors.Is(err, l7.ErrServerClosed) {
+			t.Fatalf("Serve: %v", err)
+		}
+	}
+}
+
 // TestShutdownBeforeServe pins that it works in that order, too.
 func TestShutdownBeforeServe(t *testing.T) {
 	s := newServer()
