@@ -95,8 +95,10 @@ func TestSlotsShared(t *testing.T) {
 	if few.Taken() != 1 || all.Taken() != 1 {
 		t.Errorf("taken %d and %d of all, want 1 and 1", few.Taken(), all.Taken())
 	}
-	if !take(all) || !take(all) || take(all) {
-		t.Error("beside the share of one there are not two slots")
+	for i, want := range []bool{true, true, false} {
+		if take(all) != want {
+			t.Errorf("slot %d beside the share of one: want %t", i+1, want)
+		}
 	}
 	few.Release()
 	if !take(all) {
