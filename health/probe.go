@@ -59,22 +59,23 @@ func (v Via) talk(ctx context.Context, b *Backend, f func(net.Conn) error) error
 // addr returns what is probed, as the list has it.
 func (v Via) addr(b *Backend) (network, addr string) {
 	network, addr = SplitAddr(b.Addr)
-	if check := b.Spec().Check; check.host() {
+	check := b.Spec().Check
+	if check.host() {
 		return "tcp", string(check)
 	}
 	if network == "tcp" {
-		addr = v.at(b, addr)
+		addr = v.at(addr, check)
 	}
 	return network, addr
 }
 
-// at returns a TCP address of the backend with the port that is probed.
-func (v Via) at(b *Backend, addr string) string {
+// at returns a TCP address of a backend with the port that is probed.
+func (v Via) at(addr string, check Check) string {
 	host, port, _ := net.SplitHostPort(addr)
 	if v.Port != 0 {
 		port = strconv.Itoa(v.Port)
 	}
-	return net.JoinHostPort(host, cmp.Or(string(b.Spec().Check), port))
+	return net.JoinHostPort(host, cmp.Or(string(check), port))
 }
 
 // dial connects to the backend as Backend.Dial does, but tries a name's addresses in their
@@ -101,7 +102,8 @@ func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
 
 func (v Via) connect(ctx context.Context, b *Backend) (net.Conn, error) {
 	var nd net.Dialer
-	if spec := b.Spec(); spec.Check.host() {
+	spec := b.Spec()
+	if spec.Check.host() {
 		conn, _, err := dialEach(ctx, spec.checked(), nd.DialContext)
 		return conn, err
 	}
@@ -111,11 +113,11 @@ func (v Via) connect(ctx context.Context, b *Backend) (net.Conn, error) {
 	}
 	addrs := *b.dialled.Load()
 	if len(addrs) == 1 {
-		return nd.DialContext(ctx, network, v.at(b, addrs[0]))
+		return nd.DialContext(ctx, network, v.at(addrs[0], spec.Check))
 	}
 	probed := make([]string, len(addrs))
 	for i, addr := range addrs {
-		probed[i] = v.at(b, addr)
+		probed[i] = v.at(addr, spec.Check)
 	}
 	conn, i, err := dialEach(ctx, probed, nd.DialContext)
 	if err == nil {
