@@ -101,12 +101,13 @@ func TestWriteEffectiveShowsEmpty(t *testing.T) {
 
 // FuzzEffective pins that what check prints can be set again and means the same.
 func FuzzEffective(f *testing.F) {
-	f.Add("a:1,http://b:2;weight=3", "127.0.0.1:0", "/h?x=%20", "200-299, 304", "1536KiB", "10.0.0.1,fd00::/8", "90m", "")
-	f.Add("a:1;backup", ":0", "/", "200", "0", "", "0", `+PONG\r\n\x00\\`)
-	f.Fuzz(func(t *testing.T, backends, listen, path, statuses, body, proxies, drain, expect string) {
+	f.Add("a:1,http://b:2;weight=3", "127.0.0.1:0", "/h?x=%20", "200-299, 304", "1536KiB", "10.0.0.1,fd00::/8", "90m", "", `A: 1\r\nB: \xff`, "")
+	f.Add("a:1;backup", ":0", "/", "200", "0", "", "0", `+PONG\r\n\x00\\`, "", "")
+	f.Add("a:1;check=b:2", ":0", "/", "200", "0", "", "0", "", "A:", `^\*3\r\n\x246`)
+	f.Fuzz(func(t *testing.T, backends, listen, path, statuses, body, proxies, drain, expect, headers, match string) {
 		environ := []string{"LB_BACKENDS=" + backends, "LB_L4_LISTEN=" + listen, "LB_HEALTH_PATH=" + path,
 			"LB_HEALTH_STATUS=" + statuses, "LB_L7_MAX_BODY=" + body, "LB_L7_TRUSTED_PROXIES=" + proxies, "LB_DRAIN_TIMEOUT=" + drain,
-			"LB_HEALTH_EXPECT=" + expect}
+			"LB_HEALTH_EXPECT=" + expect, "LB_HEALTH_HEADERS=" + headers, "LB_HEALTH_MATCH=" + match}
 		c, err := Load(environ)
 		if err != nil {
 			t.Skip()
