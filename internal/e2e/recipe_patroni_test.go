@@ -76,7 +76,7 @@ func startPatroni(t *testing.T) *patroni {
 		t.Cleanup(n.end)
 		c.nodes = append(c.nodes, n)
 	}
-	testkit.Within(t, 2*testkit.Patience, "a leader and two replicas", func() bool {
+	testkit.Within(t, statementTimeout, "a leader and two replicas", func() bool {
 		members := c.members()
 		return len(members) == 3 && len(members["leader"]) == 1 && len(members["sync_standby"]) == 1 && len(members["replica"]) == 1
 	})
@@ -140,7 +140,7 @@ func (c *patroni) members() map[string][]*patroniNode {
 // await waits until a node has the role, and returns it.
 func (c *patroni) await(role string) (n *patroniNode) {
 	c.t.Helper()
-	testkit.Within(c.t, 2*testkit.Patience, "a "+role, func() bool {
+	testkit.Within(c.t, statementTimeout, "a "+role, func() bool {
 		if found := c.members()[role]; len(found) > 0 {
 			n = found[0]
 		}
@@ -152,7 +152,7 @@ func (c *patroni) await(role string) (n *patroniNode) {
 // awaitAnother waits until another node is the leader, and returns it.
 func (c *patroni) awaitAnother(old *patroniNode) (n *patroniNode) {
 	c.t.Helper()
-	testkit.Within(c.t, 2*testkit.Patience, "another leader", func() bool {
+	testkit.Within(c.t, statementTimeout, "another leader", func() bool {
 		if found := c.members()["leader"]; len(found) > 0 {
 			n = found[0]
 		}

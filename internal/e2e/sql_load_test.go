@@ -22,7 +22,7 @@ import (
 
 // statementTimeout bounds a statement. A commit that waits for a replica which was
 // promoted waits for ever, until its connection is cut.
-const statementTimeout = 2 * testkit.Patience
+const statementTimeout = 4 * testkit.Patience
 
 // sqlLoad is clients that write and read through fourseven while another server becomes
 // the primary.
