@@ -173,10 +173,11 @@ func (c *patroni) switchover(old *patroniNode) {
 	}
 }
 
-// die ends the node's processes as the death of its machine does.
+// die ends the node's processes without any of their work for a clean end. PostgreSQL
+// is not killed, as it would leave shared memory behind.
 func (n *patroniNode) die() {
 	n.kill()
-	n.signalPostgres(syscall.SIGKILL)
+	n.signalPostgres(syscall.SIGQUIT)
 }
 
 // end stops the node, and its PostgreSQL with it.
