@@ -46,11 +46,11 @@ type Conn struct {
 	urgent       bool // urgent data has come
 	eof          bool // the end of the stream has been read
 	shutdown     bool // the end of our stream has been sent
-	bulk         bool // OnBulk has been called
 	unspliceable bool // splice(2) does not take this kind of socket
 	quiet        int8 // looks of sweep in a row that saw no byte
 	broken       syscall.Errno
 	seen         int64  // read when sweep last looked
+	bulkTold     int64  // what read has to reach for the next OnBulk
 	copies       int32  // its place in Loop.copying and one; 0 if it is not there
 	reader       *fiber // waits for bytes
 	writer       *fiber // waits for room

@@ -22,8 +22,9 @@ type Config struct {
 	// OnPanic is called with the value and the stack of a fiber that has panicked,
 	// in the fiber. If nil, the panic ends the program, as it does in a goroutine.
 	OnPanic func(value any, stack []byte)
-	// OnBulk is called by ReadFrom in a fiber of the connections, when it first
-	// splices from src to dst: the moment to bound their buffers. It must not wait.
+	// OnBulk is called by ReadFrom in a fiber of the connections, when it begins to
+	// move bulk from src to dst and after each further 1 MiB: the moment to bound
+	// their buffers, which the kernel makes larger while bulk moves. It must not wait.
 	OnBulk func(dst, src *Conn)
 }
 
@@ -130,6 +131,18 @@ func (g *Group) crashed(value any, stack []byte) {
 		panic(fmt.Sprintf("%v\n\nin a fiber:\n%s", value, stack))
 	}
 	g.config.OnPanic(value, stack)
+}
+
+// bulkStep is how many bytes move between two calls of OnBulk.
+const bulkStep = 1 << 20
+
+// tellBulk calls OnBulk if it is due.
+func (c *Conn) tellBulk(src *Conn) {
+	hook := c.Loop().group.config.OnBulk
+	if n := src.read.Load(); hook != nil && n >= src.bulkTold {
+		src.bulkTold = n + bulkStep
+		hook(c, src)
+	}
 }
 
 // load is how many connections a loop has.

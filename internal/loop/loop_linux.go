@@ -107,7 +107,7 @@ func (l *Loop) run() {
 		l.runReady() // before the queue is looked at: what a fiber posts needs no wake-up
 		l.queue.take(l)
 		l.runReady()
-		if l.closing && l.fibers == 0 {
+		if l.closing && l.fibers == 0 && l.queue.end() {
 			break
 		}
 		l.turn()

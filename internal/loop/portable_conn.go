@@ -46,9 +46,10 @@ type Conn struct {
 
 	// The rest belongs to the loop.
 	eof     bool // the end of the stream has been read
-	bulk    bool // OnBulk has been called
 	rest    []byte
 	watcher *watcher // of OnReadable or Forward
+
+	bulkTold int64 // what read has to reach for the next OnBulk
 }
 
 var _ interface {

@@ -166,11 +166,8 @@ func (c *Conn) copyFrom(src *Conn) error {
 		if err != nil {
 			return err
 		}
-		if n == bufferSize && !src.bulk {
-			src.bulk = true
-			if hook := c.Loop().group.config.OnBulk; hook != nil {
-				hook(c, src)
-			}
+		if n == bufferSize {
+			c.tellBulk(src)
 		}
 		if m, err := c.Write(buf[:n]); err != nil {
 			if c.Err() == nil && !c.closed.Load() {

@@ -62,6 +62,14 @@ func (q *queue) close() {
 	_ = unix.Close(q.fd)
 }
 
+// end refuses further requests, unless there are some: those have been promised.
+func (q *queue) end() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = len(q.ops) == 0
+	return q.closed
+}
+
 // post reports whether the loop will see the request: false after it has ended.
 // Any goroutine may call it.
 func (q *queue) post(o op) bool {

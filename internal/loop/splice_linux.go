@@ -16,6 +16,7 @@ const bulkMin = 32 << 10
 // splice moves what there is through a pipe, which it holds no longer than that.
 // It returns nil when there is no bulk any more, or no pipe.
 func (c *Conn) splice(src *Conn) error {
+	c.tellBulk(src) // also if there is no pipe
 	if c.unspliceable || src.unspliceable {
 		return nil
 	}
@@ -25,8 +26,8 @@ func (c *Conn) splice(src *Conn) error {
 	}
 	// Its bytes must not go to another client, whatever happens.
 	defer func() { c.Loop().givePipe(p) }()
-	c.tellBulk(src)
 	for n := bulkMin; n >= bulkMin; {
+		c.tellBulk(src)
 		err := c.may(writeSide)
 		if err == nil {
 			err = src.may(readSide)
@@ -46,14 +47,6 @@ func (c *Conn) splice(src *Conn) error {
 		}
 	}
 	return nil
-}
-
-// tellBulk calls OnBulk once for each direction.
-func (c *Conn) tellBulk(src *Conn) {
-	if hook := c.Loop().group.config.OnBulk; hook != nil && !src.bulk {
-		hook(c, src)
-	}
-	src.bulk = true
 }
 
 // fill splices from the socket into the empty pipe. It returns 0 and nil if

@@ -303,7 +303,8 @@ func TestPipesRunOut(t *testing.T) {
 	in(t, l, func() { _ = l.Sleep(time.Millisecond) })
 }
 
-// OnBulk is called once for each direction that turns out to be bulk.
+// OnBulk is called when a direction turns out to be bulk, and while that goes on: a
+// receive buffer that was bounded only at the beginning would grow later.
 func TestOnBulk(t *testing.T) {
 	calls := 0
 	g := newGroup(t, Config{Loops: 1, OnBulk: func(dst, src *Conn) { calls++ }})
@@ -312,8 +313,8 @@ func TestOnBulk(t *testing.T) {
 		t.Fatalf("read %d, %v", n, err)
 	}
 	in(t, g.Loops()[0], func() {
-		if calls != 1 {
-			t.Errorf("OnBulk was called %d times", calls)
+		if calls < 2 || calls > 8 {
+			t.Errorf("OnBulk was called %d times for 8 MiB", calls)
 		}
 	})
 }
