@@ -3,7 +3,7 @@ package l4
 import "time"
 
 // activity is what the sweep knows of a relay's activity. The data path never looks
-// at a clock: the sweep compares byte counters instead. It belongs to Relays.mu.
+// at a clock: the sweep compares byte counters instead.
 type activity struct {
 	seen    int64     // bytes moved, both directions
 	half    bool      // one side has ended its stream
@@ -15,7 +15,7 @@ type activity struct {
 // note reports whether the relay has moved bytes since the last call, or one side
 // has ended its stream. Either begins a new idle time.
 func (a *activity) note(r *relay, now time.Time) bool {
-	seen, half := r.received()+r.sent(), r.halfClosed()
+	seen, half := r.received()+r.sent(), r.half()
 	if seen == a.seen && half == a.half {
 		return false
 	}
@@ -44,4 +44,4 @@ func (a *activity) idleFor(r *relay, limit time.Duration, now time.Time) bool {
 }
 
 // queued returns how many bytes the kernel has to deliver, in both directions.
-func (r *relay) queued() int { return r.up.unacked() + r.down.unacked() }
+func (r *relay) queued() int { return r.client.Unacked() + r.backend.Unacked() }

@@ -92,10 +92,10 @@ func TestBothWritesFail(t *testing.T) {
 
 // unread returns how many bytes of clients the relays have not read yet.
 func unread(rs *Relays) (n int) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	for r := range rs.open {
-		_ = r.client.raw.Control(func(fd uintptr) { n += waiting(fd) })
-	}
+	rs.each(func(s *relaySet) {
+		for _, p := range s.open {
+			control(p.relay.client.Conn, func(fd uintptr) { n += waiting(fd) })
+		}
+	})
 	return n
 }

@@ -2,8 +2,6 @@ package l4
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"fourseven/health"
@@ -14,13 +12,12 @@ const cutTick = 10 * time.Millisecond
 
 // CutAll cuts all open relays, and those that begin later. They end with Drain.
 func (rs *Relays) CutAll() {
-	rs.mu.Lock()
-	rs.closed = true
-	open := slices.Collect(maps.Keys(rs.open))
-	rs.mu.Unlock()
-	for _, r := range open {
-		r.cut(Drain)
-	}
+	rs.closed.Store(true)
+	rs.each(func(s *relaySet) {
+		for len(s.open) > 0 {
+			s.open[len(s.open)-1].relay.end(Drain)
+		}
+	})
 }
 
 // CutBackend cuts the open relays to a backend that went down, and returns how
@@ -35,7 +32,7 @@ func (rs *Relays) CutBackend(b *health.Backend) int {
 
 // Close cuts the relays to the backend that are open now, rate of them a second,
 // so that their clients do not all come back at once. They end with
-// OperatorClose. It returns when all are cut, or when the context is done.
+// OperatorClose. It returns when all are being cut, or when the context is done.
 func (rs *Relays) Close(ctx context.Context, b *health.Backend, rate int) {
 	open := rs.to(b)
 	tick := time.NewTicker(cutTick)
@@ -54,3 +51,6 @@ func (rs *Relays) Close(ctx context.Context, b *health.Backend, rate int) {
 		open[i] = nil // do not keep one that has ended
 	}
 }
+
+// cut ends the relay in its loop, a little later.
+func (r *relay) cut(why Ending) { r.client.Go(func() { r.end(why) }) }

@@ -2,15 +2,15 @@ package l4
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 )
 
 // dial connects the session to the next backend and, after a failed dial, at once
-// to another one, up to Retries more. If all fail, it returns nil and why.
-func (ses *session) dial() (net.Conn, Ending) {
+// to another one, up to Retries more. If all fail, it returns why.
+func (ses *session) dial() Ending {
 	s := ses.server
 	turn := s.Pool.TurnFor(ses.visitor.Client.Addr())
 	for try := range s.Retries + 1 {
@@ -22,41 +22,48 @@ func (ses *session) dial() (net.Conn, Ending) {
 			ses.retries++
 			s.retries.Add(1)
 		}
-		conn, err := s.dialOne(b, ses.visitor)
+		conn, err := ses.dialOne(b)
 		if err == nil {
 			b.Count()
 			ses.backend, ses.dialled = b, time.Now()
-			return conn, ""
+			ses.relay.init(ses.client, conn, b)
+			return ""
 		}
-		b.Release()
 		if s.dials.Err() != nil {
-			return nil, Drain
+			return Drain
 		}
 		s.Logger.Debug("dial", "frontend", "l4", "err", err)
 	}
 	if turn.Tried() {
-		return nil, ConnectFailed
+		return ConnectFailed
 	}
-	return nil, NoBackend
+	return NoBackend
 }
 
 // dialOne connects to the backend and sends the PROXY header, if there is to be
-// one. After a failure another backend can be tried, since no byte of the client's
-// has been sent.
-func (s *Server) dialOne(b *health.Backend, v Visitor) (net.Conn, error) {
-	conn, err := s.Dialer.Dial(s.dials, b)
+// one. After a failure, which gives the backend back, another one can be tried, since
+// no byte of the client's has been sent.
+func (ses *session) dialOne(b *health.Backend) (dialled *loop.Conn, err error) {
+	defer func() {
+		if dialled == nil { // also after a panic
+			b.Release()
+		}
+	}()
+	s := ses.server
+	conn, err := s.Dialer.DialIn(s.dials, ses.client.Loop(), b)
 	if err != nil {
 		return nil, err
 	}
 	if s.Relays.CutOnDown && b.Down() {
-		Reset(conn)
+		_ = conn.Reset()
 		return nil, fmt.Errorf("dial %s: the backend went down", b.Addr)
 	}
 	if s.SendProxy == 0 {
 		return conn, nil
 	}
-	if err := writeProxyHeader(conn, s.SendProxy, v); err != nil {
-		Reset(conn)
+	v := &ses.visitor
+	if err := writeProxyHeader(conn, s.SendProxy, v.Client, v.Local(ses.client)); err != nil {
+		_ = conn.Reset()
 		b.Suspect() // it broke before it said anything
 		return nil, fmt.Errorf("write PROXY header to %s: %w", b.Addr, err)
 	}

@@ -8,10 +8,14 @@
 //
 // # Vocabulary
 //
-// A session is one client connection, from Accept until it is closed. Its relay
-// has two halves, one for each direction. An ending is the one reason why a
-// connection ended. The sweep looks at all relays a few times a second: no
-// connection keeps a timer of its own.
+// A session is one client connection, from Accept until it is closed. It is served by
+// fibers in one of the event loops of package loop, and has none while it is idle. Its
+// relay moves bytes in two directions. An ending is the one reason why a connection
+// ended. The sweep looks at all relays once in a while: no connection keeps a timer of
+// its own.
+//
+// The way of a connection: Server.accept, session.connect, session.dial, relay.start,
+// relay.copy, relay.end, session.finish.
 //
 // Other frontends share a Gate, Slots, a Listener, a Dialer and Relays with the
 // Server; package l7 does.

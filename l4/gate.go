@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"fourseven/internal/loop"
 )
 
 // headerTimeout is how long a PROXY header may take to arrive.
@@ -30,19 +32,30 @@ type Gate struct {
 
 // Visitor is a client that the gate has allowed.
 type Visitor struct {
-	// Client and Local are the two ends of the client's connection, those of the
-	// PROXY header if there was one. They are the zero AddrPort for Unix sockets.
-	Client, Local netip.AddrPort
+	// Client is the address of the client, that of the PROXY header if there was one.
+	// It is the zero AddrPort for Unix sockets.
+	Client netip.AddrPort
 
-	gate *Gate // counts the connection; nil without MaxConnsPerIP
+	local netip.AddrPort // of the PROXY header
+	gate  *Gate          // counts the connection; nil without MaxConnsPerIP
+}
+
+// Local returns the address that the visitor connected to, that of the PROXY header if
+// there was one. It is the zero AddrPort for Unix sockets.
+func (v *Visitor) Local(conn net.Conn) netip.AddrPort {
+	if v.local.IsValid() {
+		return v.local
+	}
+	return addrPort(conn.LocalAddr())
 }
 
 // Enter reads the PROXY header where one is required, and decides. It may wait for
-// the header for five seconds, so it belongs in the connection's own goroutine. An
+// the header for five seconds, so it belongs in the connection's own goroutine or
+// fiber. An
 // ending that is not empty is why the client is refused; otherwise the caller calls
 // Leave once, when the connection has ended.
 func (g *Gate) Enter(conn net.Conn) (Visitor, Ending) {
-	v := Visitor{Client: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
+	v := Visitor{Client: peerOf(conn)}
 	if g == nil {
 		return v, ""
 	}
@@ -97,13 +110,25 @@ func (v *Visitor) Leave() {
 	v.gate = nil
 }
 
-// addrPort returns a TCP address: IPv4 always in its short form, and IPv6 without
-// its zone, because no network contains an address with a zone.
+// peerOf returns the address of a connection's peer, as addrPort has it.
+func peerOf(conn net.Conn) netip.AddrPort {
+	if c, ok := conn.(*loop.Conn); ok {
+		return plain(c.RemoteAddrPort()) // does not allocate
+	}
+	return addrPort(conn.RemoteAddr())
+}
+
+// addrPort returns a TCP address, or the zero AddrPort for another one.
 func addrPort(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
 		return netip.AddrPort{}
 	}
-	ap := tcp.AddrPort()
+	return plain(tcp.AddrPort())
+}
+
+// plain returns the address with IPv4 always in its short form, and IPv6 without its
+// zone, because no network contains an address with a zone.
+func plain(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }

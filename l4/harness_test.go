@@ -87,7 +87,7 @@ func startOn(t testing.TB, ln net.Listener, srv *Server, backends ...*health.Bac
 	srv.Pool = health.NewPool(backends...)
 	srv.Pool.MarkAllUp()
 	if srv.Dialer == nil {
-		srv.Dialer = &Dialer{Timeout: 2 * wait, Bare: true} // no test waits for it by accident
+		srv.Dialer = &Dialer{Timeout: 2 * wait} // no test waits for it by accident
 	}
 	if srv.Logger == nil {
 		srv.Logger = slog.New(slog.DiscardHandler)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 )
 
 // The pause after a failed accept. It doubles while accepts go on failing.
@@ -37,35 +38,59 @@ type Listener struct {
 	// Failures counts the failed accepts. If nil, they are not counted.
 	Failures *atomic.Uint64
 
+	views  []*loop.Listener // of the loops that accept; empty without
 	logged health.Throttle
 	init   sync.Once
 	closed chan struct{} // made by closec
 	close  sync.Once
 }
 
+// listenIn makes loops accept, by acceptIn.
+func (l *Listener) listenIn(loops *loop.Group) (err error) {
+	l.views, err = loops.Listen(l.Listener)
+	return err
+}
+
 // Accept waits for a connection and then for a free slot. At the limit it accepts one
 // that waits, so that another connection can give way to it, and the kernel's queue
 // holds the rest.
 func (l *Listener) Accept() (net.Conn, error) {
+	return l.accept(l.Listener, func(block func()) { block() })
+}
+
+// acceptIn is Accept for a fiber.
+func (l *Listener) acceptIn(view *loop.Listener) (*loop.Conn, error) {
+	conn, err := l.accept(view, view.Loop().Await)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*loop.Conn), nil
+}
+
+// accept does what blocks by a function that waits for it.
+func (l *Listener) accept(ln net.Listener, await func(block func())) (net.Conn, error) {
 	closed := l.closec()
 	for pause := minAcceptPause; ; pause = min(2*pause, maxAcceptPause) {
-		conn, err := l.Listener.Accept()
+		conn, err := ln.Accept()
 		if err == nil {
-			return l.admit(conn)
+			return l.admit(conn, await)
 		}
 		if errors.Is(err, net.ErrClosed) || isClosed(closed) {
 			return nil, net.ErrClosed
 		}
 		l.failed(err, pause)
-		if !sleep(pause, closed) {
-			return nil, net.ErrClosed
-		}
+		await(func() { sleep(pause, closed) })
 	}
 }
 
 // admit waits for a slot and takes it for the connection.
-func (l *Listener) admit(conn net.Conn) (net.Conn, error) {
-	if !l.Slots.Acquire(l.closed) {
+func (l *Listener) admit(conn net.Conn, await func(block func())) (net.Conn, error) {
+	if l.Slots.tryAcquire() {
+		return conn, nil
+	}
+	taken := false
+	await(func() { taken = l.Slots.Acquire(l.closed) })
+	if !taken {
 		Reset(conn)
 		return nil, net.ErrClosed
 	}
@@ -87,11 +112,15 @@ func (l *Listener) failed(err error, pause time.Duration) {
 // CloseWhenEmpty closes the listener. If the wrapped listener has a method
 // CloseWhenEmpty, Accept first returns the connections that wait in its queue.
 func (l *Listener) CloseWhenEmpty() {
-	if queue, ok := l.Listener.(interface{ CloseWhenEmpty() }); ok {
+	queue, ok := l.Listener.(interface{ CloseWhenEmpty() })
+	switch {
+	case !ok:
+		_ = l.Close()
+	case len(l.views) > 0:
+		l.views[0].CloseWhenEmpty()
+	default:
 		queue.CloseWhenEmpty()
-		return
 	}
-	_ = l.Close()
 }
 
 // Close closes the listener and ends Accept, also one that pauses or waits for a
@@ -100,7 +129,11 @@ func (l *Listener) Close() error {
 	err := net.ErrClosed
 	l.close.Do(func() {
 		close(l.closec())
-		err = l.Listener.Close()
+		if len(l.views) > 0 {
+			err = l.views[0].Close()
+		} else {
+			err = l.Listener.Close()
+		}
 	})
 	return err
 }
@@ -120,14 +153,12 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// sleep reports whether the time passed before the channel was closed.
-func sleep(d time.Duration, closed <-chan struct{}) bool {
+// sleep returns when the time has passed or the channel is closed.
+func sleep(d time.Duration, closed <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-closed:
-		return false
 	}
 }

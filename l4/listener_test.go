@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 )
 
 func loopback(t *testing.T) net.Listener {
@@ -38,17 +41,58 @@ func within(t *testing.T, what string, errc <-chan error) error {
 	}
 }
 
-// Pins that a listener which somebody else closes ends Serve with an error of its
-// own. It was ErrServerClosed, so that a listener that died never ended the process.
-func TestServeReportsAListenerThatDied(t *testing.T) {
-	srv := &Server{Pool: health.NewPool()}
+// Pins that Serve ends with an error of its own when somebody else closes its event
+// loops. When a listener died it was ErrServerClosed, so that the process went on
+// without it.
+func TestServeReportsLoopsThatDied(t *testing.T) {
+	loops, err := NewLoops(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &Server{Pool: health.NewPool(), Loops: loops}
 	t.Cleanup(func() { _ = srv.Shutdown(context.Background()) })
 	ln := loopback(t)
 	servec := serve(srv, ln)
-	_ = ln.Close()
+	testkit.Eventually(t, "it is served", func() bool {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil && srv.Stats().Connections > 0
+	})
+	_ = loops.Close()
 	if err := within(t, "Serve ends", servec); errors.Is(err, ErrServerClosed) || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve returned %v, want net.ErrClosed", err)
 	}
+}
+
+// flaky is a listener whose first Accepts fail as they do without descriptors.
+type flaky struct {
+	net.Listener
+	fails int
+}
+
+func (f *flaky) Accept() (net.Conn, error) {
+	if f.fails--; f.fails >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return f.Listener.Accept()
+}
+
+// Pins that Accept survives failures, also outside the loops.
+func TestAcceptSurvivesFailures(t *testing.T) {
+	var failures atomic.Uint64
+	l := &Listener{Listener: &flaky{Listener: loopback(t), fails: 4}, Failures: &failures}
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	conn, err := l.Accept()
+	if err != nil || failures.Load() != 4 {
+		t.Fatalf("error %v, %d failures, want none and 4", err, failures.Load())
+	}
+	_ = conn.Close()
 }
 
 // Pins that one server serves several listeners, and that Shutdown ends them all.

@@ -45,7 +45,7 @@ func (o *Own) reached(conn net.Conn) bool {
 	if o == nil || o.listeners.Load() == nil {
 		return false
 	}
-	remote := addrPort(conn.RemoteAddr())
+	remote := peerOf(conn)
 	for _, own := range *o.listeners.Load() {
 		if own.Port() == remote.Port() && (own.Addr() == remote.Addr() || own.Addr().IsUnspecified() && fromHere(conn, remote)) {
 			return true

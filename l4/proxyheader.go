@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,13 +32,16 @@ var (
 	errBrokenOff = errors.New("connection ended in the PROXY header")
 )
 
+// headers are buffers for a header.
+var headers = sync.Pool{New: func() any { return new([v2Max]byte) }}
+
 // readProxyHeader reads the header that the connection begins with, and not a
 // byte more, and puts its addresses in v. A header that names no client (LOCAL,
 // UNKNOWN) leaves them.
 func readProxyHeader(conn net.Conn, v *Visitor) error {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	head, err := peekHeader(conn, buf[:v2Max])
+	buf := headers.Get().(*[v2Max]byte)
+	defer headers.Put(buf)
+	head, err := peekHeader(conn, buf[:])
 	if err != nil {
 		return err
 	}
@@ -56,7 +60,7 @@ func readProxyHeader(conn net.Conn, v *Visitor) error {
 
 func (v *Visitor) adopt(header *proxyproto.Header) {
 	if client := addrPort(header.SourceAddr); client.IsValid() {
-		v.Client, v.Local = client, addrPort(header.DestinationAddr)
+		v.Client, v.local = client, addrPort(header.DestinationAddr)
 	}
 }
 
@@ -135,8 +139,8 @@ func hasOrMayHave(b, prefix []byte) bool {
 
 // writeProxyHeader tells a backend who the client is. For a client without an
 // address, of a Unix socket, it says so.
-func writeProxyHeader(conn net.Conn, version byte, v Visitor) error {
-	header := proxyproto.HeaderProxyFromAddrs(version, tcpAddr(v.Client), tcpAddr(v.Local))
+func writeProxyHeader(conn net.Conn, version byte, client, local netip.AddrPort) error {
+	header := proxyproto.HeaderProxyFromAddrs(version, tcpAddr(client), tcpAddr(local))
 	_, err := header.WriteTo(conn)
 	return err
 }

@@ -1,42 +1,35 @@
 package l4
 
 import (
+	"errors"
+	"io"
 	"net"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 )
 
-// stream is a connection whose two directions end apart: *net.TCPConn or
-// *net.UnixConn.
-type stream interface {
-	net.Conn
-	syscall.Conn
-	CloseWrite() error
-}
-
-// relay moves bytes between a client and a backend until both directions have
-// ended or it is cut. It owns both connections.
+// relay moves bytes between a client and a backend of one loop until both directions
+// have ended or it is cut. It owns both connections.
 //
 //   - An end of stream is passed on as CloseWrite; the other direction goes on.
 //   - A reset is passed on as a reset, after the bytes that came before it, so
 //     that truncated data never looks complete. A clean close of our own would
 //     also leave a socket in TIME_WAIT for each.
-//   - A direction that waits holds neither a buffer nor a pipe, and after a while
-//     no goroutine.
+//   - A direction that waits holds neither a fiber nor a buffer nor a pipe.
+//
+// All of it belongs to the loop, but for the counters of the connections.
 type relay struct {
 	client, backend side
-	up, down        half            // client to backend, backend to client
 	of              *health.Backend // whose connection it is; nil if nobody has said
 
-	ending   atomic.Pointer[Ending] // the first cause wins
-	running  atomic.Int32           // halves that have not returned
-	finished func(Ending)           // called once both have
-	lot      *parkingLot            // where the halves wait while idle
+	ended    int8         // directions whose end has been passed on
+	why      Ending       // the first cause; empty as long as nothing is wrong
+	finished func(Ending) // called once both connections are closed
 
-	// The rest belongs to Relays.mu.
+	set      *relaySet // that it is in
+	place    int       // there; negative once it is over
 	expires  time.Time // at MaxAge; zero without one
 	activity activity
 	reported traffic
@@ -45,115 +38,106 @@ type relay struct {
 
 // side is one of the two connections.
 type side struct {
-	stream
-	raw     syscall.RawConn
-	reset   Ending      // what it is called if this side breaks
-	broken  atomic.Bool // it broke: nothing more can be written to it
-	written atomic.Bool // no write to it is under way
-	shut    atomic.Bool // it was told the end of the other's stream, or is being told
-
-	patient bool // its user timeout is lifted; belongs to Relays.mu
+	*loop.Conn
+	reset   Ending // what it is called if this side breaks
+	before  int64  // written before the relay began
+	patient bool   // its user timeout is lifted
 }
 
-func newRelay(client, backend stream) (*relay, error) {
-	r := &relay{}
-	r.client.stream, r.client.reset = client, ClientReset
-	r.backend.stream, r.backend.reset = backend, BackendReset
-	r.client.written.Store(true)
-	r.backend.written.Store(true)
-	for _, s := range []*side{&r.client, &r.backend} {
-		raw, err := s.SyscallConn()
-		if err != nil {
-			return nil, err
-		}
-		s.raw = raw
-	}
-	r.up.init(r, &r.backend, &r.client)
-	r.down.init(r, &r.client, &r.backend)
-	return r, nil
+func (r *relay) init(client, backend *loop.Conn, of *health.Backend) {
+	r.client = side{Conn: client, reset: ClientReset, before: client.BytesWritten()}
+	r.backend = side{Conn: backend, reset: BackendReset, before: backend.BytesWritten()}
+	r.of = of
 }
 
-// start begins both directions and returns. Each gets a goroutine of its own, a
-// new one, because the stack of one that has dialled is large. The last one to
-// end calls finished.
+// received returns how many bytes of the client have been passed on, sent how many
+// it was sent. Both grow while bytes move. Any goroutine may call them.
+func (r *relay) received() int64 { return r.backend.BytesWritten() - r.backend.before }
+func (r *relay) sent() int64     { return r.client.BytesWritten() - r.client.before }
+
+// start begins both directions.
 func (r *relay) start() {
-	r.running.Store(2)
-	go r.up.run()
-	go r.down.run()
+	r.wait(&r.client, &r.backend)
+	r.wait(&r.backend, &r.client)
 }
 
-// halfClosed reports whether one direction is over.
-func (r *relay) halfClosed() bool {
-	return r.up.done.Load() || r.down.done.Load() || r.over()
+// wait leaves small messages to the loop, and has a fiber copy what is more.
+func (r *relay) wait(src, dst *side) {
+	src.Forward(dst.Conn, func() { r.copy(src, dst) })
 }
 
-// received returns how many bytes the client has sent, sent how many it was
-// sent. Both grow while the relay lives.
-func (r *relay) received() int64 { return r.up.moved.Load() }
-func (r *relay) sent() int64     { return r.down.moved.Load() }
-
-// cut ends both directions at once; the peers see a reset. The ending stands
-// unless there was one before.
-func (r *relay) cut(why Ending) {
-	r.ending.CompareAndSwap(nil, &why)
-	// Closing a connection waits for whoever uses it, and a half that writes to one
-	// uses the other: the writes have to end first.
-	_ = r.client.SetWriteDeadline(LongAgo)
-	_ = r.backend.SetWriteDeadline(LongAgo)
-	Reset(r.client.stream)
-	Reset(r.backend.stream)
-	r.up.wake()
-	r.down.wake()
+// copy moves one direction until it ends or is idle.
+func (r *relay) copy(src, dst *side) {
+	// The bare connections: any wrapper here switches splice off.
+	_, err := io.Copy(dst.Conn, src.Conn)
+	var op *net.OpError
+	switch {
+	case err == nil:
+		r.passEnd(src, dst)
+	case errors.Is(err, loop.ErrIdle):
+		r.wait(src, dst)
+	case errors.Is(err, net.ErrClosed):
+		r.end(Drain) // unless it was cut, the loops are being closed
+	case errors.As(err, &op) && op.Op == "read":
+		r.broke(src, dst)
+	default:
+		r.blocked(src, dst)
+	}
 }
 
-// over reports whether the relay was cut.
-func (r *relay) over() bool { return r.ending.Load() != nil }
-
-// ended is called by a half whose source ended and whose destination has been
-// told. The second one closes both connections.
-func (r *relay) ended(h *half) {
-	h.done.Store(true)
-	if h.src.broken.Load() {
-		r.broke(h) // broken after the other half looked at done
+// passEnd tells the destination that the source has ended. The second end needs no
+// telling: closing says it.
+func (r *relay) passEnd(src, dst *side) {
+	if r.ended++; r.ended == 2 {
+		r.end(EOF)
 		return
 	}
-	if !h.other().done.Load() {
-		h.await() // until the source breaks or the other half closes it
+	if dst.CloseWrite() != nil {
+		r.blocked(src, dst)
 		return
 	}
-	why := EOF
-	r.ending.CompareAndSwap(nil, &why)
-	_ = r.client.Close()
-	_ = r.backend.Close()
+	src.OnReadable(func() { r.broke(src, dst) }) // it may break after its end
 }
 
-// broke is called by a half whose source is broken: what came before the break
-// is delivered, then both connections are reset.
-func (r *relay) broke(h *half) {
-	why := h.src.reset
-	first := r.ending.CompareAndSwap(nil, &why)
-	if first && !h.dst.broken.Load() {
-		h.flush()
+// broke is called when a source is broken: what came before the break is delivered,
+// then both connections are reset.
+func (r *relay) broke(src, dst *side) {
+	if r.why == "" {
+		r.why = src.reset
+		_ = dst.Flush() // the time limits cut a relay that does not get on here
 	}
-	r.cut(why)
+	r.end(r.why)
 }
 
-// finish is called by the last half to end.
-func (r *relay) finish() {
-	why := r.ending.Load()
-	if why == nil { // neither half found the other over: no such case is known
-		r.cut(BackendReset)
-		why = r.ending.Load()
+// blocked is called when a destination is broken. What it sent before it broke is the
+// other direction's to deliver, and that ends the relay then; unless that one is over,
+// or its destination is broken too.
+func (r *relay) blocked(src, dst *side) {
+	if r.ended > 0 || src.Err() != nil {
+		r.end(dst.reset)
 	}
-	r.finished(*why)
 }
 
-// blocked is called by a half whose destination is broken. What the destination
-// sent before it broke is the other half's to deliver, and that ends the relay
-// then; unless the other half is over, or its destination is broken too.
-func (r *relay) blocked(h *half) {
-	h.dst.broken.Store(true)
-	if h.other().done.Load() || h.src.broken.Load() {
-		r.cut(h.dst.reset)
+// half reports whether one direction is over.
+func (r *relay) half() bool { return r.ended > 0 || r.why != "" }
+
+// end closes both connections, by resets unless both streams have ended. If there was a
+// cause before, that one stands.
+func (r *relay) end(why Ending) {
+	if r.place < 0 {
+		return
 	}
+	if r.why == "" {
+		r.why = why
+	}
+	for _, s := range []*side{&r.client, &r.backend} {
+		s.OnReadable(nil)
+		if r.why == EOF {
+			_ = s.Close()
+		} else {
+			_ = s.Reset()
+		}
+	}
+	r.set.remove(r)
+	r.finished(r.why)
 }

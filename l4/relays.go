@@ -2,95 +2,130 @@ package l4
 
 import (
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 )
 
-// Relays holds the open relays. It cuts those that Sweep finds past a limit, and
-// those that it is asked to cut. The exported fields are set before use.
+// Relays holds the open relays. It cuts those that are past a limit, and those that it
+// is asked to cut. The exported fields are set before use; the methods are for
+// goroutines, not for fibers, because they ask the loops.
 type Relays struct {
+	// Loops are the event loops that the relays run in. A Server sets its own.
+	Loops  *loop.Group
 	Limits Limits
 	// CutOnDown makes sure that no relay begins to a backend that CutBackend was
 	// called for.
 	CutOnDown bool
 
 	userTimeout time.Duration // the constant userTimeout except in tests
-	lot         parkingLot
 
-	mu             sync.Mutex
-	open           map[*relay]struct{}
-	closed         bool  // every relay is cut
-	received, sent int64 // by relays that have ended
+	closed atomic.Bool // every relay is cut
+	init   sync.Once
+	sets   atomic.Pointer[[]*relaySet] // one for each loop; nil before the first relay
 }
 
 // Run relays two connections, the second one to b, until both directions have
 // ended, and closes them. It returns the bytes from and to the client, and why the
 // relay ended.
 func (rs *Relays) Run(client, backend net.Conn, b *health.Backend) (received, sent int64, why Ending) {
-	r, err := newRelay(client.(stream), backend.(stream))
-	if err != nil {
+	r := &relay{}
+	endc := make(chan Ending, 1)
+	l := slices.MinFunc(rs.Loops.Loops(), func(a, b *loop.Loop) int { return a.Conns() - b.Conns() })
+	begun := l.Go(func() {
+		if err := r.attach(l, client, backend); err != nil {
+			endc <- ConnectFailed
+			return
+		}
+		r.of = b
+		rs.start(r, func(why Ending) { endc <- why })
+	})
+	if !begun {
 		Reset(client)
 		Reset(backend)
-		return 0, 0, ConnectFailed
+		return 0, 0, Drain
 	}
-	r.of = b
-	endc := make(chan Ending, 1)
-	rs.start(r, func(why Ending) { endc <- why })
 	why = <-endc
 	return r.received(), r.sent(), why
 }
 
-// start begins a relay and returns. finished is called once, when both connections
-// are closed.
+// attach makes the relay's connections of two of package net. After an error these are
+// reset.
+func (r *relay) attach(l *loop.Loop, client, backend net.Conn) error {
+	c, err := l.Attach(client)
+	if err != nil {
+		Reset(client)
+		Reset(backend)
+		return err
+	}
+	b, err := l.Attach(backend)
+	if err != nil {
+		Reset(c)
+		Reset(backend)
+		return err
+	}
+	r.init(c, b, nil)
+	return nil
+}
+
+// start begins a relay, in a fiber of its loop, and returns. finished is called once,
+// in a fiber, when both connections are closed.
 func (rs *Relays) start(r *relay, finished func(Ending)) {
-	r.finished = func(why Ending) {
-		rs.remove(r)
-		finished(why)
-	}
-	rs.add(r)
-	r.start()
-}
-
-func (rs *Relays) add(r *relay) {
-	r.lot = &rs.lot
-	now := time.Now()
-	r.activity.since = now
-	r.expires = rs.Limits.expiry(now)
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	if rs.open == nil {
-		rs.open = make(map[*relay]struct{})
-	}
-	rs.open[r] = struct{}{}
-	if rs.closed {
-		r.cut(Drain)
-	}
-	if rs.CutOnDown && r.of != nil && r.of.Down() {
-		r.cut(BackendDown) // it went down after the dial
+	r.finished = finished
+	rs.setOf(r.client.Loop()).add(r)
+	switch {
+	case rs.closed.Load():
+		r.end(Drain)
+	case rs.CutOnDown && r.of != nil && r.of.Down(): // it went down after the dial
+		r.end(BackendDown)
+	default:
+		r.start()
 	}
 }
 
-func (rs *Relays) remove(r *relay) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	delete(rs.open, r)
-	rs.received += r.received()
-	rs.sent += r.sent()
-	r.report()
+// setOf returns the relays of a loop.
+func (rs *Relays) setOf(l *loop.Loop) *relaySet {
+	rs.init.Do(func() {
+		var sets []*relaySet
+		for _, l := range rs.Loops.Loops() {
+			sets = append(sets, &relaySet{relays: rs, loop: l})
+		}
+		rs.sets.Store(&sets)
+	})
+	sets := *rs.sets.Load()
+	return sets[slices.IndexFunc(sets, func(s *relaySet) bool { return s.loop == l })]
+}
+
+// each calls a function in a fiber of each loop, one after the other, and waits for it.
+func (rs *Relays) each(do func(*relaySet)) {
+	sets := rs.sets.Load()
+	if sets == nil {
+		return
+	}
+	for _, s := range *sets {
+		donec := make(chan struct{})
+		if !s.loop.Go(func() { defer close(donec); do(s) }) {
+			do(s) // the loop has ended, and nobody else comes here
+			continue
+		}
+		<-donec
+	}
 }
 
 // Bytes returns how many bytes came from clients and went to them, over open
 // relays and those that have ended.
 func (rs *Relays) Bytes() (received, sent int64) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	received, sent = rs.received, rs.sent
-	for r := range rs.open {
-		received += r.received()
-		sent += r.sent()
-	}
+	rs.each(func(s *relaySet) {
+		for _, p := range s.open {
+			p.relay.report()
+		}
+		received += s.received
+		sent += s.sent
+	})
 	return received, sent
 }
 
@@ -99,12 +134,12 @@ func (rs *Relays) Open(b *health.Backend) int { return len(rs.to(b)) }
 
 // to returns the open relays to the backend.
 func (rs *Relays) to(b *health.Backend) (open []*relay) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	for r := range rs.open {
-		if r.of == b {
-			open = append(open, r)
+	rs.each(func(s *relaySet) {
+		for _, p := range s.open {
+			if p.relay.of == b {
+				open = append(open, p.relay)
+			}
 		}
-	}
+	})
 	return open
 }

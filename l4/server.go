@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 )
 
 // ErrServerClosed is what Serve returns after Shutdown.
@@ -20,6 +21,10 @@ var ErrServerClosed = errors.New("l4: server closed")
 // exported fields are set before Serve and do not change afterwards.
 type Server struct {
 	Pool *health.Pool
+	// Loops are the event loops that the connections are served in, of NewLoops. They
+	// may be shared, and must not be closed before Shutdown has returned. If nil, the
+	// Server starts some of its own, which Shutdown ends.
+	Loops *loop.Group
 	// Dialer opens the connections to backends. If nil, a dial is bounded by two
 	// seconds.
 	Dialer *Dialer
@@ -38,15 +43,15 @@ type Server struct {
 	// Logger takes errors about failed accepts, and debug lines about dials and
 	// connections. If nil, nothing is logged.
 	Logger *slog.Logger
-	// Ended is called once for each connection, when it is closed. It may be nil.
+	// Ended is called once for each connection, when it is closed, in the event loop:
+	// it must not block, nor call Stats or a method of Relays. It may be nil.
 	Ended func(Record)
 
-	init      sync.Once
-	workers   workers
-	dials     context.Context // cancelled when Shutdown runs out of time
-	cutDials  context.CancelFunc
-	sweep     sync.WaitGroup // one goroutine
-	stopSweep context.CancelFunc
+	init     sync.Once
+	own      *loop.Group     // Loops, if the Server has started them
+	unable   error           // why it could not
+	dials    context.Context // cancelled when Shutdown runs out of time
+	cutDials context.CancelFunc
 
 	active   atomic.Int64
 	accepted atomic.Uint64
@@ -61,38 +66,73 @@ type Server struct {
 	open sync.WaitGroup
 }
 
-// setUp sets the defaults and starts the sweep of Relays.
+// setUp sets the defaults.
 func (s *Server) setUp() {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
 	if s.Dialer == nil {
-		s.Dialer = &Dialer{Timeout: dialTimeout, Bare: true}
+		s.Dialer = &Dialer{Timeout: dialTimeout}
 	}
+	if s.Loops == nil {
+		s.own, s.unable = NewLoops(s.Logger)
+		s.Loops = s.own
+	}
+	s.Relays.Loops = s.Loops
 	s.dials, s.cutDials = context.WithCancel(context.Background())
 	s.listeners = make(map[*Listener]struct{})
-	s.workers.setUp(s.connect)
-	ctx, stop := context.WithCancel(context.Background())
-	s.stopSweep = stop
-	s.sweep.Go(func() { _ = s.Relays.Sweep(ctx) })
 }
 
-// Serve accepts connections on ln until Shutdown, and closes ln. It may be called
-// for several listeners. Its error is never nil: ErrServerClosed after Shutdown,
-// another one if ln was closed by somebody else. No other failure of ln ends it.
+// Serve accepts connections on ln, a *net.TCPListener, a *net.UnixListener or a
+// *Shared, until Shutdown, and closes ln. It may be called for several listeners. Its
+// error is never nil: ErrServerClosed after Shutdown, another one if the event loops
+// could not be started or were closed. No failure of ln ends it.
 func (s *Server) Serve(ln net.Listener) error {
 	s.init.Do(s.setUp)
 	l := &Listener{Listener: ln, Frontend: "l4", Slots: s.Slots, Logger: s.Logger, Failures: &s.failures}
 	defer func() { _ = l.Close() }()
+	if s.unable != nil {
+		return s.unable
+	}
+	listenErr := l.listenIn(s.Loops)
 	if !s.add(l) {
 		return ErrServerClosed
 	}
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return s.remove(l, err)
+	if listenErr != nil {
+		return s.remove(l, listenErr)
+	}
+	return s.remove(l, s.acceptAll(l))
+}
+
+// acceptAll runs a fiber that accepts in each loop, and returns an error when all have
+// ended.
+func (s *Server) acceptAll(l *Listener) (err error) {
+	errc := make(chan error, len(l.views))
+	for _, view := range l.views {
+		if !view.Loop().Go(func() { errc <- s.accept(l, view) }) {
+			errc <- loop.ErrClosed
 		}
-		s.start(conn.(stream))
+	}
+	for range l.views {
+		err = <-errc
+	}
+	return err
+}
+
+// accept starts a fiber for each connection that a loop accepts.
+func (s *Server) accept(l *Listener, view *loop.Listener) error {
+	for {
+		client, err := l.acceptIn(view)
+		if err != nil {
+			return err
+		}
+		s.active.Add(1)
+		s.accepted.Add(1)
+		s.open.Add(1) // the call of Serve is counted
+		ses := &session{server: s, client: client, began: time.Now()}
+		if !client.Go(ses.connect) {
+			ses.refuse(Drain) // the loops are being closed
+		}
 	}
 }
 
@@ -121,43 +161,12 @@ func (s *Server) remove(l *Listener, err error) error {
 	return fmt.Errorf("accept on %s: %w", l.Addr(), err)
 }
 
-// start gives a connection, which holds a slot, to a worker.
-func (s *Server) start(client stream) {
-	s.active.Add(1)
-	s.accepted.Add(1)
-	s.open.Add(1) // the call of Serve is counted
-	s.workers.serve(client)
-}
-
-// connect lets the client in, finds it a backend and starts their relay, which
-// ends the session later. If it cannot, the client is reset.
-func (s *Server) connect(client stream) {
-	ses := &session{server: s, client: client, began: time.Now()}
-	var why Ending
-	if why = ses.enter(); why != "" {
-		ses.refuse(why)
-		return
-	}
-	conn, why := ses.dial()
-	if conn == nil {
-		ses.refuse(why)
-		return
-	}
-	r, err := newRelay(client, conn.(stream))
-	if err != nil {
-		Reset(conn)
-		ses.refuse(ConnectFailed)
-		return
-	}
-	ses.relay, r.of = r, ses.backend
-	s.Relays.start(r, ses.finish)
-}
-
 // Shutdown closes the listeners and waits for the open connections to end. A
 // listener with a method CloseWhenEmpty is emptied first, which may have to wait
 // for Slots. When the context is done, Shutdown resets the remaining connections
-// and returns the context's error. No goroutine of the server is left when it
-// returns.
+// and returns the context's error. No connection of the server is left when it
+// returns, and no goroutine, unless the loops are shared: there the sweep ends within
+// a second.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.init.Do(s.setUp)
 	s.drain()
@@ -199,7 +208,7 @@ func (s *Server) cut() {
 // tearDown ends what served the connections, once there are none.
 func (s *Server) tearDown() {
 	s.cutDials()
-	s.workers.close()
-	s.stopSweep()
-	s.sweep.Wait()
+	if s.own != nil {
+		_ = s.own.Close()
+	}
 }

@@ -9,8 +9,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -98,42 +100,58 @@ func TestHangingDialGoesToAnother(t *testing.T) {
 	}
 }
 
-// flaky is a listener whose first Accepts fail as they do without descriptors.
-type flaky struct {
-	net.Listener
-	mu    sync.Mutex
-	fails int
+// exhaust lets the process open no descriptor until the function that it returns is
+// called, or the test ends.
+func exhaust(t *testing.T) (restore func()) {
+	t.Helper()
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	restore = sync.OnceFunc(func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &old) })
+	t.Cleanup(restore)
+	return restore
 }
 
-func (f *flaky) Accept() (net.Conn, error) {
-	f.mu.Lock()
-	fail := f.fails > 0
-	f.fails--
-	f.mu.Unlock()
-	if fail {
-		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+// knock has a socket connect to the address without a further descriptor.
+func knock(t *testing.T, fd int, addr string) {
+	t.Helper()
+	ap := netip.MustParseAddrPort(addr)
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: ap.Addr().As4(), Port: int(ap.Port())}); err != nil {
+		t.Fatal(err)
 	}
-	return f.Listener.Accept()
+}
+
+func streamSocket(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
 }
 
 // Pins that accept errors do not end the loop, and that they do not flood the log.
 func TestAcceptErrorsDoNotEndTheLoop(t *testing.T) {
-	p := start(t, &Server{}, backend(t, named("1")))
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var log lockedBuffer
+	srv := &Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	p := start(t, srv, backend(t, named("1")))
+	if got := ask(t, p); got != "1" {
+		t.Fatalf("answer %q", got)
 	}
-	var log bytes.Buffer
-	srv := &Server{Pool: p.Pool, Dialer: p.Dialer, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	servec := make(chan error, 1)
+	fd := streamSocket(t)
 	began := time.Now()
-	go func() { servec <- srv.Serve(&flaky{Listener: ln, fails: 4}) }()
-	if got := ask(t, &proxy{addr: ln.Addr().String()}); got != "1" {
-		t.Errorf("answer %q after accept errors", got)
-	}
-	_ = srv.Shutdown(t.Context())
-	if err := <-servec; !errors.Is(err, ErrServerClosed) {
-		t.Errorf("Serve returned %v", err)
+	restore := exhaust(t)
+	knock(t, fd, p.addr)
+	testkit.Eventually(t, "four accepts have failed", func() bool { return p.Stats().AcceptErrors >= 4 })
+	restore()
+	buf := make([]byte, 1)
+	if n, err := unix.Read(fd, buf); n != 1 || buf[0] != '1' {
+		t.Errorf("answer %q, %v after accept errors", buf[:max(n, 0)], err)
 	}
 	most := 1 + int(time.Since(began)/time.Second)
 	if n := strings.Count(log.String(), "msg=accept"); n < 1 || n > most {
@@ -141,22 +159,73 @@ func TestAcceptErrorsDoNotEndTheLoop(t *testing.T) {
 	}
 }
 
+// lockedBuffer is a buffer that several goroutines may use.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // Pins that an idle listener's closing is noticed during the back-off, too.
 func TestShutdownDuringBackOff(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	p := start(t, &Server{}, backend(t, named("1")))
+	if got := ask(t, p); got != "1" {
+		t.Fatalf("answer %q", got)
 	}
-	p := start(t, &Server{})
-	srv := &Server{Pool: p.Pool, Dialer: p.Dialer, Logger: p.Logger}
-	servec := make(chan error, 1)
-	go func() { servec <- srv.Serve(&flaky{Listener: ln, fails: 1 << 30}) }()
-	testkit.Eventually(t, "an accept has failed", func() bool { return srv.Stats().AcceptErrors > 0 })
-	_ = srv.Shutdown(t.Context())
+	fd := streamSocket(t)
+	restore := exhaust(t)
+	knock(t, fd, p.addr)
+	testkit.Eventually(t, "accepts pause for longer than a test waits", func() bool { return p.Stats().AcceptErrors >= 8 })
+	donec := make(chan struct{})
+	go func() { _ = p.stop(context.Background()); close(donec) }()
 	select {
-	case <-servec:
+	case <-donec:
 	case <-time.After(wait):
 		t.Fatal("Serve goes on after Shutdown")
+	}
+	restore()
+}
+
+// Pins that a panic while a connection is served ends that one alone, and gives back
+// what it held.
+func TestPanicEndsItsConnection(t *testing.T) {
+	var log lockedBuffer
+	var boom atomic.Bool
+	boom.Store(true)
+	b := backend(t, named("1"))
+	p := start(t, &Server{
+		Slots: NewSlots(1), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Dialer: &Dialer{Timeout: wait, Dialled: func(time.Duration) {
+			if boom.Load() {
+				panic("boom")
+			}
+		}},
+	}, b)
+	if conn, err := net.Dial("tcp", p.addr); err == nil {
+		wantReset(t, conn, "")
+		_ = conn.Close()
+	} else if !errors.Is(err, syscall.ECONNRESET) { // so fast that it met the dial
+		t.Error(err)
+	}
+	p.wantEnding(t, ConnectFailed)
+	boom.Store(false)
+	if got := ask(t, p); got != "1" {
+		t.Errorf("answer %q after a panic", got)
+	}
+	testkit.Eventually(t, "the backend has no connection", func() bool { return b.Active() == 0 })
+	if !strings.Contains(log.String(), "panic=boom") {
+		t.Errorf("not logged:\n%s", log.String())
 	}
 }
 

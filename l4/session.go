@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 )
 
 // Record describes one client connection that has ended.
@@ -23,20 +24,38 @@ type Record struct {
 // session is one client connection, until it is closed.
 type session struct {
 	server  *Server
-	client  stream
+	client  *loop.Conn
 	visitor Visitor         // once the gate has allowed it
 	backend *health.Backend // nil unless one was dialled
-	relay   *relay          // nil unless there is a backend
+	relay   relay           // once there is a backend
 	retries int
 	began   time.Time
 	dialled time.Time
+}
+
+// connect is the fiber of a new connection: it lets the client in, finds it a backend and
+// starts their relay, which ends the session later. If it cannot, the client is reset.
+func (ses *session) connect() {
+	why := ConnectFailed // if it panics
+	defer func() {
+		if why != "" {
+			ses.refuse(why)
+		}
+	}()
+	entered := ses.enter()
+	if entered == "" {
+		entered = ses.dial()
+	}
+	if why = entered; why == "" {
+		ses.server.Relays.start(&ses.relay, ses.finish)
+	}
 }
 
 // enter asks the gate. The wait for a PROXY header ends when the server is cut.
 func (ses *session) enter() (why Ending) {
 	s := ses.server
 	if s.Gate != nil && s.Gate.ProxyFrom.any() {
-		stop := context.AfterFunc(s.dials, func() { Reset(ses.client) })
+		stop := context.AfterFunc(s.dials, func() { _ = ses.client.Reset() })
 		defer stop()
 	}
 	ses.visitor, why = s.Gate.Enter(ses.client)
@@ -48,7 +67,7 @@ func (ses *session) enter() (why Ending) {
 
 // refuse ends a session that has no relay.
 func (ses *session) refuse(why Ending) {
-	Reset(ses.client)
+	_ = ses.client.Reset()
 	ses.finish(why)
 }
 
@@ -89,7 +108,7 @@ func (ses *session) record(why Ending) Record {
 		Client: ses.visitor.Client, Reason: why, Retries: ses.retries,
 		Began: ses.began, Whole: time.Since(ses.began),
 	}
-	if ses.relay != nil {
+	if ses.backend != nil {
 		rec.Backend = ses.backend.Addr
 		rec.Dial = ses.dialled.Sub(ses.began)
 		rec.Received, rec.Sent = ses.relay.received(), ses.relay.sent()

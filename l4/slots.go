@@ -71,6 +71,23 @@ func (s *Slots) Acquire(done <-chan struct{}) bool {
 	return true
 }
 
+// tryAcquire takes a slot for a client if one is free.
+func (s *Slots) tryAcquire() bool {
+	if s == nil {
+		return true
+	}
+	select {
+	case s.taken <- struct{}{}:
+	default:
+		return false
+	}
+	if s.within.tryAcquire() {
+		return true
+	}
+	<-s.taken
+	return false
+}
+
 func (s *Slots) acquireOwn(done <-chan struct{}) bool {
 	select {
 	case s.taken <- struct{}{}:

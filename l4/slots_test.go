@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,12 +28,18 @@ func TestAtTheLimitTheQueueHoldsTheRest(t *testing.T) {
 		conns = append(conns, p.dial(t))
 	}
 	testkit.Eventually(t, "three are served", func() bool { return p.Active() == 3 })
-	for _, conn := range conns {
-		exchange(t, conn, "x")
-		_ = conn.CloseWrite()
-		_, _ = io.Copy(io.Discard, conn)
-		_ = conn.Close()
+	var served sync.WaitGroup
+	for _, conn := range conns { // which three are the first is up to the loops
+		served.Go(func() {
+			_, _ = io.WriteString(conn, "x")
+			_ = conn.CloseWrite()
+			if got, err := io.ReadAll(conn); err != nil || string(got) != "x" {
+				t.Errorf("read %q, %v", got, err)
+			}
+			_ = conn.Close()
+		})
 	}
+	served.Wait()
 	if most.Load() > 3 {
 		t.Errorf("%d at once, want 3 at most", most.Load())
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fourseven/internal/loop"
 )
 
 // userTimeout is how long sent data may stay unacknowledged (RFC 5482), where the
@@ -18,8 +20,12 @@ var LongAgo = time.Unix(1, 0)
 // for complete. Bytes that the kernel has not delivered yet are lost. A Unix
 // socket is only closed.
 func Reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
+	switch c := conn.(type) {
+	case *loop.Conn:
+		_ = c.Reset()
+		return
+	case *net.TCPConn:
+		_ = c.SetLinger(0)
 	}
 	_ = conn.Close()
 }

@@ -7,37 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waiting returns how many bytes can be read without waiting.
-func waiting(fd uintptr) int {
-	n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// unacknowledged returns how many written bytes the peer's kernel has not
-// acknowledged yet, or 0 if there is no connection any more and none will be.
-func unacknowledged(fd uintptr) int {
-	n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ)
-	if err != nil || n > 0 && connectionGone(fd) {
-		return 0 // the kernel goes on counting what was never delivered
-	}
-	return n
-}
-
-// socketError returns the error that broke the connection, if one did.
-func socketError(fd uintptr) error {
-	code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return err
-	}
-	if code != 0 {
-		return syscall.Errno(code)
-	}
-	return nil
-}
-
 // tcpClose is the state of a socket that has no connection (tcp_states.h).
 const tcpClose = 7
 
@@ -46,12 +15,6 @@ func peerEnded(fd uintptr) bool {
 	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	n, err := unix.Poll(fds[:], 0)
 	return err == nil && n > 0
-}
-
-// connectionGone reports whether a TCP connection is no more.
-func connectionGone(fd uintptr) bool {
-	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	return err == nil && info.State == tcpClose
 }
 
 // peek reads what is there and leaves it there.
@@ -69,7 +32,10 @@ func peek(fd uintptr, buf []byte) (int, error) {
 // last acknowledged anything, probes included.
 func closedWindow(fd uintptr) (heard time.Duration, waits bool) {
 	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil || info.Unacked > 0 || unacknowledged(fd) == 0 {
+	if err != nil || info.Unacked > 0 || info.State == tcpClose {
+		return 0, false
+	}
+	if n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err != nil || n == 0 {
 		return 0, false
 	}
 	return time.Duration(info.Last_ack_recv) * time.Millisecond, true

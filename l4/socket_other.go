@@ -3,7 +3,6 @@
 package l4
 
 import (
-	"errors"
 	"syscall"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // On systems other than Linux the program runs for trying it out: without
-// splice, parking, and what needs Linux's view of a socket.
+// splice and what needs Linux's view of a socket.
 
 // Recv reads what has arrived, without waiting. It returns syscall.EAGAIN if
 // nothing has, and 0 and nil at the end of the stream.
@@ -44,28 +43,8 @@ func peek(fd uintptr, buf []byte) (int, error) {
 	}
 }
 
-func socketError(fd uintptr) error {
-	code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
-	if err == nil && code != 0 {
-		err = syscall.Errno(code)
-	}
-	return err
-}
-
-func connectionGone(uintptr) bool                { return false }
 func peerEnded(uintptr) bool                     { return false }
-func waiting(uintptr) int                        { return 0 }
-func unacknowledged(uintptr) int                 { return 0 }
 func boundSendQueue(uintptr)                     {}
 func capReceiveBuffer(uintptr)                   {}
 func closedWindow(uintptr) (time.Duration, bool) { return 0, false }
 func setUserTimeout(uintptr, time.Duration) bool { return false }
-
-// parker does not exist here: relays keep their goroutines.
-type parker struct{}
-
-func newParker() (*parker, error)    { return nil, errors.ErrUnsupported }
-func (*parker) run()                 {}
-func (*parker) close()               {}
-func (*parker) add(*half, int) error { return errors.ErrUnsupported }
-func (*parker) forget(*half)         {}

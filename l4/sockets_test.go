@@ -2,6 +2,7 @@ package l4
 
 import (
 	"net"
+	"syscall"
 	"testing"
 
 	"fourseven/internal/testkit"
@@ -23,4 +24,22 @@ func awaitAcked(t testing.TB, conn *net.TCPConn) {
 		}
 		return n == 0
 	})
+}
+
+// waiting returns how many bytes can be read without waiting.
+func waiting(fd uintptr) int {
+	n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// socketError returns the error that broke the connection, if one did.
+func socketError(fd uintptr) error {
+	code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = syscall.Errno(code)
+	}
+	return err
 }

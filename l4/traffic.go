@@ -1,21 +1,21 @@
 package l4
 
-// traffic is what a relay has reported to its backend's counters. It belongs to
-// Relays.mu.
+// traffic is what a relay has reported of the bytes it has moved.
 type traffic struct{ received, sent int64 }
 
-// report adds to the backend's counters what has moved since the last call.
+// report adds to the counters of the relay's loop and backend what has moved since the
+// last call.
 func (r *relay) report() {
-	if r.of == nil {
+	now := traffic{r.received(), r.sent()}
+	received, sent := now.received-r.reported.received, now.sent-r.reported.sent
+	if received == 0 && sent == 0 {
 		return
 	}
-	received, sent := r.received(), r.sent()
-	total, reported := r.of.Traffic(), &r.reported
-	if received != reported.received {
-		total.Received.Add(received - reported.received)
+	r.reported = now
+	r.set.received += received
+	r.set.sent += sent
+	if r.of != nil {
+		r.of.Traffic().Received.Add(received)
+		r.of.Traffic().Sent.Add(sent)
 	}
-	if sent != reported.sent {
-		total.Sent.Add(sent - reported.sent)
-	}
-	reported.received, reported.sent = received, sent
 }

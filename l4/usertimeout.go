@@ -1,11 +1,8 @@
 package l4
 
-import (
-	"net"
-	"time"
-)
+import "time"
 
-// tuning is how far the sockets of a relay have been set. It belongs to Relays.mu.
+// tuning is how far the sockets of a relay have been set.
 type tuning struct {
 	tuned  bool      // tune was called
 	lifted time.Time // when liftUserTimeout last looked
@@ -19,8 +16,8 @@ func (r *relay) tune() {
 		return
 	}
 	r.tuning.tuned = true
-	if _, ok := r.backend.stream.(*net.TCPConn); ok {
-		_ = TuneSocket("tcp", "", r.backend.raw)
+	if raw, err := r.backend.SyscallConn(); err == nil && r.backend.RemoteAddrPort().IsValid() {
+		_ = TuneSocket("tcp", "", raw)
 	}
 }
 
@@ -39,7 +36,7 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now time.Time) {
 	}
 	r.tuning.lifted = now
 	for _, s := range []*side{&r.client, &r.backend} {
-		_ = s.raw.Control(func(fd uintptr) {
+		control(s.Conn, func(fd uintptr) {
 			heard, waits := closedWindow(fd)
 			switch {
 			case waits && !s.patient && heard < timeout/2:
@@ -55,7 +52,7 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now time.Time) {
 func (r *relay) restoreUserTimeout(timeout time.Duration) {
 	for _, s := range []*side{&r.client, &r.backend} {
 		if s.patient {
-			_ = s.raw.Control(func(fd uintptr) { s.patient = !setUserTimeout(fd, timeout) })
+			control(s.Conn, func(fd uintptr) { s.patient = !setUserTimeout(fd, timeout) })
 		}
 	}
 }

@@ -41,13 +41,13 @@ func TestPausedReaderIsKept(t *testing.T) {
 // long one from TuneSocket.
 func setUserTimeouts(t *testing.T, rs *Relays, d time.Duration) {
 	t.Helper()
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	for r := range rs.open {
-		_ = r.client.raw.Control(func(fd uintptr) {
-			if err := unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	rs.each(func(s *relaySet) {
+		for _, p := range s.open {
+			control(p.relay.client.Conn, func(fd uintptr) {
+				if err := unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 }

@@ -53,9 +53,8 @@ func (s *Server) beginDrain() {
 	s.checkEmptyLocked()
 }
 
-// closeAll ends every connection, in whatever phase. Upgraded connections are cut by
-// Relays: a parked relay would not notice that its connections were closed, and one
-// that is not parked would report a wrong ending.
+// closeAll ends every connection, in whatever phase. Upgraded connections are those of
+// Relays, which cuts them.
 func (s *Server) closeAll() {
 	if s.Relays != nil {
 		s.Relays.CutAll()
@@ -89,7 +88,7 @@ func (c *conn) closeNow() {
 	}
 }
 
-// endWatch ends the goroutines that keep the time limits, once there are no connections.
+// endWatch ends the goroutine that keeps the time limits, once there are no connections.
 func (s *Server) endWatch() {
 	s.mu.Lock()
 	stop := s.stopWatch

@@ -48,6 +48,14 @@ func startProxyOn(t testing.TB, ln net.Listener, configure func(*l7.Server), bac
 	if configure != nil {
 		configure(s)
 	}
+	if s.Relays != nil {
+		loops, err := l4.NewLoops(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = loops.Close() })
+		s.Relays.Loops = loops
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {

@@ -42,7 +42,7 @@ func (ex *exchange) appendHost(b []byte) []byte {
 	if ex.req.Host != nil {
 		return appendField(b, "Host", ex.req.Host)
 	}
-	if local := ex.conn.visitor.Local; local.IsValid() {
+	if local := ex.conn.visitor.Local(ex.conn.nc); local.IsValid() {
 		return appendField(b, "Host", []byte(local.String()))
 	}
 	return appendField(b, "Host", []byte("localhost")) // over a Unix socket

@@ -86,9 +86,9 @@ type Server struct {
 	// malformed responses, and errors about failed accepts and requests that panicked,
 	// each once a second at most. If nil, nothing is logged.
 	Logger *slog.Logger
-	// Relays has the time limits of upgraded connections, and holds the open ones.
-	// It belongs to this Server alone, which runs its Sweep. If nil, requests for an
-	// upgrade are forwarded without asking for it.
+	// Relays has the event loops and the time limits of upgraded connections, and holds
+	// the open ones. It belongs to this Server alone. If nil, requests for an upgrade are
+	// forwarded without asking for it.
 	Relays *l4.Relays
 	// Served is called after each request, in the goroutine of its connection; the
 	// Record is valid during the call. It may be nil.
@@ -125,7 +125,7 @@ type Server struct {
 	drainFrom      uint32             // pulse in which the drain began
 	cut            bool               // all connections have been cut: no more are registered
 	stopWatch      context.CancelFunc // nil before the first Serve
-	watches        sync.WaitGroup     // the watch, and the sweep of Relays
+	watches        sync.WaitGroup     // the watch
 	// empty is closed when a shutdown has nothing left to wait for.
 	empty chan struct{}
 }
@@ -222,14 +222,11 @@ func (s *Server) addListener(l *listener) bool {
 	return true
 }
 
-// startWatchLocked starts the goroutines that keep the time limits.
+// startWatchLocked starts the goroutine that keeps the time limits.
 func (s *Server) startWatchLocked() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopWatch = stop
 	s.watches.Go(func() { s.watch(ctx.Done()) })
-	if s.Relays != nil {
-		s.watches.Go(func() { _ = s.Relays.Sweep(ctx) })
-	}
 }
 
 func (s *Server) removeListener(l *listener) {

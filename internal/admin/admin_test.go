@@ -45,6 +45,7 @@ func source(t *testing.T) Source {
 		Services: []*Service{only}, Registry: prometheus.NewRegistry(),
 		Draining: func() bool { return false },
 		Dropped:  func() uint64 { return 3 },
+		Stalls:   func() uint64 { return 2 },
 		Reloads: func() []Reload {
 			return []Reload{{Setting: "LB_BACKENDS", Result: ReloadRefused, Count: 2, Error: "bad"}}
 		},

@@ -19,6 +19,7 @@ var (
 	limit         = desc("lb_connections_limit", "How many client connections there may be at once; 0 is no limit.")
 	draining      = desc("lb_draining", "Whether the shutdown has begun.")
 	acceptErrors  = desc("lb_accept_errors_total", "Failed accepts on all frontends.")
+	loopStalls    = desc("lb_loop_stalls_total", "How often an event loop was held up for more than 100 ms.")
 	linesDropped  = desc("lb_log_lines_dropped_total", "Log lines that were dropped because nobody read them in time.")
 	accepted      = desc("lb_frontend_connections_total", "Client connections accepted.", "frontend")
 	active        = desc("lb_frontend_active_connections", "Client connections that live.", "frontend")
@@ -67,7 +68,7 @@ type processCollector struct{ src *Source }
 
 // Describe sends what Collect collects.
 func (c processCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfo, limit, draining, linesDropped, reloads} {
+	for _, d := range []*prometheus.Desc{buildInfo, limit, draining, loopStalls, linesDropped, reloads} {
 		out <- d
 	}
 }
@@ -78,6 +79,7 @@ func (c processCollector) Collect(out chan<- prometheus.Metric) {
 	e.gauge(buildInfo, 1, src.Version, runtime.Version())
 	e.gauge(limit, float64(src.Limit))
 	e.gauge(draining, truth(src.Draining()))
+	e.counter(loopStalls, src.Stalls())
 	e.counter(linesDropped, src.Dropped())
 	for _, r := range src.Reloads() {
 		e.counter(reloads, r.Count, r.Setting, r.Result)

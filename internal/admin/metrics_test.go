@@ -50,7 +50,7 @@ func TestMetrics(t *testing.T) {
 	src.Services[0].Lookups = func(r health.LookupResult) uint64 { return uint64(r) }
 	got := series(t, src)
 	for _, want := range []string{
-		`lb_connections_limit 10`, `lb_draining 0`, `lb_accept_errors_total 6`, `lb_log_lines_dropped_total 3`,
+		`lb_connections_limit 10`, `lb_draining 0`, `lb_accept_errors_total 6`, `lb_log_lines_dropped_total 3`, `lb_loop_stalls_total 2`,
 		`lb_frontend_connections_total{frontend="l4"} 4`, `lb_frontend_active_connections{frontend="l4"} 1`,
 		`lb_frontend_rejected_total{frontend="l4",reason="denied"} 1`,
 		`lb_frontend_rejected_total{frontend="l4",reason="proxy_header"} 0`,
@@ -143,7 +143,7 @@ func TestMetricsOfServices(t *testing.T) {
 	src.Services = append(src.Services, everything(t).Services[0])
 	src.Services[1].Name, src.Services[1].Limit = "ro", 7
 	got := exposed(t, src)
-	ofProcess := regexp.MustCompile(`^lb_(build_info|connections_limit|draining|log_lines_dropped_total|reloads_total)\b`)
+	ofProcess := regexp.MustCompile(`^lb_(build_info|connections_limit|draining|log_lines_dropped_total|loop_stalls_total|reloads_total)\b`)
 	for line := range strings.Lines(flat) {
 		if strings.HasPrefix(line, "#") || ofProcess.MatchString(line) {
 			if !strings.Contains(got, line) {

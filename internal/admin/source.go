@@ -21,6 +21,8 @@ type Source struct {
 	Registry *prometheus.Registry
 	// Draining reports whether the shutdown has begun.
 	Draining func() bool
+	// Stalls returns how often an event loop has been held up.
+	Stalls func() uint64
 	// Dropped returns how many lines the log has lost.
 	Dropped func() uint64
 

@@ -16,6 +16,7 @@ import (
 
 	"fourseven/internal/config"
 	"fourseven/internal/logging"
+	"fourseven/internal/loop"
 	"fourseven/l4"
 )
 
@@ -27,7 +28,8 @@ type Instance struct {
 	logger  *slog.Logger
 
 	services []*service
-	slots    *l4.Slots // how many client connections there may be
+	loops    *loop.Group // nil before Run
+	slots    *l4.Slots   // how many client connections there may be
 	own      l4.Own    // the listeners
 	admin    *http.Server
 	dropped  func() uint64 // lines of the log
@@ -85,6 +87,10 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	hupc := make(chan os.Signal, 1)
 	signal.Notify(hupc, syscall.SIGHUP)
 	defer signal.Stop(hupc)
+	if err := in.startLoops(); err != nil {
+		return err
+	}
+	defer func() { _ = in.loops.Close() }() // last: all connections are closed by then
 	ctx, cancel := context.WithCancel(context.Background())
 	defer in.wg.Wait()
 	defer cancel()
@@ -113,6 +119,17 @@ func (in *Instance) Run(ready func(Addrs)) error {
 		in.closeAll()
 		return err
 	}
+}
+
+// startLoops starts the event loops that all services share.
+func (in *Instance) startLoops() (err error) {
+	if in.loops, err = l4.NewLoops(in.logger); err != nil {
+		return err
+	}
+	for _, s := range in.services {
+		s.l4.Loops, s.l7.Relays.Loops = in.loops, in.loops
+	}
+	return nil
 }
 
 // firstRound decides the first state of each service's backends. It reports false if a

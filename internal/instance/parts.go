@@ -13,7 +13,7 @@ func (s *service) newL4(in *Instance) *l4.Server {
 	cfg := s.cfg
 	return &l4.Server{
 		Pool: s.pool, Retries: cfg.Retries, Logger: s.logger,
-		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Bare: true, Dialled: s.counters.Dialled, Own: &in.own},
+		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own},
 		SendProxy: proxyVersion(cfg.ProxyProtocolSend),
 		Relays:    l4.Relays{Limits: relayLimits(cfg)},
 		Gate:      s.gate,

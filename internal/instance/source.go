@@ -18,6 +18,7 @@ func (in *Instance) source(ctx context.Context) admin.Source {
 		Registry: prometheus.NewRegistry(),
 		Draining: in.draining.Load,
 		Dropped:  in.dropped,
+		Stalls:   in.loops.Stalls,
 		Reloads:  in.reloads.snapshot, Logger: in.logger,
 		Version: in.version, Hostname: hostname(), Started: in.began, Limit: in.limits.conns,
 		Token: string(in.cfg.AdminToken), Settings: in.settings,

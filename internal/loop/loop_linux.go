@@ -51,6 +51,7 @@ type Loop struct {
 	sweeping     timer
 	copying      []*Conn // that a fiber waits for in ReadFrom
 	pipes        []*pipe // spare ones
+	idlePipes    int     // the fewest spare pipes since the last sweep
 	events       [256]unix.EpollEvent
 	buf          [bufferSize]byte // for reads that are written on at once
 }
@@ -199,15 +200,16 @@ func (l *Loop) control(op int, fd int32, e *unix.EpollEvent) error {
 	return nil
 }
 
-// sweep notices connections that are idle in ReadFrom, and ends fibers that have
-// not been needed for a while. It does not run while there is nothing to look at.
+// sweep notices connections that are idle in ReadFrom, and ends fibers and pipes that
+// have not been needed for a while. It does not run while there is nothing to look at.
 func (l *Loop) sweep() {
 	for i := len(l.copying) - 1; i >= 0; i-- {
 		l.copying[i].sweep()
 	}
 	l.endSpare(len(l.spare) - l.idle)
 	l.idle = len(l.spare)
-	if len(l.copying) > 0 || l.idle > 0 {
+	l.endSparePipes()
+	if len(l.copying) > 0 || l.idle > 0 || l.idlePipes > 0 {
 		l.timers.set(&l.sweeping, now()+int64(sweepEvery))
 	}
 }

@@ -146,6 +146,7 @@ func (l *Loop) takePipe() *pipe {
 		p := l.pipes[n]
 		l.pipes[n] = nil
 		l.pipes = l.pipes[:n]
+		l.idlePipes = min(l.idlePipes, n)
 		return p
 	}
 	budget := &l.group.pipes
@@ -173,6 +174,18 @@ func (l *Loop) givePipe(p *pipe) {
 		return
 	}
 	l.pipes = append(l.pipes, p)
+	l.keepSweeping()
+}
+
+// endSparePipes closes spare pipes that have not been needed since the last sweep.
+func (l *Loop) endSparePipes() {
+	for ; l.idlePipes > 0; l.idlePipes-- {
+		n := len(l.pipes) - 1
+		l.pipes[n].close()
+		l.pipes[n] = nil
+		l.pipes = l.pipes[:n]
+	}
+	l.idlePipes = len(l.pipes)
 }
 
 func newPipe(large bool) (*pipe, error) {

@@ -318,3 +318,14 @@ func TestOnBulk(t *testing.T) {
 		}
 	})
 }
+
+// A pipe that is not needed any more is closed after a while: the system gives a user
+// few.
+func TestSparePipesEnd(t *testing.T) {
+	g := newGroup(t, Config{Loops: 1})
+	addr := relayed(t, g, func(conn net.Conn) { _, _ = conn.Write(make([]byte, 8<<20)) })
+	if n, err := io.Copy(io.Discard, dial(t, addr)); n != 8<<20 || err != nil {
+		t.Fatalf("read %d, %v", n, err)
+	}
+	eventually(t, "there is no pipe", func() bool { return g.pipes.total() == 0 })
+}

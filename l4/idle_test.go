@@ -3,12 +3,16 @@
 package l4
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
 	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,40 +22,57 @@ import (
 	"fourseven/internal/testkit"
 )
 
-// parked returns how many directions wait in the parker.
-func (p *proxy) parked() int {
-	parker := p.Relays.lot.parker.Load()
-	if parker == nil {
-		return 0
+// copying returns how many fibers copy, or wait to.
+func copying(t testing.TB) (n int) {
+	t.Helper()
+	var profile strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		t.Fatal(err)
 	}
-	parker.mu.Lock()
-	defer parker.mu.Unlock()
-	return len(parker.parked)
+	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
+		if strings.Contains(stack, "l4.(*relay).copy") {
+			count, _, _ := strings.Cut(stack, " ")
+			fibers, err := strconv.Atoi(count)
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, stack)
+			}
+			n += fibers
+		}
+	}
+	return n
 }
 
-// quickly returns a server that parks what is silent for a few milliseconds.
-func quickly() *Server {
-	return &Server{Relays: Relays{lot: parkingLot{after: 5 * time.Millisecond}}}
+// bulky sends much there and back, which takes a fiber for each direction.
+func bulky(t *testing.T, from, to *net.TCPConn) {
+	t.Helper()
+	data := random(1 << 20)
+	for _, conns := range [][2]*net.TCPConn{{from, to}, {to, from}} {
+		go func() { _, _ = conns[0].Write(data) }()
+		got := make([]byte, len(data))
+		if _, err := io.ReadFull(conns[1], got); err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("what was sent differs: %v", err)
+		}
+	}
 }
 
 // Pins that an idle connection has no goroutine.
 func TestIdleConnectionHasNoGoroutine(t *testing.T) {
-	const n = 100
-	_, addr := queue(t, n+1)
-	p := start(t, quickly(), health.NewBackend(addr))
-	for range spareWorkers {
+	const warm, n = 16, 100
+	_, addr := queue(t, warm+n)
+	p := start(t, &Server{}, health.NewBackend(addr))
+	for range warm {
 		bareClient(t, p.addr)
 	}
-	testkit.Eventually(t, "the first are parked", func() bool { return p.parked() == 2*spareWorkers })
+	testkit.Eventually(t, "the first are relayed", func() bool { return p.Relays.Open(p.Pool.Backends()[0]) == warm })
 	before := runtime.NumGoroutine()
-	for range n - spareWorkers {
+	for range n {
 		bareClient(t, p.addr)
 	}
-	testkit.Eventually(t, "all are parked", func() bool { return p.parked() == 2*n })
-	testkit.Eventually(t, "their goroutines are gone", func() bool { return runtime.NumGoroutine() <= before+spareWorkers })
+	testkit.Eventually(t, "all are relayed", func() bool { return p.Relays.Open(p.Pool.Backends()[0]) == warm+n })
+	testkit.Eventually(t, "their goroutines are gone", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-func TestParkedConnectionWakes(t *testing.T) {
+func TestIdleConnectionWakes(t *testing.T) {
 	backendc := make(chan *net.TCPConn, 1)
 	tests := []struct {
 		name string
@@ -103,44 +124,45 @@ func TestParkedConnectionWakes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := start(t, quickly(), backend(t, func(conn *net.TCPConn) {
+			p := start(t, &Server{}, backend(t, func(conn *net.TCPConn) {
 				backendc <- conn
 				<-t.Context().Done() // until then it is the test's
 			}))
 			client := p.dial(t)
 			other := <-backendc
-			for range 3 { // parked more than once
-				testkit.Eventually(t, "both directions are parked", func() bool { return p.parked() == 2 })
+			for range 2 { // idle more than once
+				bulky(t, client, other)
+				testkit.Eventually(t, "the fibers have ended", func() bool { return copying(t) == 0 })
 				_, _ = client.Write([]byte("x"))
 				_, _ = io.ReadFull(other, make([]byte, 1))
 			}
-			testkit.Eventually(t, "both directions are parked", func() bool { return p.parked() == 2 })
 			tt.do(t, p, client, other)
 			p.wantEnding(t, tt.want)
-			testkit.Eventually(t, "nothing is parked any more", func() bool { return p.parked() == 0 })
+			testkit.Eventually(t, "no fiber is left", func() bool { return copying(t) == 0 })
 		})
 	}
 }
 
-// Many connections that speak just when they are being parked: nothing is lost,
-// and all of them end.
-func TestParkingLosesNothing(t *testing.T) {
-	p := start(t, &Server{Relays: Relays{lot: parkingLot{after: time.Millisecond}}}, backend(t, echo))
+// Many connections that speak just when their fibers end: nothing is lost, and all of
+// them end.
+func TestIdlingLosesNothing(t *testing.T) {
+	p := start(t, &Server{}, backend(t, echo))
 	var wg sync.WaitGroup
 	var messages atomic.Int64
 	for range 50 {
 		conn := p.dial(t)
 		wg.Go(func() {
 			defer func() { _ = conn.Close() }()
-			for began := time.Now(); time.Since(began) < 2*time.Second; {
-				msg := random(1 + rand.IntN(40<<10))
+			for began := time.Now(); time.Since(began) < 4*time.Second; {
+				msg := random(1 + rand.IntN(200<<10))
 				go func() { _, _ = conn.Write(msg) }()
-				if _, err := io.ReadFull(conn, make([]byte, len(msg))); err != nil {
+				got := make([]byte, len(msg))
+				if _, err := io.ReadFull(conn, got); err != nil || !bytes.Equal(got, msg) {
 					t.Errorf("after %d messages: %v", messages.Load(), err)
 					return
 				}
 				messages.Add(1)
-				time.Sleep(rand.N(4 * time.Millisecond))
+				time.Sleep(400*time.Millisecond + rand.N(800*time.Millisecond)) // fibers end after 0.5 to 1 s
 			}
 		})
 	}

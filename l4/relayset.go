@@ -1,0 +1,111 @@
+package l4
+
+import (
+	"cmp"
+	"time"
+
+	"fourseven/internal/loop"
+)
+
+// relaySet is the open relays of one loop, and the sweep, which looks at all of them
+// again and again: no connection keeps a timer of its own. It belongs to the loop.
+type relaySet struct {
+	relays         *Relays
+	loop           *loop.Loop
+	open           []place
+	sweeping       bool  // there is a fiber of sweep
+	received, sent int64 // reported by relays so far
+}
+
+// place is where a relay stands. The sweep passes over one that is idle without
+// touching its memory.
+type place struct {
+	relay *relay
+	skip  int // looks that do without it
+}
+
+// breathe is how many relays the sweep looks at before it lets others go first.
+const breathe = 1024
+
+func (s *relaySet) add(r *relay) {
+	now := time.Now()
+	r.activity.since = now
+	r.expires = s.relays.Limits.expiry(now)
+	r.set, r.place = s, len(s.open)
+	s.open = append(s.open, place{relay: r})
+	if !s.sweeping {
+		s.sweeping = s.loop.Go(s.sweep)
+	}
+}
+
+// remove takes out a relay that is over. The last one takes its place.
+func (s *relaySet) remove(r *relay) {
+	r.report()
+	last := len(s.open) - 1
+	s.open[r.place] = s.open[last]
+	s.open[r.place].relay.place = r.place
+	s.open[last] = place{}
+	s.open = s.open[:last]
+	r.place = -1
+}
+
+// sweep is a fiber that looks at the relays as long as there are any.
+func (s *relaySet) sweep() {
+	defer func() { s.sweeping = false }()
+	busy, idle := s.relays.pace()
+	for len(s.open) > 0 {
+		if s.loop.Sleep(busy) != nil {
+			return // the loops are being closed, which ends the relays
+		}
+		s.look(int(idle/busy) - 1)
+	}
+}
+
+// look looks at each relay, and cuts those that are past a limit. One that has been
+// idle since the last look is spared the next ones.
+func (s *relaySet) look(skip int) {
+	now := time.Now()
+	for i := len(s.open) - 1; i >= 0; i = min(i, len(s.open)) - 1 {
+		p := &s.open[i]
+		if p.skip > 0 {
+			p.skip--
+			continue
+		}
+		why, active := s.relays.inspect(p.relay, now)
+		if !active {
+			p.skip = skip
+		}
+		if why != "" {
+			p.relay.end(why)
+		}
+		if i%breathe == breathe-1 {
+			s.loop.Yield()
+		}
+	}
+}
+
+// pace returns the time between two looks at a relay that moves bytes, and at one that
+// is idle: a tenth of the shortest limit, and a second at most while bytes move.
+func (rs *Relays) pace() (busy, idle time.Duration) {
+	idle = cmp.Or(rs.userTimeout, userTimeout) / 10
+	for _, limit := range []time.Duration{rs.Limits.IdleTimeout, rs.Limits.HalfCloseTimeout, rs.Limits.MaxAge} {
+		if limit > 0 {
+			idle = min(idle, limit/10)
+		}
+	}
+	idle = max(idle, time.Millisecond)
+	return min(idle, time.Second), idle
+}
+
+// inspect does what the relay's activity calls for. It returns why the relay is past a
+// limit, or an empty Ending; and whether bytes have moved since the last call.
+func (rs *Relays) inspect(r *relay, now time.Time) (why Ending, active bool) {
+	timeout := cmp.Or(rs.userTimeout, userTimeout)
+	r.report()
+	r.tune()
+	if active = r.activity.note(r, now); active {
+		r.restoreUserTimeout(timeout)
+	}
+	r.liftUserTimeout(timeout, now)
+	return rs.Limits.overdue(r, now), active
+}
