@@ -48,14 +48,7 @@ func startProxyOn(t testing.TB, ln net.Listener, configure func(*l7.Server), bac
 	if configure != nil {
 		configure(s)
 	}
-	if s.Relays != nil {
-		loops, err := l4.NewLoops(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = loops.Close() })
-		s.Relays.Loops = loops
-	}
+	giveLoops(t, s)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {
@@ -92,6 +85,20 @@ func newServer(backends ...*health.Backend) *l7.Server {
 		BackendTimeout: patience,
 		Relays:         &l4.Relays{},
 	}
+}
+
+// giveLoops gives the Server event loops for upgraded connections, until the test's end.
+func giveLoops(t testing.TB, s *l7.Server) {
+	t.Helper()
+	if s.Relays == nil {
+		return
+	}
+	loops, err := l4.NewLoops(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = loops.Close() })
+	s.Relays.Loops = loops
 }
 
 // dial connects to the proxy, with a deadline for all that follows.
