@@ -26,9 +26,9 @@ func awaitAcked(t testing.TB, conn *net.TCPConn) {
 	})
 }
 
-// waiting returns how many bytes can be read without waiting.
+// waiting returns how many bytes can be read without waiting, up to 4 KiB.
 func waiting(fd uintptr) int {
-	n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+	n, _, err := unix.Recvfrom(int(fd), make([]byte, 4<<10), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	if err != nil {
 		return 0
 	}
