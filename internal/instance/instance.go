@@ -30,7 +30,7 @@ type Instance struct {
 	services []*service
 	loops    *loop.Group // nil before Run
 	slots    *l4.Slots   // how many client connections there may be
-	own      l4.Own    // the listeners
+	own      l4.Own      // the listeners
 	admin    *http.Server
 	dropped  func() uint64 // lines of the log
 	reloads  reloads
