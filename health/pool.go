@@ -115,6 +115,14 @@ func (p *Pool) publishLocked() {
 	p.ring.Store(newRing(weigh(backends, p.SlowStart, time.Now())))
 }
 
+// handingOver reports whether the backends of the previous list still take the traffic,
+// because none of the present one is known to be up.
+func (p *Pool) handingOver() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.handover
+}
+
 // inTrafficLocked returns the backends that take traffic now: backups only if they are
 // all that may, and with Single the active one alone.
 func (p *Pool) inTrafficLocked() []*Backend {

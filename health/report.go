@@ -69,7 +69,8 @@ func (r *Reporter) Report(t Transition) {
 		return
 	}
 	r.logActive()
-	if r.due {
+	// Before the first probes of new backends the healthy set is that of the old ones.
+	if r.due && (t.Kind == Started || !r.Pool.handingOver()) {
 		r.due = false
 		r.logHealthy()
 	}

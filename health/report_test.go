@@ -124,6 +124,35 @@ func TestLevelsOfChanges(t *testing.T) {
 	}
 }
 
+// Pins that backends which have not been probed are no outage: each start with dns:// and
+// each reload to another list had logged an empty healthy set as an error.
+func TestUnprobedBackendsAreNoOutage(t *testing.T) {
+	var buf bytes.Buffer
+	p := NewPool()
+	logTo(p, &buf)
+	bad := errors.New("status 500")
+	steps := []struct {
+		name string
+		do   func()
+		want string // level and message of each line
+	}{
+		{"the first lookup", func() { p.Replace([]Spec{{Addr: "a:1"}}) }, "INFO backends changed"},
+		{"its probe", func() { p.record(1, 1, probed(p, 0, nil)) }, "INFO healthy set"},
+		{"a reload", func() { p.Replace([]Spec{{Addr: "b:1"}, {Addr: "c:1"}}) }, "INFO backends changed"},
+		{"one is down", func() { p.record(1, 1, probed(p, 0, bad)) }, "WARN backend down"},
+		{"both are down", func() { p.record(1, 1, probed(p, 1, bad)) }, "ERROR backend down, ERROR healthy set"},
+		{"the next lookup", func() { p.Replace([]Spec{{Addr: "d:1"}}) }, "INFO backends changed"},
+		{"the start", p.started, "ERROR healthy set"},
+	}
+	for _, s := range steps {
+		buf.Reset()
+		s.do()
+		if got := levels(buf.String()); got != s.want {
+			t.Errorf("%s: %s, want %s", s.name, got, s.want)
+		}
+	}
+}
+
 // levels returns each line's level and message.
 func levels(log string) string {
 	var all []string
