@@ -198,6 +198,12 @@ func TestSteer(t *testing.T) {
 		{"POST", "/api/backends/a:1/close", "", 202, `{"connections":12}`},
 		{"POST", "/api/backends/a:1/close?rate=0", "", 400, "from 1 to"},
 		{"POST", "/api/backends/a:1/close?rat=5", "", 400, `unknown parameter \"rat\", expected rate`},
+		// A rate that cannot be read had been the default one.
+		{"POST", "/api/backends/a:1/close?rate=5;x", "", 400, "malformed parameters"},
+		{"POST", "/api/backends/a:1/close?rate=%zz", "", 400, "malformed parameters"},
+		{"POST", "/api/backends/a:1/close?rate=5&rate=6", "", 400, "from 1 to"},
+		{"POST", "/api/backends/a:1/drain?after=5m", "", 400, "drain takes no parameters"},
+		{"PUT", "/api/backends/a:1/weight?weight=9", "7", 400, "weight takes no parameters"},
 		{"POST", "/api/backends/A:01/close", "", 202, "connections"},
 		{"POST", "/api/backends/unix:/run/b.sock/drain", "", 200, `"address":"unix:/run/b.sock"`},
 		{"GET", "/api/backends/a:1", "", 200, `"address":"a:1"`},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -37,6 +38,8 @@ func (src *Source) steer(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 	case action == "close":
 		src.close(w, r, t)
+	case r.URL.RawQuery != "":
+		fail(w, http.StatusBadRequest, action+" takes no parameters")
 	default:
 		t.of.Pool.SetMode(t.backend, mode)
 		src.audit(r, action, t)
@@ -45,22 +48,37 @@ func (src *Source) steer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (src *Source) close(w http.ResponseWriter, r *http.Request, t target) {
-	rate := closeRate
-	for name, values := range r.URL.Query() {
-		n, err := strconv.Atoi(values[0])
-		switch {
-		case name != "rate":
-			fail(w, http.StatusBadRequest, fmt.Sprintf("unknown parameter %q, expected rate", name))
-			return
-		case err != nil || n < 1 || n > maxCloseRate || len(values) > 1:
-			fail(w, http.StatusBadRequest, fmt.Sprintf("rate=%q: expected connections a second from 1 to %d", strings.Join(values, ","), maxCloseRate))
-			return
-		}
-		rate = n
+	rate, err := readRate(r.URL.RawQuery)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
 	}
 	n := t.of.Close(t.backend, rate)
 	src.audit(r, "close", t, "connections", n, "rate", rate)
 	show(w, http.StatusAccepted, map[string]int{"connections": n})
+}
+
+// readRate reads the parameters of a close. What cannot be parsed is an error: the
+// default rate could be far above the one that was meant.
+func readRate(query string) (int, error) {
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return 0, fmt.Errorf("malformed parameters: %w", err)
+	}
+	for name := range params {
+		if name != "rate" {
+			return 0, fmt.Errorf("unknown parameter %q, expected rate", name)
+		}
+	}
+	values := params["rate"]
+	if len(values) == 0 {
+		return closeRate, nil
+	}
+	rate, err := strconv.Atoi(values[0])
+	if err != nil || rate < 1 || rate > maxCloseRate || len(values) > 1 {
+		return 0, fmt.Errorf("rate=%q: expected connections a second from 1 to %d", strings.Join(values, ","), maxCloseRate)
+	}
+	return rate, nil
 }
 
 // weigh gives a backend another weight: PUT /api/backends/ADDR/weight.
@@ -72,6 +90,10 @@ func (src *Source) weigh(w http.ResponseWriter, r *http.Request) {
 	}
 	t, ok := src.find(w, r, addr)
 	if !ok {
+		return
+	}
+	if r.URL.RawQuery != "" {
+		fail(w, http.StatusBadRequest, "weight takes no parameters, expected it in the body")
 		return
 	}
 	weight, err := readWeight(http.MaxBytesReader(w, r.Body, maxBody))
