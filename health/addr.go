@@ -76,6 +76,10 @@ func parseHostPort(s string) (string, error) {
 	if err := CheckHost(host); err != nil {
 		return "", err
 	}
+	// The unspecified address is taken from a list: there it means this machine.
+	if ip, err := netip.ParseAddr(host); err == nil && unfit(ip.Unmap()) && !ip.Unmap().IsUnspecified() {
+		return "", fmt.Errorf("expected an address that a backend can have, not a broadcast or multicast one")
+	}
 	return net.JoinHostPort(canonicalHost(host), strconv.FormatUint(n, 10)), nil
 }
 
@@ -105,6 +109,9 @@ func CheckHost(host string) error {
 		return fmt.Errorf("expected host:port, without a path or user")
 	}
 	name := strings.TrimSuffix(host, ".")
+	if strings.Contains(name, ".") && strings.Trim(name, "0123456789.") == "" {
+		return fmt.Errorf("expected an IPv4 address of four numbers from 0 to 255, got %q", host)
+	}
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notInName) {
 			return fmt.Errorf("expected an IP address or a host name, got %q", host)

@@ -159,19 +159,24 @@ func (h *hostname) unfit() []netip.Addr {
 
 // sortOut sorts addresses, and separates those that no backend can have: a dial of the
 // unspecified address reaches this host, and TCP has no broadcast or multicast.
-func sortOut(found []netip.Addr) (fit, unfit []netip.Addr) {
+func sortOut(found []netip.Addr) (fit, rest []netip.Addr) {
 	for i := range found {
 		found[i] = found[i].Unmap()
 	}
 	slices.SortFunc(found, netip.Addr.Compare)
 	for _, addr := range slices.Compact(found) {
-		if addr.IsUnspecified() || addr.IsMulticast() || addr == broadcast {
-			unfit = append(unfit, addr)
+		if unfit(addr) {
+			rest = append(rest, addr)
 		} else {
 			fit = append(fit, addr)
 		}
 	}
-	return fit, unfit
+	return fit, rest
+}
+
+// unfit reports whether no backend can have addr.
+func unfit(addr netip.Addr) bool {
+	return addr.IsUnspecified() || addr.IsMulticast() || addr == broadcast
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

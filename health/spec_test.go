@@ -40,6 +40,14 @@ func TestParseSpec(t *testing.T) {
 		{in: "db\x00:80", err: "expected an address in UTF-8 without control characters"},
 		{in: "\ufeffdb:80", err: "expected an address in UTF-8 without control characters"},
 		{in: "d\u00e9:80", err: "expected an IP address or a host name, got \"d\u00e9\""},
+		// Refused in the answers of a DNS server, these had been taken from a list.
+		{in: "255.255.255.255:80", err: "expected an address that a backend can have, not a broadcast or multicast one"},
+		{in: "[::ffff:224.0.0.1]:80", err: "expected an address that a backend can have, not a broadcast or multicast one"},
+		// Looked up as names, these had been down for ever.
+		{in: "300.1.1.1:80", err: `expected an IPv4 address of four numbers from 0 to 255, got "300.1.1.1"`},
+		{in: "10.0.1:80", err: `expected an IPv4 address of four numbers from 0 to 255, got "10.0.1"`},
+		{in: "0.0.0.0:80", addr: "0.0.0.0:80", weight: 1},
+		{in: "10.0.0.1.in-addr.arpa:80", addr: "10.0.0.1.in-addr.arpa:80", weight: 1},
 		{in: "a..b:80", err: `expected an IP address or a host name, got "a..b"`},
 		{in: strings.Repeat("a", 64) + ":80", err: `expected an IP address or a host name, got "` + strings.Repeat("a", 64) + `"`},
 		{in: "unix:/" + strings.Repeat("a", 107), err: "expected a path of at most 107 bytes"},
