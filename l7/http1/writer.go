@@ -74,16 +74,20 @@ func (w *Writer) Send(p []byte) error {
 	return err
 }
 
-// Write adds p, and sends when there is much to send.
+// Write adds p, and sends when there is much to send. A head and a piece that came in one
+// small buffer leave in one write, although the head may have grown.
 func (w *Writer) Write(p []byte) error {
-	if len(w.Buf)+len(p) <= cap(w.Buf) {
-		w.Buf = append(w.Buf, p...)
-		return nil
+	if len(p) <= SmallBuffer {
+		w.widen(len(w.Buf) + len(p))
+		if len(w.Buf)+len(p) <= cap(w.Buf) {
+			w.Buf = append(w.Buf, p...)
+			return nil
+		}
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if len(p) < cap(w.Buf) {
+	if len(p) <= SmallBuffer {
 		w.Buf = append(w.Buf, p...)
 		return nil
 	}
@@ -99,7 +103,7 @@ func (w *Writer) Chunk(p []byte) error {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			w.widen(len(p))
+			w.widen(len(p) + chunkRoom)
 			room = cap(w.Buf) - chunkRoom
 		}
 		n := min(len(p), room)
@@ -117,13 +121,14 @@ func AppendChunk(b, p []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
-// widen changes the empty buffer for a bulk one if n bytes do not fit it.
+// widen changes the buffer for a bulk one if it holds fewer than n bytes.
 func (w *Writer) widen(n int) {
-	if n+chunkRoom <= cap(w.Buf) || cap(w.Buf) >= BulkBuffer {
+	if n <= cap(w.Buf) || cap(w.Buf) >= BulkBuffer {
 		return
 	}
+	bulk := append(newBuffer(BulkBuffer)[:0], w.Buf...)
 	w.Release()
-	w.Buf = newBuffer(BulkBuffer)[:0]
+	w.Buf = bulk
 }
 
 // AppendLastChunk ends a chunked body.
