@@ -38,9 +38,12 @@ func (ex *exchange) source() netip.Addr {
 }
 
 // parseForwarded reads an entry of X-Forwarded-For: an address, to which some proxies add
-// the port.
+// the port, or only the brackets of an IPv6 address.
 func parseForwarded(entry []byte) (netip.Addr, bool) {
 	text := string(bytes.TrimSpace(entry))
+	if len(text) > 1 && text[0] == '[' && text[len(text)-1] == ']' {
+		text = text[1 : len(text)-1]
+	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
 		var ap netip.AddrPort

@@ -63,6 +63,8 @@ func TestSourceHashBehindProxies(t *testing.T) {
 		{"all are trusted", "X-Forwarded-For: 10.0.0.3, 10.0.0.9\r\n", "10.0.0.3"},
 		{"with a port", "X-Forwarded-For: 192.0.2.7:4711\r\n", "192.0.2.7"},
 		{"IPv6", "X-Forwarded-For: 2001:db8::7\r\n", "2001:db8::7"},
+		{"IPv6 with a port", "X-Forwarded-For: [2001:db8::7]:4711\r\n", "2001:db8::7"},
+		{"IPv6 in brackets", "X-Forwarded-For: [2001:db8::7]\r\n", "2001:db8::7"}, // had been the proxy's
 		{"IPv4 in IPv6", "X-Forwarded-For: ::ffff:192.0.2.7\r\n", "192.0.2.7"},
 		{"bad", "X-Forwarded-For: unknown\r\n", "127.0.0.1"},
 		{"bad behind a trusted one", "X-Forwarded-For: 192.0.2.7, _x, 10.0.0.9\r\n", "127.0.0.1"},
