@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -67,6 +68,13 @@ func (b *Backend) setSpec(s Spec) {
 
 // resolved reports whether the backend has an address to dial.
 func (b *Backend) resolved() bool { return len(*b.dialled.Load()) > 0 }
+
+// Has reports whether addr, the remote address of a connection that Dial opened, is still
+// one of the backend's: the addresses of a name may change.
+func (b *Backend) Has(addr string) bool {
+	s := b.spec.Load()
+	return s.addrs == nil || slices.Contains(s.addrs, addr)
+}
 
 // String returns the backend's entry in a list, as Spec.String does.
 func (b *Backend) String() string { return b.Spec().String() }

@@ -11,6 +11,7 @@ import (
 // backendConn is a connection to a backend. It belongs to one exchange at a time.
 type backendConn struct {
 	nc   net.Conn
+	addr string        // the remote one
 	io   io.ReadWriter // of nc
 	rd   http1.Reader
 	sock socket
@@ -22,7 +23,7 @@ type backendConn struct {
 }
 
 func newBackendConn(nc net.Conn, up *upstream) *backendConn {
-	bc := &backendConn{nc: nc, io: directly(nc), up: up}
+	bc := &backendConn{nc: nc, addr: nc.RemoteAddr().String(), io: directly(nc), up: up}
 	bc.rd = http1.Reader{Conn: bc.io, Count: &up.backend.Traffic().Sent}
 	bc.sock.init(nc)
 	return bc

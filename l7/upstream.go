@@ -86,12 +86,16 @@ type upstream struct {
 	pause   pause
 }
 
-// reuse returns an idle connection, or nil. Whether the backend has closed it, or has
+// reuse returns an idle connection to a present address of the backend, or nil. Whether the backend has closed it, or has
 // sent anything unasked, is checked here, or, if asks is set, by ask.send.
 func (u *upstream) reuse(asks bool) *backendConn {
 	for {
 		bc := u.pop()
-		if bc == nil || asks && bc.canAsk() || bc.sock.quiet() {
+		switch {
+		case bc == nil:
+			return nil
+		case !u.backend.Has(bc.addr): // its name has moved
+		case asks && bc.canAsk() || bc.sock.quiet():
 			return bc
 		}
 		bc.close()

@@ -4,7 +4,10 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -23,6 +26,7 @@ import (
 // all have one address.
 type nameServer struct {
 	addr      netip.Addr
+	moved     atomic.Pointer[netip.Addr] // replaces addr if it is set
 	silent    atomic.Bool
 	questions atomic.Int64
 }
@@ -33,6 +37,10 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	if s.silent.Load() {
 		return
 	}
+	addr := s.addr
+	if moved := s.moved.Load(); moved != nil {
+		addr = *moved
+	}
 	m := new(dns.Msg).SetReply(q)
 	m.RecursionAvailable = true
 	name := q.Question[0].Name
@@ -41,7 +49,7 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 		m.Rcode = dns.RcodeNameError
 	case q.Question[0].Qtype == dns.TypeA:
 		m.Answer = []dns.RR{&dns.A{
-			Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: s.addr.AsSlice(),
+			Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: addr.AsSlice(),
 		}}
 	}
 	_ = w.WriteMsg(m)
@@ -157,4 +165,40 @@ func TestFirstNameServerIsSilent(t *testing.T) {
 		t.Error("the first probe did not wait for the answer")
 	}
 	p.stop()
+}
+
+// TestNameMovesUnderTraffic gives a name another address while the host at the old one
+// goes on: HTTP requests had stayed there for as long as one came within
+// LB_L7_BACKEND_KEEPALIVE.
+func TestNameMovesUnderTraffic(t *testing.T) {
+	t.Parallel()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := testkit.Listen(t)
+	at := netip.MustParseAddrPort(before.Addr().String())
+	to := netip.MustParseAddr(testkit.Host())
+	after, err := net.Listen("tcp", netip.AddrPortFrom(to, at.Port()).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, ln := range map[string]net.Listener{"before": before, "after": after} {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, host)
+		}))
+		_ = srv.Listener.Close()
+		srv.Listener = ln
+		srv.Start()
+		t.Cleanup(srv.Close)
+	}
+	server := serveNames(t, conn, at.Addr())
+	lb := serve(t, fmt.Sprintf("LB_BACKENDS=db.test:%d", at.Port()), "LB_HEALTH_CHECK=off", "LB_L7_BACKEND_KEEPALIVE=1h",
+		"LB_DNS_SERVER="+conn.LocalAddr().String(), "LB_DNS_INTERVAL=100ms")
+	if got := mustAsk(t, lb.l7, "/"); got != "before" {
+		t.Fatalf("%q before the name moved", got)
+	}
+	server.moved.Store(&to)
+	testkit.Eventually(t, "requests to follow the name", func() bool { return mustAsk(t, lb.l7, "/") == "after" })
+	lb.stop()
 }
