@@ -22,21 +22,7 @@ func TestMQTT(t *testing.T) {
 	testkit.Need(t, "mosquitto_pub", "mosquitto-clients")
 	t.Parallel()
 	other, broker := testkit.Host()+":1883", testkit.Host()
-	ln, err := net.Listen("tcp", other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() { // it accepts and says something, but it is no broker
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Write([]byte("hello\r\n"))
-			_ = conn.Close()
-		}
-	}()
+	greet(t, other, "hello\r\n")
 	file := filepath.Join(t.TempDir(), "mosquitto.conf")
 	if err := os.WriteFile(file, fmt.Appendf(nil, "listener 1883 %s\nallow_anonymous true\nlog_dest stderr\n", broker), 0o600); err != nil {
 		t.Fatal(err)
