@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -69,7 +71,11 @@ func startFreeciv(t *testing.T, freeciv string) *gameServer {
 	t.Helper()
 	s := &gameServer{host: testkit.Host()}
 	dir := serverDir(t)
-	cmd := unprivileged(exec.Command(freeciv, "-b", s.host, "-p", "5556", "-s", dir, "-A", "none"))
+	script := filepath.Join(dir, "start.serv") // all players come from fourseven's address
+	if err := os.WriteFile(script, []byte("set maxconnectionsperhost 0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := unprivileged(exec.Command(freeciv, "-b", s.host, "-p", "5556", "-s", dir, "-r", script, "-A", "none"))
 	cmd.Env = []string{"HOME=" + dir, "LC_ALL=C"}
 	stdin, err := cmd.StdinPipe() // it ends with its standard input
 	if err != nil {
