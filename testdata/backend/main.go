@@ -1,5 +1,6 @@
 // Backend is a small HTTP server to put behind fourseven: / says which one it
-// is, /health says ok. It takes its name from NAME or else from
+// is, /health says ok, and /websocket is a WebSocket that says which one it is and then
+// sends each message back. It takes its name from NAME or else from
 // its host, and its address from LISTEN.
 package main
 
@@ -13,6 +14,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 func main() {
@@ -21,6 +24,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "backend %s\n", name) })
 	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("/websocket", func(w http.ResponseWriter, r *http.Request) { echo(w, r, name) })
 	server := &http.Server{
 		Addr:              cmp.Or(os.Getenv("LISTEN"), ":8080"),
 		Handler:           mux,
@@ -46,4 +50,19 @@ func run(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return server.Shutdown(ctx)
+}
+
+// echo agrees on a WebSocket, greets with the backend's name and sends each message back.
+func echo(w http.ResponseWriter, r *http.Request, name string) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return // Accept has answered
+	}
+	defer func() { _ = conn.CloseNow() }()
+	kind, text := websocket.MessageText, []byte("backend "+name)
+	for err == nil {
+		if err = conn.Write(r.Context(), kind, text); err == nil {
+			kind, text, err = conn.Read(r.Context())
+		}
+	}
 }
