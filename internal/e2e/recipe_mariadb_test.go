@@ -4,8 +4,8 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,15 +80,30 @@ func startMariaDB(t *testing.T) *mariaDBServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		readOnly, err := mariaDBCommand(r.Context(), s.addr(), "SELECT @@read_only").Output()
-		if err != nil || strings.TrimSpace(string(readOnly)) != "0" {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})}
-	go func() { _ = srv.Serve(ln) }()
-	t.Cleanup(func() { _ = srv.Close() })
+	t.Cleanup(func() { _ = ln.Close() })
+	go s.answerChecks(t.Context(), ln)
 	return s
+}
+
+// answerChecks responds as the script clustercheck does behind xinetd: whatever the request
+// is, before it has come, and to HEAD with a body too.
+func (s *mariaDBServer) answerChecks(ctx context.Context, ln net.Listener) {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer func() { _ = conn.Close() }()
+			status, text := "503 Service Unavailable", "Node is not synced.\r\n"
+			readOnly, err := mariaDBCommand(ctx, s.addr(), "SELECT @@read_only").Output()
+			if err == nil && strings.TrimSpace(string(readOnly)) == "0" {
+				status, text = "200 OK", "Node is synced.\r\n"
+			}
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", status, len(text), text)
+			_, _ = conn.Read(make([]byte, 1024)) // a close before could reset the connection
+		}()
+	}
 }
 
 func mariaDB(t *testing.T, addr, statement string) string {
