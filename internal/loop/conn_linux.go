@@ -145,7 +145,7 @@ func (c *Conn) MoveTo(l *Loop, fn func()) bool {
 	c.loop.Store(l)
 	if !l.queue.post(op{kind: opAttach, conn: c, fn: fn}) {
 		c.closed.Store(true)
-		_ = unix.Close(int(c.fd))
+		closeSocket(c.fd, false)
 		c.fd = -1
 		return false
 	}
@@ -186,11 +186,8 @@ func (c *Conn) shut(reset bool) {
 	if c.slot == noSlot { // closed already, or attach will do it
 		return
 	}
-	if reset {
-		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
 	c.leave()
-	_ = unix.Close(int(c.fd))
+	closeSocket(c.fd, reset)
 	c.fd, c.rest = -1, nil
 	l := c.Loop()
 	l.wake(c.writer)
@@ -214,8 +211,8 @@ func (c *Conn) CloseWrite() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.shutdown = true
-	if err := unix.Shutdown(int(c.fd), unix.SHUT_WR); err != nil {
-		return c.opError("close", os.NewSyscallError("shutdown", err))
+	if errno := shutdownWrite(c.fd); errno != 0 {
+		return c.opError("close", os.NewSyscallError("shutdown", errno))
 	}
 	return nil
 }

@@ -68,14 +68,11 @@ func (l *Loop) socket(family int, to netip.AddrPort) (*Conn, error) {
 	if l.closing {
 		return nil, ErrClosed
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+	fd, errno := newSocket(family)
+	if errno != 0 {
+		return nil, os.NewSyscallError("socket", errno)
 	}
-	if family != unix.AF_UNIX {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	}
-	c := newConn(l, fd, family == unix.AF_UNIX)
+	c := newConn(l, int(fd), family == unix.AF_UNIX)
 	c.remote = to
 	l.load.conns.Add(1)
 	c.attach()

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -182,18 +181,4 @@ func (c *Conn) unwritable(errno syscall.Errno) error {
 		c.fail(errno)
 	}
 	return c.opError("write", os.NewSyscallError("write", errno))
-}
-
-// call calls recvfrom or sendto.
-func call(number uintptr, fd int32, p []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := unix.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		if errno == 0 {
-			return int(n), 0
-		}
-		if errno != syscall.EINTR {
-			return 0, errno
-		}
-	}
 }
