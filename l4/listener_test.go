@@ -45,7 +45,7 @@ func within(t *testing.T, what string, errc <-chan error) error {
 // loops. When a listener died it was ErrServerClosed, so that the process went on
 // without it.
 func TestServeReportsLoopsThatDied(t *testing.T) {
-	loops, err := NewLoops(nil)
+	loops, err := NewLoops(nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

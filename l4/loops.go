@@ -7,15 +7,17 @@ import (
 	"fourseven/internal/loop"
 )
 
-// NewLoops starts the event loops that the servers of a process share. Fibers that
-// hold up their loop and fibers that panic are logged, each once a second at most.
-// If the logger is nil, they are not.
-func NewLoops(logger *slog.Logger) (*loop.Group, error) {
+// NewLoops starts the event loops that the servers of a process share. They splice bulk
+// through so many pipes at most, or loop.MaxPipes if pipes is zero. Fibers that hold up
+// their loop and fibers that panic are logged, each once a second at most. If the logger
+// is nil, they are not.
+func NewLoops(logger *slog.Logger, pipes int) (*loop.Group, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	var stalls, panics health.Throttle
 	return loop.New(loop.Config{
+		Pipes:  pipes,
 		OnBulk: boundBuffers,
 		OnStall: func(s loop.Stall) {
 			if held, ok := stalls.Pass("stall"); ok {

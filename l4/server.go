@@ -75,7 +75,7 @@ func (s *Server) setUp() {
 		s.Dialer = &Dialer{Timeout: dialTimeout}
 	}
 	if s.Loops == nil {
-		s.own, s.unable = NewLoops(s.Logger)
+		s.own, s.unable = NewLoops(s.Logger, 0)
 		s.Loops = s.own
 	}
 	s.Relays.Loops = s.Loops

@@ -3,7 +3,6 @@
 package l4
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -157,24 +156,6 @@ func TestAcceptErrorsDoNotEndTheLoop(t *testing.T) {
 	if n := strings.Count(log.String(), "msg=accept"); n < 1 || n > most {
 		t.Errorf("%d lines in %s, want one a second:\n%s", n, time.Since(began), log.String())
 	}
-}
-
-// lockedBuffer is a buffer that several goroutines may use.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // Pins that an idle listener's closing is noticed during the back-off, too.

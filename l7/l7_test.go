@@ -93,7 +93,7 @@ func giveLoops(t testing.TB, s *l7.Server) {
 	if s.Relays == nil {
 		return
 	}
-	loops, err := l4.NewLoops(nil)
+	loops, err := l4.NewLoops(nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func (in *Instance) Run(ready func(Addrs)) error {
 
 // startLoops starts the event loops that all services share.
 func (in *Instance) startLoops() (err error) {
-	if in.loops, err = l4.NewLoops(in.logger); err != nil {
+	if in.loops, err = l4.NewLoops(in.logger, in.limits.pipes); err != nil {
 		return err
 	}
 	for _, s := range in.services {

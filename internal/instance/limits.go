@@ -8,6 +8,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
 	"fourseven/internal/config"
+	"fourseven/internal/loop"
 )
 
 // What is kept back of the descriptor limit: for listeners, logs and the admin
@@ -17,7 +18,7 @@ const (
 	keptBack      = 32
 	keptListeners = 2  // of keptBack; further ones need two each: at the limit, each has a client that waits
 	keptProbes    = 32 // of one service at most; with fewer backends one for each
-	pipeShare     = 8  // an eighth of all descriptors
+	pipeShare     = 8  // an eighth of all descriptors, and no more than the loops use
 	idleShare     = 8  // likewise, where L7 is on
 )
 
@@ -59,6 +60,7 @@ func ownResources(logger *slog.Logger) resources {
 type limits struct {
 	conns int // of clients
 	idle  int // to backends, that L7 keeps unused
+	pipes int // of bulk transfers
 }
 
 // demand is what the services need of the resources besides client connections.
@@ -86,7 +88,8 @@ func demands(cfg *config.Config) (d demand) {
 // permit, at least 1; and which resource permits no more.
 func (r resources) limits(d demand) (l limits, derivedFrom string) {
 	kept := uint64(keptBack + d.probes + max(0, 2*(d.listeners-keptListeners)))
-	kept += r.descriptors / pipeShare
+	l.pipes = int(min(r.descriptors/pipeShare/2, loop.MaxPipes))
+	kept += uint64(2 * l.pipes)
 	if d.l7 {
 		l.idle = int(min(r.descriptors/idleShare, maxLimit))
 		kept += uint64(l.idle)

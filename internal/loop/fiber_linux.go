@@ -144,6 +144,7 @@ func newFiber(l *Loop) *fiber {
 	f.sleeper.fiber = f
 	f.next, f.stop = iter.Pull(func(yield func(struct{}) bool) {
 		f.yield, f.id = yield, goroutineID()
+		l.pulse.fiber.Store(f.id) // resume did not know it
 		f.run()
 	})
 	return f

@@ -16,6 +16,9 @@ type Config struct {
 	// Group is made. GOMAXPROCS is then raised to at least one more than Loops, so
 	// that the rest of the program is not kept waiting, and stays so until Close.
 	Loops int
+	// Pipes is how many pipes there are at most, two descriptors each. Zero, or more than
+	// that: MaxPipes.
+	Pipes int
 	// OnStall is called, by a goroutine of its own, when a loop has been held up for
 	// StallAfter. If nil, stalls are counted only.
 	OnStall func(Stall)
@@ -45,7 +48,7 @@ type Group struct {
 
 // New starts the loops of a Group. Close ends them.
 func New(config Config) (*Group, error) {
-	g := &Group{config: config, procs: runtime.GOMAXPROCS(0), listeners: make(map[io.Closer]struct{})}
+	g := &Group{config: config, platform: newPlatform(config), procs: runtime.GOMAXPROCS(0), listeners: make(map[io.Closer]struct{})}
 	n := config.Loops
 	if n <= 0 {
 		n = g.procs

@@ -18,10 +18,13 @@ const (
 )
 
 // platform is what a Group has on this system only.
-type platform struct{ pipes pipeBudget }
+type platform struct{ pipes *pipeBudget }
+
+func newPlatform(c Config) platform { return platform{&pipeBudget{max: c.Pipes}} }
 
 // pipeBudget counts the pipes of a Group.
 type pipeBudget struct {
+	max          int // of both kinds; zero is MaxPipes
 	mu           sync.Mutex
 	large, small int
 }
@@ -31,6 +34,7 @@ func (b *pipeBudget) acquire() (large, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
+	case b.max > 0 && b.large+b.small >= b.max:
 	case b.large < maxLarge:
 		b.large++
 		return true, true

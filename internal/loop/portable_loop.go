@@ -22,6 +22,8 @@ const (
 // platform is what a Group has on this system only.
 type platform struct{}
 
+func newPlatform(Config) platform { return platform{} }
+
 // Loop runs fibers. In this version they are goroutines, of which the one that has
 // the loop's lock runs; it gives the lock up whenever it waits.
 // Methods that other goroutines may call say so; all others are for its fibers.

@@ -149,7 +149,7 @@ func (l *Loop) takePipe() *pipe {
 		l.idlePipes = min(l.idlePipes, n)
 		return p
 	}
-	budget := &l.group.pipes
+	budget := l.group.pipes
 	large, ok := budget.acquire()
 	if !ok {
 		return nil

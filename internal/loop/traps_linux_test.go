@@ -303,6 +303,20 @@ func TestPipesRunOut(t *testing.T) {
 	in(t, l, func() { _ = l.Sleep(time.Millisecond) })
 }
 
+// A Group keeps to its own limit of pipes.
+func TestFewPipes(t *testing.T) {
+	l := newGroup(t, Config{Loops: 1, Pipes: 1}).Loops()[0]
+	in(t, l, func() {
+		p := l.takePipe()
+		if p == nil || l.takePipe() != nil {
+			t.Error("not one pipe")
+		}
+		if p != nil {
+			p.close()
+		}
+	})
+}
+
 // OnBulk is called when a direction turns out to be bulk, and while that goes on: a
 // receive buffer that was bounded only at the beginning would grow later.
 func TestOnBulk(t *testing.T) {
