@@ -34,9 +34,9 @@ func TestRecipeRedis(t *testing.T) {
 
 func TestRecipeSMTP(t *testing.T) {
 	t.Parallel()
-	smtp := program(t, "msmtpd", "msmtp-mta")
+	smtp := program(t, "aiosmtpd", "python3-aiosmtpd")
 	b := server(t, func(host, port string) *exec.Cmd {
-		return exec.Command(smtp, "--interface="+host, "--port="+port, "--command=/bin/false")
+		return exec.Command(smtp, "-n", "-l", net.JoinHostPort(host, port))
 	})
 	waitUntilUp(t, TCPProbe(Via{}), b)
 	wantProbe(t, b, "", "220 ", "")
