@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -104,7 +103,7 @@ func activeConnections(t *testing.T, lb *balancer, b *backend) int {
 	}
 	text := mustAsk(t, lb.admin, "/api/backends/"+b.addr)
 	if err := json.Unmarshal([]byte(text), &status); err != nil || status.Active == nil {
-		t.Fatal(fmt.Errorf("%s: %w", text, err))
+		t.Fatalf("%s: %v", text, err)
 	}
 	return *status.Active
 }
