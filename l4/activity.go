@@ -2,19 +2,22 @@ package l4
 
 import "time"
 
+// moment is a time since the first relay of Relays: it takes a third of a time.Time.
+type moment = time.Duration
+
 // activity is what the sweep knows of a relay's activity. The data path never looks
 // at a clock: the sweep compares byte counters instead.
 type activity struct {
-	seen    int64     // bytes moved, both directions
-	half    bool      // one side has ended its stream
-	since   time.Time // when either last changed
-	queued  int       // bytes that the kernel had to deliver when sampled
-	sampled bool      // since then
+	seen    int64  // bytes moved, both directions
+	half    bool   // one side has ended its stream
+	since   moment // when either last changed
+	queued  int    // bytes that the kernel had to deliver when sampled
+	sampled bool   // since then
 }
 
 // note reports whether the relay has moved bytes since the last call, or one side
 // has ended its stream. Either begins a new idle time.
-func (a *activity) note(r *relay, now time.Time) bool {
+func (a *activity) note(r *relay, now moment) bool {
 	seen, half := r.received()+r.sent(), r.half()
 	if seen == a.seen && half == a.half {
 		return false
@@ -24,11 +27,11 @@ func (a *activity) note(r *relay, now time.Time) bool {
 }
 
 // idle returns for how long no bytes have moved.
-func (a *activity) idle(now time.Time) time.Duration { return now.Sub(a.since) }
+func (a *activity) idle(now moment) time.Duration { return now - a.since }
 
 // idleFor reports whether the relay has been idle for the limit. Bytes that the
 // kernel still delivers begin a new idle time. Zero is no limit.
-func (a *activity) idleFor(r *relay, limit time.Duration, now time.Time) bool {
+func (a *activity) idleFor(r *relay, limit time.Duration, now moment) bool {
 	idle := a.idle(now)
 	if limit == 0 || idle < limit {
 		if !a.sampled && idle >= limit/2 {

@@ -25,7 +25,7 @@ func (ses *session) dial() Ending {
 		conn, err := ses.dialOne(b)
 		if err == nil {
 			b.Count()
-			ses.backend, ses.dialled = b, time.Now()
+			ses.backend, ses.dialTook = b, time.Since(ses.began)
 			ses.relay.init(ses.client, conn, b)
 			return ""
 		}

@@ -15,12 +15,12 @@ type Limits struct {
 	MaxAge time.Duration
 }
 
-// expiry returns when a relay that begins now reaches MaxAge, or the zero time.
-func (l Limits) expiry(now time.Time) time.Time {
+// expiry returns when a relay that begins now reaches MaxAge, or zero for never.
+func (l Limits) expiry(now moment) moment {
 	if l.MaxAge <= 0 {
-		return time.Time{}
+		return 0
 	}
-	return now.Add(spread(l.MaxAge))
+	return now + spread(l.MaxAge)
 }
 
 // spread returns d ±10 %.
@@ -29,8 +29,8 @@ func spread(d time.Duration) time.Duration {
 }
 
 // overdue returns why the relay is past a limit, or an empty Ending.
-func (l Limits) overdue(r *relay, now time.Time) Ending {
-	if !r.expires.IsZero() && now.After(r.expires) {
+func (l Limits) overdue(r *relay, now moment) Ending {
+	if r.expires > 0 && now > r.expires {
 		return MaxAge
 	}
 	limit, why := l.IdleTimeout, Idle

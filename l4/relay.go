@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"time"
 
 	"fourseven/health"
 	"fourseven/internal/loop"
@@ -30,7 +29,7 @@ type relay struct {
 
 	set      *relaySet // that it is in
 	place    int       // there; negative once it is over
-	expires  time.Time // at MaxAge; zero without one
+	expires  moment    // at MaxAge; zero without one
 	activity activity
 	reported traffic
 	tuning   tuning
@@ -39,14 +38,13 @@ type relay struct {
 // side is one of the two connections.
 type side struct {
 	*loop.Conn
-	reset   Ending // what it is called if this side breaks
-	before  int64  // written before the relay began
-	patient bool   // its user timeout is lifted
+	before  int64 // written before the relay began
+	patient bool  // its user timeout is lifted
 }
 
 func (r *relay) init(client, backend *loop.Conn, of *health.Backend) {
-	r.client = side{Conn: client, reset: ClientReset, before: client.BytesWritten()}
-	r.backend = side{Conn: backend, reset: BackendReset, before: backend.BytesWritten()}
+	r.client = side{Conn: client, before: client.BytesWritten()}
+	r.backend = side{Conn: backend, before: backend.BytesWritten()}
 	r.of = of
 }
 
@@ -103,7 +101,7 @@ func (r *relay) passEnd(src, dst *side) {
 // then both connections are reset.
 func (r *relay) broke(src, dst *side) {
 	if r.why == "" {
-		r.why = src.reset
+		r.why = r.resetOf(src)
 		_ = dst.Flush() // the time limits cut a relay that does not get on here
 	}
 	r.end(r.why)
@@ -114,8 +112,16 @@ func (r *relay) broke(src, dst *side) {
 // or its destination is broken too.
 func (r *relay) blocked(src, dst *side) {
 	if r.ended > 0 || src.Err() != nil {
-		r.end(dst.reset)
+		r.end(r.resetOf(dst))
 	}
+}
+
+// resetOf returns what it is called if that side breaks.
+func (r *relay) resetOf(s *side) Ending {
+	if s == &r.client {
+		return ClientReset
+	}
+	return BackendReset
 }
 
 // half reports whether one direction is over.

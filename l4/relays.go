@@ -26,6 +26,7 @@ type Relays struct {
 
 	closed atomic.Bool // every relay is cut
 	init   sync.Once
+	began  time.Time                   // of every moment
 	sets   atomic.Pointer[[]*relaySet] // one for each loop; nil before the first relay
 }
 
@@ -90,6 +91,7 @@ func (rs *Relays) start(r *relay, finished func(Ending)) {
 // setOf returns the relays of a loop.
 func (rs *Relays) setOf(l *loop.Loop) *relaySet {
 	rs.init.Do(func() {
+		rs.began = time.Now()
 		var sets []*relaySet
 		for _, l := range rs.Loops.Loops() {
 			sets = append(sets, &relaySet{relays: rs, loop: l})
@@ -99,6 +101,9 @@ func (rs *Relays) setOf(l *loop.Loop) *relaySet {
 	sets := *rs.sets.Load()
 	return sets[slices.IndexFunc(sets, func(s *relaySet) bool { return s.loop == l })]
 }
+
+// now returns the time since the first relay.
+func (rs *Relays) now() moment { return time.Since(rs.began) }
 
 // each calls a function in a fiber of each loop, one after the other, and waits for it.
 func (rs *Relays) each(do func(*relaySet)) {

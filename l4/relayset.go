@@ -28,7 +28,7 @@ type place struct {
 const breathe = 1024
 
 func (s *relaySet) add(r *relay) {
-	now := time.Now()
+	now := s.relays.now()
 	r.activity.since = now
 	r.expires = s.relays.Limits.expiry(now)
 	r.set, r.place = s, len(s.open)
@@ -64,7 +64,7 @@ func (s *relaySet) sweep() {
 // look looks at each relay, and cuts those that are past a limit. One that has been
 // idle since the last look is spared the next ones.
 func (s *relaySet) look(skip int) {
-	now := time.Now()
+	now := s.relays.now()
 	for i := len(s.open) - 1; i >= 0; i = min(i, len(s.open)) - 1 {
 		p := &s.open[i]
 		if p.skip > 0 {
@@ -99,7 +99,7 @@ func (rs *Relays) pace() (busy, idle time.Duration) {
 
 // inspect does what the relay's activity calls for. It returns why the relay is past a
 // limit, or an empty Ending; and whether bytes have moved since the last call.
-func (rs *Relays) inspect(r *relay, now time.Time) (why Ending, active bool) {
+func (rs *Relays) inspect(r *relay, now moment) (why Ending, active bool) {
 	timeout := cmp.Or(rs.userTimeout, userTimeout)
 	r.report()
 	r.tune()

@@ -29,8 +29,9 @@ type session struct {
 	backend *health.Backend // nil unless one was dialled
 	relay   relay           // once there is a backend
 	retries int
-	began   time.Time
-	dialled time.Time
+
+	began    time.Time
+	dialTook time.Duration // until the backend was dialled
 }
 
 // connect is the fiber of a new connection: it lets the client in, finds it a backend and
@@ -110,7 +111,7 @@ func (ses *session) record(why Ending) Record {
 	}
 	if ses.backend != nil {
 		rec.Backend = ses.backend.Addr
-		rec.Dial = ses.dialled.Sub(ses.began)
+		rec.Dial = ses.dialTook
 		rec.Received, rec.Sent = ses.relay.received(), ses.relay.sent()
 	}
 	return rec

@@ -4,8 +4,8 @@ import "time"
 
 // tuning is how far the sockets of a relay have been set.
 type tuning struct {
-	tuned  bool      // tune was called
-	lifted time.Time // when liftUserTimeout last looked
+	tuned  bool   // tune was called
+	lifted moment // when liftUserTimeout last looked
 }
 
 // tune sets the options of the backend's socket, once the relay has been open long
@@ -30,8 +30,8 @@ const patientFor = 5 * time.Minute
 // if the peer answers every probe (RFC 1122, section 4.2.2.17, wants it kept). A
 // client that has stopped reading for a while is not gone, so its socket gets no
 // user timeout as long as it answers; the idle timeout bounds it.
-func (r *relay) liftUserTimeout(timeout time.Duration, now time.Time) {
-	if r.activity.idle(now) <= timeout/4 || now.Sub(r.tuning.lifted) <= timeout/4 {
+func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
+	if r.activity.idle(now) <= timeout/4 || now-r.tuning.lifted <= timeout/4 {
 		return
 	}
 	r.tuning.lifted = now

@@ -110,15 +110,11 @@ func (c *Conn) begin(sa *unix.RawSockaddrAny, length uintptr) syscall.Errno {
 
 // waitConnected waits for the end of a connect that is under way.
 func (c *Conn) waitConnected(ctx context.Context, timeout time.Duration) error {
-	if timeout > 0 {
-		c.setDeadline(writeSide, time.Now().Add(timeout))
-		defer c.setDeadline(writeSide, time.Time{})
-	}
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 		defer stop()
 	}
-	c.waitWritable()
+	c.waitWritableFor(timeout)
 	switch {
 	case c.broken != 0:
 		return os.NewSyscallError("connect", c.broken)

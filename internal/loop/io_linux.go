@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -109,6 +110,24 @@ func (c *Conn) waitWritable() {
 		l.park()
 		c.writer = nil
 	}
+}
+
+// waitWritableFor is waitWritable with a time limit, zero is none: without a deadline,
+// which would take memory as long as the connection is there.
+func (c *Conn) waitWritableFor(limit time.Duration) {
+	c.register()
+	l := c.Loop()
+	f := l.current()
+	end := now() + int64(limit)
+	for !c.writable && c.broken == 0 && !c.closed.Load() && (limit <= 0 || now() < end) {
+		if limit > 0 {
+			l.timers.set(&f.sleeper, end)
+		}
+		c.writer = f
+		l.park()
+		c.writer = nil
+	}
+	l.timers.unset(&f.sleeper)
 }
 
 // recv reads without waiting: it returns errAgain instead. A read that does not
