@@ -14,10 +14,18 @@ type idleSample struct {
 	rest        usage // after one connection that has ended
 	resident    float64
 	descriptors float64
+	busy        float64 // processor time a second, of all of them together
 }
 
 // restSettle is how long a peer is left alone before it is looked at.
 const restSettle = 200 * time.Millisecond
+
+// idleSettle is how long connections have been idle when the peer is looked at: a second,
+// and what a peer may need after it.
+const idleSettle = 1300 * time.Millisecond
+
+// idleWatch is how long the peer's processor time is watched then.
+const idleWatch = 2 * time.Second
 
 // measureIdle opens s.conns connections to a peer that has been started for it,
 // so that no memory of earlier load is at hand to be used again. Each connection
@@ -51,7 +59,23 @@ func (in *instance) hold(ctx context.Context, s scenario, addr string) (idleSamp
 	if err != nil {
 		return idleSample{}, err
 	}
-	return newIdleSample(rest, busy, conns), nil
+	sample := newIdleSample(rest, busy, conns)
+	sample.busy, err = processorShare(ctx, pids)
+	return sample, err
+}
+
+// processorShare returns how much of a processor the processes use for a while.
+func processorShare(ctx context.Context, pids []int) (float64, error) {
+	before, err := cpuTime(pids)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := pause(ctx, idleWatch); err != nil {
+		return 0, err
+	}
+	after, err := cpuTime(pids)
+	return (after - before).Seconds() / time.Since(began).Seconds(), err
 }
 
 func newIdleSample(rest, busy usage, conns int) idleSample {

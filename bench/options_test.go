@@ -86,7 +86,7 @@ func TestParseOptionsDefaults(t *testing.T) {
 	if opts.duration != defaultDuration || opts.rounds != defaultRounds || opts.rate != 0 {
 		t.Errorf("got %+v", opts)
 	}
-	if len(opts.only.scenarios) != len(scenarios()) || len(opts.only.contenders) != len(contenders()) {
+	if len(opts.only.scenarios) != len(selection{scenarios: scenarios()}.usual().scenarios) || len(opts.only.contenders) != len(contenders()) {
 		t.Errorf("not everything is selected: %+v", opts.only)
 	}
 	quick, err := parseOptions([]string{"-quick", "-require", "haproxy, nginx"})

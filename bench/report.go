@@ -93,6 +93,7 @@ type idleReport struct {
 	RestBytes                int64   `json:"rest_bytes"` // resident without them, summed over the processes
 	BytesPerConnection       float64 `json:"bytes_per_connection"`
 	DescriptorsPerConnection float64 `json:"descriptors_per_connection"`
+	ProcessorShare           float64 `json:"processor_share"` // of one processor, for all of them
 }
 
 // ratioReport holds ratios: the median of the rounds' own. 0, left out, is none.
@@ -156,7 +157,7 @@ func newFigureReport(f, own *figure) figureReport {
 func newIdleReport(s *idleSample) *idleReport {
 	return &idleReport{
 		Connections: s.conns, RestBytes: s.rest.resident,
-		BytesPerConnection: s.resident, DescriptorsPerConnection: s.descriptors,
+		BytesPerConnection: s.resident, DescriptorsPerConnection: s.descriptors, ProcessorShare: s.busy,
 	}
 }
 

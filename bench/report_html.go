@@ -59,6 +59,7 @@ var pageFuncs = template.FuncMap{
 	"cost":     costText,
 	"times":    timesText,
 	"oneLine":  oneLine,
+	"percent":  func(share float64) string { return fmt.Sprintf("%.2f", 100*share) },
 	"mib":      func(v int64) string { return mebibytes(float64(v)) },
 	"kib":      kibibytes,
 	"day":      func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },

@@ -62,7 +62,7 @@ func seconds(s float64) time.Duration {
 func (t *textReport) scenario(s scenarioReport) {
 	t.linef("\n%s  %s", s.Name, s.Title)
 	if s.Unit == "" {
-		t.linef("  %-12s %14s %16s %20s", "", "at rest", "a connection", "descriptors each")
+		t.linef("  %-12s %14s %16s %20s %12s", "", "at rest", "a connection", "descriptors each", "CPU idle")
 	} else {
 		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", "", s.Unit, "min..max", "p50", "p99", "p99.9", "CPU "+s.CPUUnit, "ratio")
 	}
@@ -76,8 +76,8 @@ func (t *textReport) figure(f figureReport) {
 	case f.Void != "":
 		t.linef("  %-12s void: %s", f.Contender, oneLine(f.Void))
 	case f.Idle != nil:
-		t.linef("  %-12s %14s %16s %20.2f", f.Contender, mebibytes(float64(f.Idle.RestBytes)),
-			kibibytes(f.Idle.BytesPerConnection), f.Idle.DescriptorsPerConnection)
+		t.linef("  %-12s %14s %16s %20.2f %11.2f%%", f.Contender, mebibytes(float64(f.Idle.RestBytes)),
+			kibibytes(f.Idle.BytesPerConnection), f.Idle.DescriptorsPerConnection, 100*f.Idle.ProcessorShare)
 	default:
 		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", f.Contender, quantity(f.Rate.Median),
 			quantity(f.Rate.Min)+".."+quantity(f.Rate.Max), latencyText(f.P50), latencyText(f.P99), latencyText(f.P999),

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // protocol is what a scenario speaks, and so which listener it needs.
 type protocol int
@@ -20,18 +23,22 @@ type scenario struct {
 	bytes       bool          // what is counted is bytes, not operations
 	idle        bool          // connections that do nothing, in a process started for it
 	settle      time.Duration // how long they have done nothing when the peer is looked at
+	extra       bool          // it runs only where -only names it
 }
 
 // idleConns is how many connections an idle scenario opens, where the limit of
 // open files allows it.
-const idleConns = 1000
+const idleConns = 4000
 
 // scenarios returns all scenarios, in the order of the report.
 func scenarios() []scenario {
 	return []scenario{
 		{name: "rt-1", title: "TCP round trips of 64 B, 1 connection", conns: 1, open: openEcho, latency: true},
 		{name: "rt-64", title: "TCP round trips of 64 B, 64 connections", conns: 64, open: openEcho, latency: true},
+		{name: "rt-512", title: "TCP round trips of 64 B, 512 connections", conns: 512, open: openEcho, latency: true, extra: true},
 		{name: "connect", title: "TCP connections: open, 1 B there and back, closed by the server; 16 at once", conns: 16, open: openConnect, latency: true},
+		{name: "connect-1", title: "TCP connections, one after the other", conns: 1, open: openConnect, latency: true, extra: true},
+		{name: "connect-64", title: "TCP connections, 64 at once", conns: 64, open: openConnect, latency: true, extra: true},
 		{name: "bulk-1", title: "TCP bulk from the server, 1 stream", conns: 1, open: openBulk, bytes: true},
 		{name: "bulk-8", title: "TCP bulk from the server, 8 streams", conns: 8, open: openBulk, bytes: true},
 		httpScenario("http-1", "HTTP answers of 35 B, 1 connection", 1, smallAnswer),
@@ -40,8 +47,8 @@ func scenarios() []scenario {
 		httpScenario("http64k-1", "HTTP answers of 64 KiB, 1 connection", 1, largeAnswer),
 		httpScenario("http64k-64", "HTTP answers of 64 KiB, 64 connections", 64, largeAnswer),
 		httpScenario("http64k-256", "HTTP answers of 64 KiB, 256 connections", 256, largeAnswer),
-		{name: "idle-l4", title: "idle TCP connections, after 3 s", conns: idleConns, open: openEcho, idle: true, settle: 3200 * time.Millisecond},
-		{name: "idle-l7", title: "idle HTTP keep-alive connections", protocol: overHTTP, conns: idleConns, open: openHTTP(smallAnswer), idle: true, settle: restSettle},
+		{name: "idle-l4", title: "idle TCP connections, a second after their last byte", conns: idleConns, open: openEcho, idle: true, settle: idleSettle},
+		{name: "idle-l7", title: "idle HTTP keep-alive connections", protocol: overHTTP, conns: idleConns, open: openHTTP(smallAnswer), idle: true, settle: idleSettle},
 	}
 }
 
@@ -56,7 +63,7 @@ func (s scenario) unit() string {
 		return ""
 	case s.bytes:
 		return "GB/s"
-	case s.name == "connect":
+	case strings.HasPrefix(s.name, "connect"):
 		return "conn/s"
 	case s.protocol == overHTTP:
 		return "req/s"

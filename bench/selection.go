@@ -19,7 +19,7 @@ type selection struct {
 func parseSelection(names string, given bool) (selection, error) {
 	all := selection{scenarios: scenarios(), contenders: contenders()}
 	if !given {
-		return all, nil
+		return all.usual(), nil
 	}
 	wanted, err := splitNames("-only", names)
 	if err != nil {
@@ -51,10 +51,18 @@ func (s selection) check(flagName string, names []string) error {
 	return nil
 }
 
+// usual leaves out the scenarios that must be named.
+func (s selection) usual() selection {
+	s.scenarios = keep(s.scenarios, func(sc scenario) bool { return !sc.extra })
+	return s
+}
+
 func (s selection) narrow(names []string) selection {
 	named := func(name string) bool { return slices.Contains(names, name) }
 	if slices.ContainsFunc(names, s.hasScenario) {
 		s.scenarios = keep(s.scenarios, func(sc scenario) bool { return named(sc.name) })
+	} else {
+		s = s.usual()
 	}
 	if slices.ContainsFunc(names, s.hasContender) {
 		s.contenders = keep(s.contenders, func(c contender) bool { return named(c.name) })
@@ -65,7 +73,7 @@ func (s selection) narrow(names []string) selection {
 // effective drops what has nothing to do, and refuses a selection in which
 // something that was named has not.
 func (s selection) effective() (selection, error) {
-	allScenarios, allContenders := len(s.scenarios) == len(scenarios()), len(s.contenders) == len(contenders())
+	allScenarios, allContenders := len(s.scenarios) >= len(selection{scenarios: scenarios()}.usual().scenarios), len(s.contenders) == len(contenders())
 	for _, c := range s.contenders {
 		if !allContenders && !slices.ContainsFunc(s.scenarios, c.plays) {
 			return selection{}, fmt.Errorf("-only: %s has no part in %s", c.name, joinNames(s.scenarios))
@@ -120,7 +128,11 @@ func parseRequired(names string, given bool, only selection) ([]string, error) {
 func writeNames(w io.Writer) {
 	_, _ = fmt.Fprintln(w, "scenarios")
 	for _, s := range scenarios() {
-		_, _ = fmt.Fprintf(w, "  %-14s %s\n", s.name, s.title)
+		title := s.title
+		if s.extra {
+			title += " (only if named)"
+		}
+		_, _ = fmt.Fprintf(w, "  %-14s %s\n", s.name, title)
 	}
 	_, _ = fmt.Fprintln(w, "contenders")
 	for _, c := range contenders() {
