@@ -45,10 +45,36 @@ type Listener struct {
 	close  sync.Once
 }
 
-// listenIn makes loops accept, by acceptIn.
-func (l *Listener) listenIn(loops *loop.Group) (err error) {
+// ListenIn makes loops accept, for ServeIn. It is called before all other methods.
+func (l *Listener) ListenIn(loops *loop.Group) (err error) {
 	l.views, err = loops.Listen(l.Listener)
 	return err
+}
+
+// ServeIn runs a fiber in each loop that accepts connections, as Accept does, and calls
+// serve for each in that fiber. It returns an error when all have ended: the listener or
+// the loops were closed.
+func (l *Listener) ServeIn(serve func(*loop.Conn)) (err error) {
+	errc := make(chan error, len(l.views))
+	for _, view := range l.views {
+		if !view.Loop().Go(func() { errc <- l.acceptAll(view, serve) }) {
+			errc <- loop.ErrClosed
+		}
+	}
+	for range l.views {
+		err = <-errc
+	}
+	return err
+}
+
+func (l *Listener) acceptAll(view *loop.Listener, serve func(*loop.Conn)) error {
+	for {
+		conn, err := l.acceptIn(view)
+		if err != nil {
+			return err
+		}
+		serve(conn)
+	}
 }
 
 // Accept waits for a connection and then for a free slot. At the limit it accepts one

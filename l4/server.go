@@ -94,45 +94,24 @@ func (s *Server) Serve(ln net.Listener) error {
 	if s.unable != nil {
 		return s.unable
 	}
-	listenErr := l.listenIn(s.Loops)
+	listenErr := l.ListenIn(s.Loops)
 	if !s.add(l) {
 		return ErrServerClosed
 	}
 	if listenErr != nil {
 		return s.remove(l, listenErr)
 	}
-	return s.remove(l, s.acceptAll(l))
+	return s.remove(l, l.ServeIn(s.begin))
 }
 
-// acceptAll runs a fiber that accepts in each loop, and returns an error when all have
-// ended.
-func (s *Server) acceptAll(l *Listener) (err error) {
-	errc := make(chan error, len(l.views))
-	for _, view := range l.views {
-		if !view.Loop().Go(func() { errc <- s.accept(l, view) }) {
-			errc <- loop.ErrClosed
-		}
-	}
-	for range l.views {
-		err = <-errc
-	}
-	return err
-}
-
-// accept starts a fiber for each connection that a loop accepts.
-func (s *Server) accept(l *Listener, view *loop.Listener) error {
-	for {
-		client, err := l.acceptIn(view)
-		if err != nil {
-			return err
-		}
-		s.active.Add(1)
-		s.accepted.Add(1)
-		s.open.Add(1) // the call of Serve is counted
-		ses := &session{server: s, client: client, began: time.Now()}
-		if !client.Go(ses.connect) {
-			ses.refuse(Drain) // the loops are being closed
-		}
+// begin starts a fiber for a connection that a loop has accepted.
+func (s *Server) begin(client *loop.Conn) {
+	s.active.Add(1)
+	s.accepted.Add(1)
+	s.open.Add(1) // the call of Serve is counted
+	ses := &session{server: s, client: client, began: time.Now()}
+	if !client.Go(ses.connect) {
+		ses.refuse(Drain) // the loops are being closed
 	}
 }
 

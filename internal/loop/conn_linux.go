@@ -49,6 +49,7 @@ type Conn struct {
 	unspliceable bool // splice(2) does not take this kind of socket
 	quiet        int8 // looks of sweep in a row that saw no byte
 	broken       syscall.Errno
+	ends         uint32 // of endEvents, those that have been reported
 	seen         int64  // read when sweep last looked
 	bulkTold     int64  // what read has to reach for the next OnBulk
 	copies       int32  // its place in Loop.copying and one; 0 if it is not there

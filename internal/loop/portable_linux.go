@@ -25,6 +25,16 @@ func unacked(conn stream) (n int) {
 	return n
 }
 
+// peerLeft is PeerLeft for a descriptor.
+func peerLeft(fd int) (ended, gone bool) {
+	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	if _, err := unix.Poll(fds[:], 0); err != nil {
+		return false, false
+	}
+	gone = fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	return gone || fds[0].Revents != 0, gone
+}
+
 func control(conn stream, f func(fd int)) {
 	if raw, err := conn.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { f(int(fd)) })

@@ -7,3 +7,6 @@ func gone(stream) bool { return false }
 
 // unacked returns how many bytes wait to be acknowledged: likewise.
 func unacked(stream) int { return 0 }
+
+// peerLeft is PeerLeft for a descriptor: likewise.
+func peerLeft(int) (ended, gone bool) { return false, false }

@@ -10,6 +10,7 @@ import (
 
 // ready notes what epoll reports, and tells who waits for it.
 func (c *Conn) ready(events uint32) {
+	c.ends |= events & endEvents
 	if events&unix.EPOLLERR != 0 {
 		c.noteError()
 	}
@@ -117,7 +118,7 @@ func (c *Conn) probe() {
 		return
 	}
 	var one [1]byte
-	if _, _, err := unix.Recvfrom(int(c.fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); err == unix.EAGAIN {
+	if _, errno := peek(c.fd, one[:]); errno == unix.EAGAIN {
 		c.readable = false
 	}
 }

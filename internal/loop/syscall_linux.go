@@ -16,9 +16,18 @@ import (
 
 // call calls recvfrom or sendto.
 func call(number uintptr, fd int32, p []byte) (int, syscall.Errno) {
+	return callWith(number, fd, p, unix.MSG_NOSIGNAL)
+}
+
+// peek reads what is there and leaves it there.
+func peek(fd int32, p []byte) (int, syscall.Errno) {
+	return callWith(unix.SYS_RECVFROM, fd, p, unix.MSG_PEEK)
+}
+
+func callWith(number uintptr, fd int32, p []byte, flags uintptr) (int, syscall.Errno) {
 	for {
 		n, _, errno := unix.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+			unix.MSG_DONTWAIT|flags, 0, 0)
 		if errno == 0 {
 			return int(n), 0
 		}

@@ -1,0 +1,55 @@
+//go:build !linux || portable
+
+package loop
+
+import "golang.org/x/sys/unix"
+
+// Quiet reports whether the connection is open and there is nothing to read, not even
+// the end of the stream. It asks the kernel, and does not wait.
+func (c *Conn) Quiet() (quiet bool) {
+	if c.closed.Load() || c.eof || c.Err() != nil || len(c.rest) > 0 {
+		return false
+	}
+	if w := c.watcher; w != nil {
+		select {
+		case <-w.donec: // it has read something
+			return false
+		default:
+		}
+	}
+	c.control(func(fd int) {
+		var one [1]byte
+		_, _, err := unix.Recvfrom(fd, one[:], unix.MSG_PEEK)
+		quiet = err == unix.EAGAIN
+	})
+	return quiet
+}
+
+// PeerLeft reports whether the peer has ended its stream, though bytes of it may still
+// have to be read, and whether the connection is broken, or over in both directions.
+// Not all systems tell before it is read.
+func (c *Conn) PeerLeft() (ended, gone bool) {
+	if c.closed.Load() || c.Err() != nil {
+		return true, true
+	}
+	c.control(func(fd int) { ended, gone = peerLeft(fd) })
+	return ended || c.eof, gone
+}
+
+// TryWrite writes as much of p as there is room for, without waiting, and returns how
+// much that was. No fiber may be writing.
+func (c *Conn) TryWrite(p []byte) (n int) {
+	if len(p) == 0 || c.closed.Load() || c.Err() != nil {
+		return 0
+	}
+	c.control(func(fd int) { n, _ = unix.Write(fd, p) })
+	n = max(n, 0)
+	c.written.Add(int64(n))
+	return n
+}
+
+func (c *Conn) control(f func(fd int)) {
+	if raw, err := c.conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
+	}
+}
