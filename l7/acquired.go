@@ -15,7 +15,7 @@ type acquired struct {
 	backend *health.Backend // nil if there is none
 	conn    *backendConn    // nil before attach
 	use     use             // what release does with the connection
-	client  *conn           // whose request it is; other goroutines see the connection there
+	client  *conn           // whose request it is; other fibers see the connection there
 }
 
 // use says how a connection to a backend was left.
@@ -33,15 +33,15 @@ func (a *acquired) attach(bc *backendConn) error {
 	a.conn, a.use = bc, cutOff
 	// In this order: either that the backend is down is seen here, or CutBackend
 	// sees the connection.
-	a.client.backend.Store(bc)
+	a.client.backend = bc
 	if a.client.srv.CutOnDown && a.backend.Down() {
 		return errDown
 	}
 	return nil
 }
 
-// hide keeps other goroutines from interrupting the connection.
-func (a *acquired) hide() { a.client.backend.Store(nil) }
+// hide keeps other fibers from interrupting the connection.
+func (a *acquired) hide() { a.client.backend = nil }
 
 // drop closes a connection that turned out to be closed by the backend. The backend
 // stays acquired.
@@ -62,7 +62,7 @@ func (a *acquired) release() {
 		case complete:
 			bc.close()
 		case reusable:
-			bc.up.put(bc, a.client.srv.now.Load())
+			bc.up.put(bc)
 		}
 	}
 	if a.backend != nil {

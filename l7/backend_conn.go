@@ -1,35 +1,31 @@
 package l7
 
 import (
-	"io"
-	"net"
-
-	"fourseven/l4"
+	"fourseven/internal/loop"
 	"fourseven/l7/http1"
 )
 
-// backendConn is a connection to a backend. It belongs to one exchange at a time.
+// backendConn is a connection to a backend. It belongs to a loop, and to one exchange
+// at a time.
 type backendConn struct {
-	nc   net.Conn
-	addr string        // the remote one
-	io   io.ReadWriter // of nc
+	nc   *loop.Conn
+	addr string // the remote one
 	rd   http1.Reader
-	sock socket
-	ask  ask
 	up   *upstream
+	loop *ofLoop // of nc
 
 	reused    bool   // it has served an exchange before
 	idleSince uint32 // pulse
 }
 
-func newBackendConn(nc net.Conn, up *upstream) *backendConn {
-	bc := &backendConn{nc: nc, addr: nc.RemoteAddr().String(), io: directly(nc), up: up}
-	bc.rd = http1.Reader{Conn: bc.io, Count: &up.backend.Traffic().Sent}
-	bc.sock.init(nc)
+func newBackendConn(nc *loop.Conn, up *upstream, l *ofLoop) *backendConn {
+	bc := &backendConn{nc: nc, addr: nc.RemoteAddr().String(), up: up, loop: l}
+	bc.rd = http1.Reader{Conn: nc, Count: &up.backend.Traffic().Sent}
 	return bc
 }
 
-// close closes the connection, between two exchanges.
+// close closes the connection, between two exchanges. Any goroutine may call it for one
+// that is idle.
 func (bc *backendConn) close() {
 	bc.rd.Release()
 	_ = bc.nc.Close()
@@ -40,6 +36,6 @@ func (bc *backendConn) close() {
 // cannot take what it received for complete.
 func (bc *backendConn) abort() {
 	bc.rd.Release()
-	l4.Reset(bc.nc)
+	_ = bc.nc.Reset()
 	bc.up.leave()
 }

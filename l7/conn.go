@@ -1,28 +1,37 @@
 package l7
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
+	"fourseven/internal/loop"
 	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
-// conn is a client's connection, from accept to close. One goroutine serves it, and
-// owns all fields but those of watched.
+// conn is a client's connection, from accept to close. All of it belongs to its loop: a
+// fiber serves its requests. Between two requests there is none.
 type conn struct {
 	srv     *Server
-	nc      net.Conn
-	io      io.ReadWriter // of nc
+	loop    *ofLoop
+	nc      *loop.Conn
+	lent    lent
 	visitor l4.Visitor
 	peer    netip.Addr // the client, without a zone; invalid for Unix sockets
 	trusted bool       // X-Forwarded-* of this client are kept
 
+	queue      *queue // that it is in
+	prev, next *conn
+	state
+	resting bool // no fiber serves it, and another one will be started
+	spared  bool // its slot was released before it ends
+
 	rd    http1.Reader
-	first first        // of rd
+	early early
 	out   http1.Writer // to the client
 	ex    *exchange    // the present one; nil between two
 
@@ -30,32 +39,45 @@ type conn struct {
 	received, sent atomic.Int64 // bytes from and to the client
 	reason         l4.Ending    // why the connection ended, if not by itself or by a stop
 
+	backend    *backendConn       // that the present request was sent over, or nil
+	cancelDial context.CancelFunc // ends the dial for the present request; nil if there is none
 	watched
 }
 
-// serveConn serves a client's requests, one after the other, until either side ends
-// the connection.
-func (s *Server) serveConn(nc net.Conn) {
-	rw := directly(nc)
-	c := &conn{srv: s, nc: nc, io: rw, began: time.Now()}
-	c.rd = http1.Reader{Conn: rw, Count: &c.received}
-	c.early.conn, c.early.count = rw, &c.sent
+// lent is a client's connection as fasthttp gets it for as long as there are requests.
+type lent struct {
+	*loop.Conn
+	conn *conn
+}
+
+// Close does nothing: the connection may wait for its next request.
+func (l *lent) Close() error { return nil }
+
+// begin begins with a connection that a loop has accepted.
+func (s *Server) begin(nc *loop.Conn) {
+	l := s.of(nc.Loop())
+	c := &conn{srv: s, loop: l, nc: nc, began: time.Now()}
+	c.lent = lent{nc, c}
+	c.rd = http1.Reader{Conn: nc, Count: &c.received}
+	c.early.conn, c.early.count = nc, &c.sent
 	c.out = http1.Writer{Conn: &c.early, Moved: c.progress} // early counts
-	c.state.since.Store(s.now.Load())
-	c.sock.init(nc)
-	c.first.init(&c.rd, &c.sock)
-	defer c.releaseSlot()
-	if !s.add(c) {
-		_ = nc.Close()
-		return
+	c.enter(fresh)
+	l.accepted++
+	s.open.Add(1) // the call of Serve is counted
+	if l.cut || !nc.Go(c.arrive) {
+		_ = nc.Reset()
+		c.end()
 	}
-	defer c.end()
+}
+
+// arrive is the first fiber of a connection.
+func (c *conn) arrive() {
+	defer c.settle()
 	if !c.enterGate() {
-		l4.Reset(nc)
+		_ = c.nc.Reset()
 		return
 	}
-	for c.serveNext() {
-	}
+	c.rest()
 }
 
 // enterGate finds out the client's address. It reports whether the client is allowed.
@@ -63,7 +85,7 @@ func (c *conn) enterGate() bool {
 	var refused l4.Ending
 	c.visitor, refused = c.srv.Gate.Enter(c.nc)
 	c.setPeer(c.visitor.Client.Addr())
-	switch c.state.stopped() {
+	switch c.stopped {
 	case closing, gaveWay: // they fail the gate, too
 	default:
 		c.reason = refused
@@ -76,50 +98,91 @@ func (c *conn) setPeer(client netip.Addr) {
 	c.trusted = c.srv.TrustedProxies.Contains(c.peer)
 }
 
-// end closes the connection. A panic ends this connection alone.
-func (c *conn) end() {
+// rest has the connection wait for a request without a fiber and a buffer.
+func (c *conn) rest() {
+	if c.stopped != running || c.phase != fresh && !c.enter(idle) {
+		return
+	}
+	c.rd.Release()
+	c.resting = true
+	c.nc.OnReadable(c.serve)
+}
+
+// serve is a fiber that serves a client's requests until it is idle or either side ends
+// the connection. fasthttp calls serveRequests.
+func (c *conn) serve() {
+	c.resting = false
+	defer c.settle()
+	_ = c.srv.front.ServeConn(&c.lent)
+}
+
+// settle ends the connection when its fiber is over, unless it rests. A panic ends this
+// connection alone.
+func (c *conn) settle() {
 	if v := recover(); v != nil {
 		c.srv.logPanic(v)
+		c.resting = false
 		if c.ex != nil {
 			c.ex.recoverFrom()
 		}
 	}
+	if !c.resting {
+		c.end()
+	}
+}
+
+// end closes the connection.
+func (c *conn) end() {
 	_ = c.nc.Close()
 	c.rd.Release()
 	c.out.Release()
 	c.recordEnd()
-	c.srv.remove(c)
+	c.leaveQueue()
+	c.loop.received += c.received.Load()
+	c.loop.sent += c.sent.Load()
 	c.visitor.Leave()
+	c.releaseSlot()
+	c.srv.open.Done()
 }
 
-// progress notes that bytes moved.
-func (c *conn) progress() { c.state.since.Store(c.srv.now.Load()) }
-
-func (c *conn) enter(p phase) bool { return c.state.enter(p, c.srv.now.Load()) }
+// serveRequests serves the requests that are there, one after the other.
+func serveRequests(nc net.Conn) error {
+	c := nc.(*lent).conn
+	if !c.readFirst() {
+		return nil
+	}
+	for c.serveNext() {
+		if c.rd.Buffered() == 0 {
+			c.rest()
+			return nil
+		}
+	}
+	return nil
+}
 
 // serveNext serves one request. It reports whether the connection can be used for
 // another.
 func (c *conn) serveNext() bool {
-	if c.rd.Buffered() == 0 && !c.await() {
-		return false
-	}
 	if !c.enter(reading) {
 		return false
 	}
 	c.ex = newExchange(c)
 	again := c.ex.serve()
+	if c.phase == upgraded && c.resting {
+		return false // the exchange goes on
+	}
 	c.ex.end()
 	c.ex = nil
 	return again
 }
 
-// await waits for the first byte of a request.
-func (c *conn) await() bool {
-	if phaseOf(c.state.word.Load()) != fresh && !c.enter(idle) || c.state.stopped() != running {
+// readFirst reads the first bytes of a request.
+func (c *conn) readFirst() bool {
+	if c.stopped != running {
 		return false
 	}
-	err := c.first.await()
-	if err != nil && err != io.EOF && c.state.stopped() == running {
+	err := c.rd.Fill(http1.SmallBuffer)
+	if err != nil && err != io.EOF && c.stopped == running {
 		c.reason = l4.ClientReset
 	}
 	return err == nil
@@ -136,8 +199,7 @@ const (
 // bytes unread resets the connection, and the client may lose the response (RFC
 // 9112 section 9.6).
 func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	if c.nc.CloseWrite() != nil {
 		return
 	}
 	c.rd.Release()
@@ -149,3 +211,11 @@ func (c *conn) linger() {
 		}
 	}
 }
+
+// send sends as much of p as there is room for, without waiting, and returns how much
+// that was.
+func (c *conn) send(p []byte) int { return c.nc.TryWrite(p) }
+
+// unacknowledged returns how many of the bytes sent the client's system has not
+// acknowledged.
+func (c *conn) unacknowledged() int { return c.nc.Unacked() }

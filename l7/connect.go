@@ -13,7 +13,7 @@ import (
 // calls of an exchange no more than Retries further backends are tried.
 func (ex *exchange) connect(turn *health.Turn) error {
 	c := ex.conn
-	for c.state.stopped() == running {
+	for c.stopped == running {
 		again := turn.Tried()
 		if again && ex.rec.Retries >= c.srv.Retries {
 			break
@@ -44,7 +44,7 @@ func (ex *exchange) connect(turn *health.Turn) error {
 // connectTo takes a kept connection to the backend, or dials.
 func (ex *exchange) connectTo(b *health.Backend) (*backendConn, error) {
 	up := ex.conn.srv.upstreams.of(b)
-	if bc := up.reuse(ex.body.Ended()); bc != nil {
+	if bc := up.reuse(ex.conn.loop); bc != nil {
 		return bc, nil
 	}
 	began := time.Now()
@@ -58,12 +58,12 @@ func (ex *exchange) dial(up *upstream) (*backendConn, error) {
 	c := ex.conn
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	c.cancelDial.Store(&cancel)
-	defer c.cancelDial.Store(nil)
-	if c.state.stopped() != running {
+	c.cancelDial = cancel
+	defer func() { c.cancelDial = nil }()
+	if c.stopped != running {
 		return nil, errGone // the stop found nothing to cancel
 	}
-	return up.dial(ctx)
+	return up.dial(ctx, c.loop)
 }
 
 // redial replaces a connection that turned out dead by a new one to the same backend,
@@ -97,7 +97,7 @@ func (ex *exchange) moveOn(turn *health.Turn, broken error) error {
 // noBackend returns the error when no backend could be reached, of which last was
 // tried last.
 func (ex *exchange) noBackend(last *health.Backend) error {
-	if ex.conn.state.stopped() != running {
+	if ex.conn.stopped != running {
 		return ex.errorFor(errGone)
 	}
 	if last == nil {

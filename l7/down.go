@@ -9,26 +9,13 @@ func (s *Server) CutBackend(b *health.Backend) (n int) {
 	if s.Relays != nil {
 		n = s.Relays.CutBackend(b)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		if c.cut(b) {
-			n++
-		}
-	}
+	s.each(func(l *ofLoop) {
+		l.busy.each(func(c *conn) {
+			if c.backend != nil && c.backend.up.backend == b && c.stop(backendDown) {
+				c.interrupt()
+				n++
+			}
+		})
+	})
 	return n
-}
-
-// cut stops the connection if its present request was sent to the backend.
-func (c *conn) cut(b *health.Backend) bool {
-	for {
-		word, bc := c.state.word.Load(), c.backend.Load()
-		if bc == nil || bc.up.backend != b || phaseOf(word) == upgraded || causeOf(word) != running {
-			return false
-		}
-		if c.state.stopIf(word, backendDown) {
-			c.interrupt()
-			return true
-		} // else it is in another phase by now: look again
-	}
 }

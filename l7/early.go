@@ -2,7 +2,6 @@ package l7
 
 import (
 	"io"
-	"sync"
 	"sync/atomic"
 )
 
@@ -22,11 +21,11 @@ type early struct {
 	conn  io.Writer     // to the client
 	count *atomic.Int64 // of the bytes sent to it
 
-	mu     sync.Mutex
 	next   boundary // where the stream to the client is
 	sent   int      // bytes behind the boundary that were sent early
 	kept   [1]byte  // the byte that is kept back, at atKept
 	ended  bool     // the client's FIN was seen
+	writes bool     // a write waits, if others than its fiber see this
 	proven bool     // bytes were sent after that: a client that left resets the connection
 }
 
@@ -51,16 +50,12 @@ type peer interface {
 
 // at notes what will be sent next. All before it has been sent.
 func (e *early) at(next boundary) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.next, e.sent = next, 0
 }
 
 // keep notes that b, which will be sent next, is kept back. It may be called again before
 // that.
 func (e *early) keep(b byte) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.next != atKept {
 		e.next, e.sent, e.kept[0] = atKept, 0, b
 	}
@@ -69,11 +64,11 @@ func (e *early) keep(b byte) {
 // Write writes p, but for what was sent of it early, to the client.
 func (e *early) Write(p []byte) (int, error) {
 	next, sent := e.begin()
+	e.writes = true
 	n, err := e.conn.Write(p[sent:])
+	e.writes = false
 	e.count.Add(int64(n))
 	if n == 0 && err != nil { // the stream is where it was
-		e.mu.Lock()
-		defer e.mu.Unlock()
 		e.next, e.sent = next, sent
 		return 0, err
 	}
@@ -83,8 +78,6 @@ func (e *early) Write(p []byte) (int, error) {
 // begin begins a write: nothing can be sent early during it. It returns where the stream
 // was, and how many bytes behind that were sent early.
 func (e *early) begin() (next boundary, sent int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	next, sent = e.next, e.sent
 	e.next, e.sent, e.proven = nowhere, 0, e.ended
 	return next, sent
@@ -93,8 +86,6 @@ func (e *early) begin() (next boundary, sent int) {
 // release sends the byte that is kept back of a response that breaks off, if there is
 // room for it.
 func (e *early) release(client peer) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.next == atKept && e.sent == 0 {
 		e.sent = e.send(client, e.kept[:])
 	}
@@ -110,8 +101,6 @@ func (e *early) send(client peer, p []byte) int {
 // (ended), and the byte that is kept back in any case. It reports whether any bytes
 // were under way to the client after its FIN was first seen.
 func (e *early) probe(client peer, ended bool) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.ended = e.ended || ended
 	n := 0
 	switch {

@@ -44,7 +44,7 @@ func (ex *exchange) errorFor(err error) error {
 	if err == nil {
 		return nil
 	}
-	switch ex.conn.state.stopped() {
+	switch ex.conn.stopped {
 	case clientLeft, closing:
 		return errGone
 	case badBody:

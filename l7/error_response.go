@@ -47,7 +47,7 @@ func (ex *exchange) refuse(e *httpError) bool {
 func (ex *exchange) respond(e *httpError) bool {
 	c := ex.conn
 	c.srv.Logger.Debug("request failed", "client", c.peer, "status", e.status, "err", e.cause)
-	ex.close = ex.close || !ex.body.Ended() || c.state.stopped() != running || c.srv.retiring()
+	ex.close = ex.close || !ex.body.Ended() || c.stopped != running || c.srv.retiring()
 	ex.sendError(e.status, e.text)
 	if !ex.body.Ended() {
 		ex.linger()
@@ -83,7 +83,7 @@ func (ex *exchange) appendError(dst []byte, status int, text string) []byte {
 	text = string(quoted)
 	// Not a fasthttp.ResponseHeader: its Date starts a goroutine that never ends.
 	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", status, fasthttp.StatusMessage(status))
-	dst = ex.conn.srv.date.append(dst)
+	dst = ex.conn.loop.date.append(dst)
 	dst = fmt.Appendf(dst, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(text))
 	switch {
 	case ex.close:

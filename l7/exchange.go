@@ -4,14 +4,13 @@ import (
 	"errors"
 	"sync"
 
-	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
 // exchange is one request, the response to it and all state in between. It is made
-// anew for each request, and belongs to the goroutine of its connection; while an
-// upload runs, a second goroutine owns conn.rd, body and toBackend. Other goroutines
-// see and stop an exchange by the connection's watched alone.
+// anew for each request, and belongs to the fiber that serves its connection; while an
+// upload runs, a second fiber owns conn.rd, body and toBackend. Other fibers see and
+// stop an exchange by its connection alone.
 type exchange struct {
 	conn *conn
 
@@ -29,6 +28,7 @@ type exchange struct {
 	// flushResp is ex.flushResponse, kept so that a request allocates nothing for it.
 	flushResp func() error
 
+	counted    bool // among those that are active
 	responding bool // a byte of the final response may have been sent to the client
 	close      bool // no further request is read from the connection
 	rec        recording
@@ -63,7 +63,20 @@ func newExchange(c *conn) *exchange {
 // end ends an exchange that has released what it held. It must not be used any more.
 func (ex *exchange) end() {
 	ex.report()
+	ex.uncount()
 	exchanges.Put(ex)
+}
+
+func (ex *exchange) count() {
+	ex.conn.srv.active.Add(1)
+	ex.counted = true
+}
+
+func (ex *exchange) uncount() {
+	if ex.counted {
+		ex.counted = false
+		ex.conn.srv.active.Add(-1)
+	}
 }
 
 // serve reads the request and responds to it. It reports whether the client's
@@ -72,12 +85,13 @@ func (ex *exchange) serve() bool {
 	if err := ex.readRequest(); err != nil {
 		return ex.fail(err)
 	}
-	s := ex.conn.srv
-	s.active.Add(1)
-	defer s.active.Add(-1)
+	ex.count()
 	ex.close = !ex.req.KeepAlive()
 	ex.toBackend.Start()
 	err := ex.forward()
+	if ex.conn.resting {
+		return false // it is upgraded: endUpgrade ends the exchange
+	}
 	ex.release()
 	ex.toBackend.Release()
 	if err != nil {
@@ -111,7 +125,7 @@ func (ex *exchange) headError(err error) error {
 	switch {
 	case errors.As(err, &refused):
 		return &httpError{status: refused.Status, cause: errors.New(refused.Reason)}
-	case ex.conn.state.stopped() == timedOut:
+	case ex.conn.stopped == timedOut:
 		return &httpError{status: 408, cause: errSlowHead}
 	}
 	return errGone
@@ -163,12 +177,12 @@ func (ex *exchange) linger() {
 // enough, and all bytes that came get through; else it takes a reset.
 func (ex *exchange) breakOff(err error) bool {
 	c := ex.conn
-	if c.state.stopped() == running {
+	if c.stopped == running {
 		c.reason = ex.rec.Reason
 	}
 	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
-	if !ex.responding || ex.resp.Status == 101 || ex.resp.BodyLength(false) < 0 && ex.req.HTTP10 || c.state.stopped() == closing {
-		l4.Reset(c.nc)
+	if !ex.responding || ex.resp.Status == 101 || ex.resp.BodyLength(false) < 0 && ex.req.HTTP10 || c.stopped == closing {
+		_ = c.nc.Reset()
 	}
 	return false
 }
@@ -181,4 +195,5 @@ func (ex *exchange) recoverFrom() {
 		ex.sendError(500, "")
 	}
 	ex.report()
+	ex.uncount()
 }

@@ -36,7 +36,7 @@ func (ex *exchange) ask(turn *health.Turn) error {
 		switch {
 		case err == nil:
 			return nil
-		case begun || ex.conn.state.stopped() != running:
+		case begun || ex.conn.stopped != running:
 			return ex.errorFor(err)
 		case bc.reused && !uploads && (!sent || ex.req.Repeatable && !repeated):
 			repeated = repeated || sent
@@ -61,9 +61,7 @@ func (ex *exchange) attempt(bc *backendConn) (begun bool, err error) {
 	if !ex.conn.enter(waiting) {
 		return false, errGone
 	}
-	if err := ex.send(bc); err != nil {
-		return false, err
-	}
+	ex.send(bc)
 	for interim := range maxInterim {
 		head, begun, err := ex.readHead(bc)
 		if err != nil {
@@ -86,17 +84,15 @@ func (ex *exchange) attempt(bc *backendConn) (begun bool, err error) {
 }
 
 // send sends the request, or starts its upload.
-func (ex *exchange) send(bc *backendConn) error {
-	ex.toBackend.Conn, ex.toBackend.Count = bc.io, &bc.up.backend.Traffic().Received
-	switch {
-	case !ex.body.Ended():
+func (ex *exchange) send(bc *backendConn) {
+	ex.toBackend.Conn, ex.toBackend.Count = bc.nc, &bc.up.backend.Traffic().Received
+	if !ex.body.Ended() {
 		ex.startUpload()
-	case bc.canAsk():
-		return bc.ask.send(bc, &ex.toBackend)
-	default:
-		_ = ex.toBackend.Send(ex.toBackend.Buf) // see ask.step
+		return
 	}
-	return nil
+	// A backend may have responded before it closed: its response is read even if the
+	// request does not get through.
+	_ = ex.toBackend.Send(ex.toBackend.Buf)
 }
 
 // readHead reads a response's head. A client that expects 100-continue gets it from us
@@ -106,15 +102,15 @@ func (ex *exchange) readHead(bc *backendConn) ([]byte, bool, error) {
 		return bc.rd.ResponseHead(maxResponseHead)
 	}
 	_ = bc.nc.SetReadDeadline(time.Now().Add(continueAfter))
-	if ex.conn.state.stopped() != running {
+	if ex.conn.stopped != running {
 		return nil, false, errGone // our deadline may have replaced that of interrupt
 	}
 	head, begun, err := bc.rd.ResponseHead(maxResponseHead)
-	if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || ex.conn.state.stopped() != running) {
+	if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || ex.conn.stopped != running) {
 		return nil, begun, err
 	}
 	_ = bc.nc.SetReadDeadline(time.Time{})
-	if ex.conn.state.stopped() != running {
+	if ex.conn.stopped != running {
 		return nil, begun, errGone
 	}
 	if err == nil {

@@ -1,34 +1,13 @@
 package l7
 
-import "slices"
-
-// candidates is how many connections one look finds that may give way.
-const candidates = 64
-
-// candidate is a connection that may give way for as long as its word is unchanged.
-type candidate struct {
-	conn        *conn
-	word, since uint32
-}
-
 // retiring reports whether responses are to end their connections: the server is
 // draining, or there are few slots left.
 func (s *Server) retiring() bool { return s.draining.Load() || s.Slots.Scarce() }
 
-// idleCount returns how many connections wait for a request. It looks at most once a
-// pulse: new clients ask for it one after the other.
-func (s *Server) idleCount() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := s.now.Load(); s.idleSeen != now+1 {
-		s.idleSeen, s.idle = now+1, 0
-		for c := range s.conns {
-			if word := c.state.word.Load(); causeOf(word) == running && phaseOf(word) == idle {
-				s.idle++
-			}
-		}
-	}
-	return s.idle
+// idleCount returns how many connections wait for another request.
+func (s *Server) idleCount() (n int) {
+	s.each(func(l *ofLoop) { n += l.idle.len })
+	return n
 }
 
 // giveWay half-closes the connection that has been idle longest, and releases its slot.
@@ -38,58 +17,73 @@ func (s *Server) idleCount() int {
 // not notice lingerGap: new clients would wait for that one after the other. So there are
 // a tenth more connections than slots at most, of all frontends, and not for long.
 func (s *Server) giveWay() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.giving.Lock()
+	defer s.giving.Unlock()
 	if !s.Slots.MaySpare() {
 		return false
 	}
-	for range 2 {
-		for len(s.longest) > 0 {
-			last := s.longest[len(s.longest)-1]
-			s.longest = s.longest[:len(s.longest)-1]
-			if s.spareLocked(last) {
-				return true
+	for tried := map[*ofLoop]bool{}; len(tried) < len(s.all()); {
+		var oldest *ofLoop
+		longest := -1
+		s.each(func(l *ofLoop) {
+			if _, waits := l.longestIdle(); !tried[l] && waits > longest {
+				oldest, longest = l, waits
 			}
+		})
+		if oldest == nil {
+			return false
 		}
-		s.findLongestLocked()
+		gave := false
+		oldest.call(func() { gave = oldest.spare() })
+		if gave {
+			return true
+		}
+		tried[oldest] = true
 	}
 	return false
 }
 
-// spareLocked reports whether the connection gave way. One that has a request waiting
-// in its socket does not.
-func (s *Server) spareLocked(last candidate) bool {
-	c := last.conn
-	if _, open := s.conns[c]; !open || !c.sock.quiet() || !c.state.stopIf(last.word, gaveWay) {
-		return false
+// longestIdle returns the connection that has waited for a request longest, and for how
+// many pulses, or -1 without one. Those that have been silent since they were accepted
+// count after lingerGap.
+func (l *ofLoop) longestIdle() (c *conn, waits int) {
+	waits = -1
+	if first := l.idle.first; first != nil {
+		c, waits = first, int(l.now-first.since)
 	}
-	c.endStream()
-	c.spared = true
-	s.Slots.Spare()
-	return true
+	if first := l.fresh.first; first != nil {
+		if silent := int(l.now - first.since); silent > int(pulses(lingerGap)) && silent > waits {
+			c, waits = first, silent
+		}
+	}
+	return c, waits
 }
 
-// findLongestLocked looks for the connections that have been idle longest, and those
-// that have been silent since they were accepted.
-func (s *Server) findLongestLocked() {
-	now := s.now.Load()
-	s.longest = s.longest[:0]
-	for c := range s.conns {
-		word, since := c.state.word.Load(), c.state.since.Load()
-		if causeOf(word) != running || phaseOf(word) > idle || phaseOf(word) == fresh && int32(now-since) <= int32(pulses(lingerGap)) {
+// spare has a connection give way, and reports whether there was one. One that has a
+// request waiting in its socket is passed over: it is about to be served.
+func (l *ofLoop) spare() bool {
+	for {
+		c, _ := l.longestIdle()
+		if c == nil {
+			return false
+		}
+		if !c.nc.Quiet() {
+			l.busy.push(c)
 			continue
 		}
-		s.longest = append(s.longest, candidate{c, word, since})
-	}
-	slices.SortFunc(s.longest, func(a, b candidate) int { return int(int32(b.since - a.since)) })
-	if n := len(s.longest) - candidates; n > 0 {
-		s.longest = slices.Delete(s.longest, 0, n)
+		c.stop(gaveWay)
+		c.endStream()
+		c.spared = true
+		l.srv.Slots.Spare()
+		return true
 	}
 }
 
 // releaseSlot releases the connection's slot when it has ended.
 func (c *conn) releaseSlot() {
-	if !c.spared {
-		c.srv.Slots.Release()
+	if c.spared {
+		c.srv.Slots.Spared()
+		return
 	}
+	c.srv.Slots.Release()
 }

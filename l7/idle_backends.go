@@ -10,12 +10,13 @@ import (
 func (u *upstreams) tooMany() bool { return u.maxIdle > 0 && u.idle.Load() > u.maxIdle }
 
 // closeOldest closes the connection that has been idle longest.
-func (u *upstreams) closeOldest(now uint32) {
+func (u *upstreams) closeOldest() {
 	var oldest *upstream
-	longest := int64(-1)
+	var loop int
+	var since uint32
 	u.pools.Range(func(_, pool any) bool {
-		if idle := pool.(*upstream).longestIdle(now); idle > longest {
-			oldest, longest = pool.(*upstream), idle
+		if i, s, ok := pool.(*upstream).longestIdle(); ok && (oldest == nil || int32(s-since) < 0) {
+			oldest, loop, since = pool.(*upstream), i, s
 		}
 		return true
 	})
@@ -23,20 +24,22 @@ func (u *upstreams) closeOldest(now uint32) {
 		return // others have closed or taken them
 	}
 	oldest.mu.Lock()
-	taken := oldest.takeLocked(min(1, len(oldest.idle)))
+	taken := oldest.takeLocked(loop, min(1, len(oldest.idle[loop])))
 	oldest.mu.Unlock()
 	closeConns(taken)
 }
 
-// longestIdle returns for how many pulses the connection that has been idle longest has
-// been so, or -1 if there is none.
-func (u *upstream) longestIdle(now uint32) int64 {
+// longestIdle returns the loop of the connection that has been idle longest, and since
+// when. It reports false if there is none.
+func (u *upstream) longestIdle() (loop int, since uint32, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.idle) == 0 {
-		return -1
+	for i, idle := range u.idle {
+		if len(idle) > 0 && (!ok || int32(idle[0].idleSince-since) < 0) {
+			loop, since, ok = i, idle[0].idleSince, true
+		}
 	}
-	return max(int64(int32(now-u.idle[0].idleSince)), 0)
+	return loop, since, ok
 }
 
 // pause is a time in which a backend's connections are closed when they are not used.
@@ -71,9 +74,9 @@ func (s *Server) GiveUpIdle(b *health.Backend, within time.Duration) bool {
 	}
 	u := pool.(*upstream)
 	u.mu.Lock()
-	idle := u.takeLocked(len(u.idle))
+	idle := u.takeAllLocked()
 	closed := len(idle) + u.pause.closed
-	u.pause = pause{until: s.now.Load() + pulses(within), set: true}
+	u.pause = pause{until: s.pulseAt(time.Now()) + pulses(within), set: true}
 	u.mu.Unlock()
 	closeConns(idle)
 	return closed > 0

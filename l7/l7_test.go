@@ -48,7 +48,6 @@ func startProxyOn(t testing.TB, ln net.Listener, configure func(*l7.Server), bac
 	if configure != nil {
 		configure(s)
 	}
-	giveLoops(t, s)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {

@@ -107,7 +107,7 @@ func (ex *exchange) recordFailure(err error) {
 	case r.Reason != "":
 	case errors.As(err, &own) && own.refuses():
 		r.Refusal = own.cause.Error()
-	case c.state.stopped() != running:
+	case c.stopped != running:
 		r.Reason = c.stopReason()
 	case errors.As(err, &malformed):
 		r.Reason = l4.BadResponse
@@ -121,7 +121,7 @@ func (ex *exchange) recordFailure(err error) {
 
 // stopReason returns why the connection was stopped.
 func (c *conn) stopReason() l4.Ending {
-	switch c.state.stopped() {
+	switch c.stopped {
 	case timedOut, slowBody, gaveWay:
 		return l4.Idle
 	case clientLeft:

@@ -3,10 +3,10 @@ package l7
 import (
 	"bufio"
 	"bytes"
-	"net"
 	"net/http"
 	"testing"
 
+	"fourseven/internal/loop"
 	"fourseven/internal/testkit"
 	"fourseven/l7/http1"
 )
@@ -17,6 +17,7 @@ func FuzzForwardedHead(f *testing.F) {
 	for _, seed := range testkit.RequestSeeds(f, "../testdata/http") {
 		f.Add(seed)
 	}
+	addressed := ofOneLoop(f, nil).connected(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		rd := http1.Reader{Conn: bytes.NewReader(raw)}
 		head, err := rd.RequestHead(1 << 20)
@@ -31,15 +32,15 @@ func FuzzForwardedHead(f *testing.F) {
 		if err != nil {
 			return // it is stricter about percent signs in the target
 		}
-		compareWritten(t, &r, std)
+		compareWritten(t, addressed, &r, std)
 	})
 }
 
 // compareWritten checks that the head we send means to net/http what the head we
-// got did.
-func compareWritten(t *testing.T, r *http1.Request, std *http.Request) {
+// got did. The client's connection is there for its address.
+func compareWritten(t *testing.T, nc *loop.Conn, r *http1.Request, std *http.Request) {
 	t.Helper()
-	c := &conn{srv: &Server{}, nc: addressed{}}
+	c := &conn{srv: &Server{}, nc: nc}
 	c.rd.Conn = c.nc
 	ex := &exchange{conn: c, req: *r}
 	ex.body.Start(&c.rd, 0) // the head alone
@@ -60,8 +61,3 @@ func compareWritten(t *testing.T, r *http1.Request, std *http.Request) {
 		t.Errorf("net/http reads our Host as %q, the client's as %q", again.Host, std.Host)
 	}
 }
-
-// addressed is a connection that has an address and nothing else.
-type addressed struct{ net.Conn }
-
-func (addressed) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }

@@ -15,14 +15,14 @@ func (ex *exchange) relay() error {
 	ex.conn.out.Start()
 	defer ex.conn.out.Release()
 	ex.conn.out.Buf = ex.appendResponse(ex.conn.out.Buf, length)
-	ex.conn.awaited.Store(forStream)
+	ex.conn.awaited = forStream
 	if length >= 0 {
-		ex.conn.awaited.Store(forBody)
+		ex.conn.awaited = forBody
 	}
 	if !ex.conn.enter(relaying) {
 		return ex.errorFor(errGone)
 	}
-	ex.respBody.KeepBack = !ex.chunks(length) && ex.conn.sock.sends()
+	ex.respBody.KeepBack = !ex.chunks(length)
 	ex.respBody.Start(&bc.rd, length)
 	bc.rd.Before = ex.flushResp
 	err := ex.relayBody(length)
@@ -34,7 +34,7 @@ func (ex *exchange) relay() error {
 		err = &http1.ResponseError{Rule: err.Error()}
 	}
 	if err != nil {
-		ex.conn.early.release(&ex.conn.sock)
+		ex.conn.early.release(ex.conn)
 	}
 	ex.responding = ex.conn.out.Sent
 	return ex.errorFor(err)
@@ -95,7 +95,7 @@ func (ex *exchange) appendResponseHop(b []byte, length int64) []byte {
 		b = append(b, "Connection: Upgrade\r\n"...)
 	}
 	if !ex.resp.HasDate {
-		b = ex.conn.srv.date.append(b)
+		b = ex.conn.loop.date.append(b)
 	}
 	return b
 }
@@ -166,7 +166,7 @@ func (ex *exchange) finish(bc *backendConn) error {
 	if err := ex.conn.out.Flush(); err != nil {
 		return err
 	}
-	ex.conn.awaited.Store(forUpload)
+	ex.conn.awaited = forUpload
 	// A client that still waits for 100-continue does not have to send its body now.
 	ex.awaitUpload(ex.resp.KeepAlive() && !ex.req.Expects)
 	return ex.giveBack()

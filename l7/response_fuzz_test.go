@@ -28,7 +28,7 @@ func FuzzForwardedResponse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ex := &exchange{conn: &conn{srv: &Server{}}}
+		ex := &exchange{conn: &conn{srv: &Server{}, loop: &ofLoop{}}}
 		if ex.resp.Parse(head) != nil || ex.resp.Status < 200 {
 			return
 		}

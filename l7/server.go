@@ -1,7 +1,6 @@
 package l7
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 	"fourseven/l4"
 )
 
@@ -28,6 +28,10 @@ const defaultMaxHeader = 64 << 10
 type Server struct {
 	// Pool picks a backend for each request.
 	Pool *health.Pool
+	// Loops are the event loops that the connections are served in, of l4.NewLoops. They
+	// may be shared, and must not be closed before Shutdown has returned. If nil, the
+	// Server starts some of its own, which Shutdown ends.
+	Loops *loop.Group
 	// Dialer opens the connections to backends. If nil, a dial is bounded by two
 	// seconds.
 	Dialer *l4.Dialer
@@ -86,48 +90,42 @@ type Server struct {
 	// malformed responses, and errors about failed accepts and requests that panicked,
 	// each once a second at most. If nil, nothing is logged.
 	Logger *slog.Logger
-	// Relays has the event loops and the time limits of upgraded connections, and holds
-	// the open ones. It belongs to this Server alone. If nil, requests for an upgrade are
-	// forwarded without asking for it.
+	// Relays has the time limits of upgraded connections, and holds the open ones. It belongs to this Server alone. If nil, requests for an upgrade are forwarded
+	// without asking for it.
 	Relays *l4.Relays
-	// Served is called after each request, in the goroutine of its connection; the
+	// Served is called after each request, in its event loop: it must not block; the
 	// Record is valid during the call. It may be nil.
 	Served func(*Record)
-	// Ended is called once for each connection, when it is closed. It may be nil.
+	// Ended is called once for each connection, when it is closed, in its event loop: it
+	// must not block. It may be nil.
 	Ended func(Closing)
 	// CutOnDown makes sure that no request goes to a backend that CutBackend was
 	// called for, and that no upgraded connection to it begins.
 	CutOnDown bool
 
-	arriving  atomic.Int64 // accepted connections that are not in conns yet
 	active    atomic.Int64 // exchanges
 	retries   atomic.Uint64
 	failures  atomic.Uint64 // of Accept
 	draining  atomic.Bool
-	now       atomic.Uint32 // counts pulses
-	date      date
+	drainFrom uint32      // pulse in which the drain began; set before draining
+	over      atomic.Bool // the watches end
 	limits    limits
 	upstreams upstreams
 	panics    health.Throttle
 	malformed health.Throttle // of lines about responses
 	front     fasthttp.Server
 	start     sync.Once
+	own       *loop.Group // Loops, if the Server has started them
+	unable    error       // why it could not
+	began     time.Time   // of the pulses
+	loops     atomic.Pointer[[]*ofLoop]
+	giving    sync.Mutex // held while a connection is looked for that gives way
 
 	mu        sync.Mutex
-	listeners map[*listener]struct{}
-	conns     map[*conn]struct{}
-	accepted  uint64
-	longest   []candidate // to give way; the one idle longest comes last
-	idle      int         // connections, when idleCount last looked
-	idleSeen  uint32      // the pulse after that look; 0 before the first
-	// received and sent are bytes of connections that have ended.
-	received, sent int64
-	drainFrom      uint32             // pulse in which the drain began
-	cut            bool               // all connections have been cut: no more are registered
-	stopWatch      context.CancelFunc // nil before the first Serve
-	watches        sync.WaitGroup     // the watch
-	// empty is closed when a shutdown has nothing left to wait for.
-	empty chan struct{}
+	listeners map[*l4.Listener]struct{}
+	// open counts the calls of Serve and the connections. It grows only while
+	// draining is false or another call of Serve is counted.
+	open sync.WaitGroup
 }
 
 // limits are the time-outs in pulses.
@@ -142,28 +140,26 @@ func (s *Server) Active() int { return int(s.active.Load()) }
 // ends it.
 func (s *Server) Serve(ln net.Listener) error {
 	s.start.Do(s.init)
-	l := &listener{
-		Listener: &l4.Listener{Listener: ln, Frontend: "l7", Slots: s.Slots, Logger: s.Logger, Failures: &s.failures},
-		arriving: &s.arriving,
+	l := &l4.Listener{Listener: ln, Frontend: "l7", Slots: s.Slots, Logger: s.Logger, Failures: &s.failures}
+	defer func() { _ = l.Close() }()
+	if s.unable != nil {
+		return s.unable
 	}
+	err := l.ListenIn(s.Loops)
 	if !s.addListener(l) {
-		_ = l.Close()
 		return ErrServerClosed
 	}
-	err := s.front.Serve(l)
-	_ = l.Close()
-	s.removeListener(l)
-	switch {
-	case s.draining.Load():
+	defer s.removeListener(l)
+	if err == nil {
+		err = l.ServeIn(s.begin)
+	}
+	if s.draining.Load() {
 		return ErrServerClosed
-	case err == nil:
-		return fmt.Errorf("serve %s: %w", ln.Addr(), net.ErrClosed)
 	}
 	return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 }
 
-// init sets what Serve and Shutdown need. Of fasthttp's server we use the accept
-// loop and the workers; the package's doc gives the reasons.
+// init sets what Serve and Shutdown need.
 func (s *Server) init() {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
@@ -174,90 +170,47 @@ func (s *Server) init() {
 	if s.MaxHeader <= 0 {
 		s.MaxHeader = defaultMaxHeader
 	}
-	if s.Relays != nil && s.CutOnDown {
-		s.Relays.CutOnDown = true
+	if s.Loops == nil {
+		s.own, s.unable = l4.NewLoops(s.Logger)
+		s.Loops = s.own
+	}
+	if s.unable != nil {
+		return
+	}
+	if s.Relays != nil {
+		s.Relays.Loops = s.Loops
+		s.Relays.CutOnDown = s.Relays.CutOnDown || s.CutOnDown
 	}
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
-	s.upstreams.init(s)
+	s.upstreams.init(s, len(s.Loops.Loops()))
+	s.startLoops()
 	s.Slots.OnFull(s.idleCount, s.giveWay)
 	s.mu.Lock() // Stats may be asked for already
-	s.listeners, s.conns = map[*listener]struct{}{}, map[*conn]struct{}{}
-	s.mu.Unlock()
-	s.empty = make(chan struct{})
-	s.front = fasthttp.Server{
-		Logger: frontLogger{s.Logger},
-		// fasthttp answers 503 in plain text past its limit of connections, 262144
-		// if it is not set. Limits are the listener's matter, so there is none here.
-		Concurrency: math.MaxInt32,
-		// Idle workers, and the goroutine that ends them, go after this time; that
-		// one outlives Serve by as much.
-		MaxIdleWorkerDuration: 100 * time.Millisecond,
-	}
+	s.listeners = map[*l4.Listener]struct{}{}
+	// fasthttp answers 503 in plain text past its limit of connections, 262144 if it is
+	// not set. Limits are the listener's matter, so there is none here.
+	s.front = fasthttp.Server{Concurrency: math.MaxInt32}
 	// A connection that has agreed on no protocol by TLS speaks the protocol "".
 	// Given a handler, it never enters fasthttp's own loop over requests, and none
 	// of that loop's time-outs, limits and headers apply.
-	s.front.NextProto("", func(nc net.Conn) error {
-		s.serveConn(nc)
-		return nil
-	})
+	s.front.NextProto("", serveRequests)
 }
 
-// frontLogger takes what fasthttp's accept loop logs.
-type frontLogger struct{ log *slog.Logger }
-
-func (l frontLogger) Printf(format string, args ...any) {
-	l.log.Debug("accept loop", "msg", fmt.Sprintf(format, args...))
-}
-
-func (s *Server) addListener(l *listener) bool {
+// addListener registers a listener. It reports whether the server may serve.
+func (s *Server) addListener(l *l4.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining.Load() {
 		return false
 	}
+	s.open.Add(1)
 	s.listeners[l] = struct{}{}
-	if s.stopWatch == nil {
-		s.startWatchLocked()
-	}
 	return true
 }
 
-// startWatchLocked starts the goroutine that keeps the time limits.
-func (s *Server) startWatchLocked() {
-	ctx, stop := context.WithCancel(context.Background())
-	s.stopWatch = stop
-	s.watches.Go(func() { s.watch(ctx.Done()) })
-}
-
-func (s *Server) removeListener(l *listener) {
+func (s *Server) removeListener(l *l4.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, l)
-	s.checkEmptyLocked()
-}
-
-// add registers a connection. It returns false once all connections have been cut.
-func (s *Server) add(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.arriving.Add(-1)
-	if s.cut {
-		s.checkEmptyLocked()
-		return false
-	}
-	s.conns[c] = struct{}{}
-	s.accepted++
-	return true
-}
-
-func (s *Server) remove(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-	if c.spared {
-		s.Slots.Spared()
-	}
-	s.received += c.received.Load()
-	s.sent += c.sent.Load()
-	s.checkEmptyLocked()
+	s.open.Done()
 }

@@ -1,9 +1,7 @@
 package l7
 
-import "sync/atomic"
-
 // phase is what a client connection is doing.
-type phase uint32
+type phase uint8
 
 const (
 	fresh    phase = iota // waits for the first byte ever
@@ -14,8 +12,8 @@ const (
 	upgraded              // the connection is no longer HTTP
 )
 
-// cause is why a connection was stopped from outside its own goroutine.
-type cause uint32
+// cause is why a connection was stopped from outside its own fiber.
+type cause uint8
 
 const (
 	running  cause = iota
@@ -29,55 +27,41 @@ const (
 	gaveWay     // the connection was idle, and another client waited for a slot
 )
 
-// state is a connection's phase and, once it has been stopped, the cause. Only the
-// connection's own goroutine changes the phase; any goroutine may stop it, once.
-// Phase and cause are one word, so that a stop meant for one phase never hits the
-// next: after a stop the goroutine cannot enter another phase, and a late stop finds
-// the word changed.
+// state is a connection's phase and, once it has been stopped, the cause. The
+// connection's fiber enters phases; any fiber of its loop may stop it, once. After a
+// stop no other phase can be entered.
 type state struct {
-	word atomic.Uint32 // a count of changes, the cause, the phase
-	// since is the pulse of the last change or progress.
-	since atomic.Uint32
+	phase   phase
+	stopped cause  // or running
+	entered uint32 // phases so far
+	since   uint32 // the pulse of the last change or progress
 }
 
-const (
-	phaseBits = 4
-	causeBits = 4
-	countUnit = 1 << (phaseBits + causeBits)
-)
-
-func phaseOf(word uint32) phase { return phase(word & (1<<phaseBits - 1)) }
-func causeOf(word uint32) cause { return cause(word >> phaseBits & (1<<causeBits - 1)) }
-
-// enter begins a phase at that pulse. It reports false if the connection was
-// stopped.
-func (s *state) enter(p phase, now uint32) bool {
-	s.since.Store(now)
-	old := s.word.Load()
-	if causeOf(old) != running {
+// enter begins a phase. It reports false if the connection was stopped.
+func (c *conn) enter(p phase) bool {
+	c.since = c.loop.now
+	if c.stopped != running {
 		return false
 	}
-	return s.word.CompareAndSwap(old, old&^(countUnit-1)+countUnit|uint32(p))
-}
-
-// stopIf stops the connection if its word is still old.
-func (s *state) stopIf(old uint32, why cause) bool {
-	return causeOf(old) == running && s.word.CompareAndSwap(old, old|uint32(why)<<phaseBits)
-}
-
-// stop stops the connection in whatever phase it is. It reports false if it was
-// stopped before.
-func (s *state) stop(why cause) bool {
-	for {
-		old := s.word.Load()
-		if causeOf(old) != running {
-			return false
-		}
-		if s.stopIf(old, why) {
-			return true
-		}
+	c.phase = p
+	c.entered++
+	if q := c.loop.queueOf(p); q != c.queue || p == idle {
+		q.push(c)
 	}
+	return true
 }
 
-// stopped returns why the connection was stopped, or running.
-func (s *state) stopped() cause { return causeOf(s.word.Load()) }
+// stop stops the connection. It reports false if it was stopped before.
+func (c *conn) stop(why cause) bool {
+	if c.stopped != running {
+		return false
+	}
+	c.stopped = why
+	if c.queue != nil { // it has not ended
+		c.loop.busy.push(c)
+	}
+	return true
+}
+
+// progress notes that bytes moved.
+func (c *conn) progress() { c.since = c.loop.now }

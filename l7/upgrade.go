@@ -21,8 +21,9 @@ func (ex *exchange) checkUpgrade() error {
 }
 
 // switchProtocols passes the 101 on, and the bytes that either side has already sent in
-// the new protocol, and relays both connections. They are closed when it returns. The new
-// protocol begins behind the request's body, whose rest is forwarded first.
+// the new protocol, and hands both connections to Relays. No fiber is left then; endUpgrade
+// ends the exchange. The new protocol begins behind the request's body, whose rest is
+// forwarded first.
 func (ex *exchange) switchProtocols() error {
 	c, bc := ex.conn, ex.backend.conn
 	ex.close = true
@@ -49,21 +50,26 @@ func (ex *exchange) switchProtocols() error {
 	if !c.enter(upgraded) {
 		return errGone
 	}
-	ex.relayUpgraded()
-	ex.backend.use = complete
-	ex.backend.release()
+	c.resting = c.nc.Go(func() { c.srv.Relays.Start(c.nc, bc.nc, ex.backend.backend, ex.endUpgrade) })
+	if !c.resting {
+		return errGone // the loops are being closed
+	}
 	return nil
 }
 
-// relayUpgraded relays the connections as L4 does, and records how they ended.
-func (ex *exchange) relayUpgraded() {
+// endUpgrade ends the exchange and the client's connection, after their relay.
+func (ex *exchange) endUpgrade(received, sent int64, why l4.Ending) {
 	c := ex.conn
-	received, sent, why := c.srv.Relays.Run(c.nc, ex.backend.conn.nc, ex.backend.backend)
 	ex.rec.Received += received
 	ex.rec.Sent = sent
 	if c.reason = why; why != l4.EOF {
 		ex.rec.Reason = why
 	}
+	ex.backend.use = complete
+	ex.backend.release()
+	ex.end()
+	c.ex = nil
+	c.end()
 }
 
 // appendSwitch writes the 101's head. It has neither length nor coding.

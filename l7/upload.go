@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"fourseven/l4"
 	"fourseven/l7/http1"
@@ -17,29 +16,32 @@ var errCut = errors.New("upload cut")
 // It runs beside the reading of the response, so that a backend may respond before it
 // has read the body, or while it reads.
 type upload struct {
-	cut  atomic.Bool   // it is no longer needed
+	cut  bool          // it is no longer needed
 	done chan struct{} // closed at its end; nil if there is none
 	err  error         // valid after done
 }
 
-// startUpload sends the request's head and goes on with its body in a goroutine
-// of its own, which owns rd, body and toBackend until done is closed.
+// startUpload sends the request's head and goes on with its body in a fiber of its
+// own, which owns rd, body and toBackend until done is closed.
 func (ex *exchange) startUpload() {
 	ex.upload.done = make(chan struct{})
-	ex.conn.uploading.Store(readingBody)
-	go ex.runUpload()
+	ex.conn.uploading = readingBody
+	if !ex.conn.nc.Go(ex.runUpload) { // the loops are being closed
+		ex.upload.err = errCut
+		close(ex.upload.done)
+	}
 }
 
 func (ex *exchange) runUpload() {
 	defer close(ex.upload.done)
-	defer ex.conn.uploading.Store(noUpload)
+	defer func() { ex.conn.uploading = noUpload }()
 	ex.upload.err = ex.sendBody()
-	if ex.upload.err == nil || ex.toBackend.Err != nil || ex.upload.cut.Load() {
+	if ex.upload.err == nil || ex.toBackend.Err != nil || ex.upload.cut {
 		// A backend that no longer reads may have responded already. The reader of
 		// the response finds out.
 		return
 	}
-	if ex.conn.state.stop(uploadCause(ex.upload.err)) {
+	if ex.conn.stop(uploadCause(ex.upload.err)) {
 		ex.conn.interrupt()
 	}
 }
@@ -73,8 +75,8 @@ func uploadCause(err error) cause {
 }
 
 func (ex *exchange) flushUpload() error {
-	ex.conn.uploading.Store(sendingBody)
-	defer ex.conn.uploading.Store(readingBody)
+	ex.conn.uploading = sendingBody
+	defer func() { ex.conn.uploading = readingBody }()
 	return ex.toBackend.Flush()
 }
 
@@ -102,9 +104,9 @@ func (ex *exchange) sendBody() (err error) {
 		if err != nil {
 			return err
 		}
-		ex.conn.uploading.Store(sendingBody)
+		ex.conn.uploading = sendingBody
 		err = write(piece)
-		ex.conn.uploading.Store(readingBody)
+		ex.conn.uploading = readingBody
 		if err != nil {
 			return err
 		}
@@ -133,7 +135,7 @@ func (ex *exchange) awaitUpload(goesOn bool) {
 		return
 	}
 	if goesOn {
-		<-ex.upload.done
+		ex.upload.await(ex.conn.loop)
 	}
 	ex.stopUpload()
 }
@@ -158,11 +160,20 @@ func (ex *exchange) stopUpload() {
 // cutUpload ends the upload. Even if it is complete at the last moment, neither
 // connection can be used again: the deadlines stay.
 func (ex *exchange) cutUpload() {
-	ex.upload.cut.Store(true)
+	ex.upload.cut = true
 	_ = ex.conn.nc.SetReadDeadline(l4.LongAgo)
 	if bc := ex.backend.conn; bc != nil {
 		_ = bc.nc.SetWriteDeadline(l4.LongAgo)
 	}
-	<-ex.upload.done
+	ex.upload.await(ex.conn.loop)
 	ex.upload.err = errCut
+}
+
+// await waits for the end.
+func (u *upload) await(l *ofLoop) {
+	select {
+	case <-u.done:
+	default:
+		l.Await(func() { <-u.done })
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ var errCap = errors.New("all connections to the backend are taken")
 
 // upstreams holds a connection pool for each backend.
 type upstreams struct {
+	loops     int // how many there are
 	dialer    *l4.Dialer
 	max       int      // connections to one backend
 	maxIdle   int64    // unused connections to all backends; 0 is no limit
@@ -35,7 +37,8 @@ type upstreams struct {
 	idle      atomic.Int64
 }
 
-func (u *upstreams) init(s *Server) {
+func (u *upstreams) init(s *Server, loops int) {
+	u.loops = loops
 	u.dialer, u.max, u.maxIdle = s.Dialer, s.MaxBackendConns, int64(s.MaxIdleBackendConns)
 	if u.max <= 0 {
 		u.max = defaultMaxBackendConns
@@ -49,7 +52,7 @@ func (u *upstreams) of(b *health.Backend) *upstream {
 	if pool, ok := u.pools.Load(b); ok {
 		return pool.(*upstream)
 	}
-	pool, _ := u.pools.LoadOrStore(b, &upstream{all: u, backend: b})
+	pool, _ := u.pools.LoadOrStore(b, &upstream{all: u, backend: b, idle: make([][]*backendConn, u.loops)})
 	return pool.(*upstream)
 }
 
@@ -72,98 +75,154 @@ func (u *upstreams) close() {
 	})
 }
 
-// upstream is the pool of connections to one backend. The connection used last is
-// reused first, so that the others are idle long enough to be closed.
+// upstream is the pool of connections to one backend, each of which belongs to a loop.
+// The connection used last is reused first, so that the others are idle long enough to
+// be closed; but first one of the same loop.
 type upstream struct {
 	all     *upstreams
 	backend *health.Backend
 
 	mu      sync.Mutex
-	idle    []*backendConn // the one idle longest comes first
-	open    int            // idle, in use, and being dialled
-	waiters []chan *backendConn
+	idle    [][]*backendConn // of each loop; the one idle longest comes first
+	open    int              // idle, in use, and being dialled
+	waiters []waiter
 	closed  bool
 	pause   pause
 }
 
-// reuse returns an idle connection to a present address of the backend, or nil. Whether the backend has closed it, or has
-// sent anything unasked, is checked here, or, if asks is set, by ask.send.
-func (u *upstream) reuse(asks bool) *backendConn {
+// waiter is a fiber that waits for a connection to its loop, or with nil for a place.
+type waiter struct {
+	loop *ofLoop
+	c    chan *backendConn // buffered
+}
+
+// reuse returns an idle connection to a present address of the backend, or nil. Whether
+// the backend has closed it, or has sent anything unasked, is checked here.
+func (u *upstream) reuse(l *ofLoop) *backendConn {
 	for {
-		bc := u.pop()
-		switch {
-		case bc == nil:
-			return nil
-		case !u.backend.Has(bc.addr): // its name has moved
-		case asks && bc.canAsk() || bc.sock.quiet():
+		bc := u.pop(l.index)
+		if bc == nil {
+			bc = u.fetch(l)
+		}
+		if bc == nil || u.backend.Has(bc.addr) && bc.nc.Quiet() {
 			return bc
 		}
 		bc.close()
 	}
 }
 
-func (u *upstream) pop() *backendConn {
+// pop takes the connection of a loop that was used last.
+func (u *upstream) pop(loop int) *backendConn {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	n := len(u.idle)
+	idle := u.idle[loop]
+	n := len(idle)
 	if n == 0 {
 		return nil
 	}
-	bc := u.idle[n-1]
-	u.idle[n-1] = nil
-	u.idle = u.idle[:n-1]
+	bc := idle[n-1]
+	idle[n-1] = nil
+	u.idle[loop] = idle[:n-1]
 	u.all.idle.Add(-1)
 	return bc
 }
 
+// fetch takes an idle connection of another loop, and waits until it belongs to this one.
+func (u *upstream) fetch(l *ofLoop) *backendConn {
+	bc := u.popElsewhere(l.index)
+	if bc == nil {
+		return nil
+	}
+	from, w := bc.loop, waiter{l, make(chan *backendConn, 1)}
+	if !from.Go(func() { u.hand(bc, w) }) {
+		bc.close() // the loops are being closed
+		return nil
+	}
+	var got *backendConn
+	l.Await(func() { got = <-w.c })
+	if got == nil {
+		u.leave()
+	}
+	return got
+}
+
+// popElsewhere takes the connection that has been idle longest of another loop.
+func (u *upstream) popElsewhere(loop int) *backendConn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range u.idle {
+		if i != loop && len(u.idle[i]) > 0 {
+			return u.takeLocked(i, 1)[0]
+		}
+	}
+	return nil
+}
+
+// hand gives a connection to a waiter. It is called by a fiber of the connection's loop.
+func (u *upstream) hand(bc *backendConn, w waiter) {
+	if bc == nil || bc.loop == w.loop {
+		w.c <- bc
+		return
+	}
+	bc.loop = w.loop
+	if !bc.nc.MoveTo(w.loop.Loop, func() { w.c <- bc }) {
+		w.c <- nil // the connection is closed, and its place is the waiter's
+	}
+}
+
 // dial opens a connection. At the cap it waits for one that is put back, or for a
 // place, for as long as a dial may take.
-func (u *upstream) dial(ctx context.Context) (*backendConn, error) {
-	if bc, err := u.place(ctx); bc != nil || err != nil {
+func (u *upstream) dial(ctx context.Context, l *ofLoop) (*backendConn, error) {
+	if bc, err := u.place(ctx, l); bc != nil || err != nil {
 		return bc, err
 	}
-	nc, err := u.all.dialer.Dial(ctx, u.backend)
+	nc, err := u.all.dialer.DialIn(ctx, l.Loop, u.backend)
 	if err != nil {
 		u.leave()
 		return nil, err
 	}
-	return newBackendConn(nc, u), nil
+	return newBackendConn(nc, u, l), nil
 }
 
 // place takes a place for a new connection, or returns one that was put back.
-func (u *upstream) place(ctx context.Context) (*backendConn, error) {
+func (u *upstream) place(ctx context.Context, l *ofLoop) (bc *backendConn, err error) {
 	u.mu.Lock()
 	if u.open < u.all.max {
 		u.open++
 		u.mu.Unlock()
 		return nil, nil
 	}
-	waiter := make(chan *backendConn, 1)
-	u.waiters = append(u.waiters, waiter)
+	w := waiter{l, make(chan *backendConn, 1)}
+	u.waiters = append(u.waiters, w)
 	u.mu.Unlock()
+	l.Await(func() { bc, err = u.await(ctx, w) })
+	return bc, err
+}
 
+func (u *upstream) await(ctx context.Context, w waiter) (*backendConn, error) {
 	patience := time.NewTimer(max(u.all.dialer.Timeout, pulse))
 	defer patience.Stop()
 	select {
-	case bc := <-waiter:
+	case bc := <-w.c:
 		return bc, nil
 	case <-patience.C:
 	case <-ctx.Done():
 	}
-	return u.giveUp(waiter)
+	return u.giveUp(w)
 }
 
 // giveUp removes a waiter, unless it was served at the last moment.
-func (u *upstream) giveUp(waiter chan *backendConn) (*backendConn, error) {
+func (u *upstream) giveUp(w waiter) (*backendConn, error) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	for i, w := range u.waiters {
-		if w == waiter {
-			u.waiters = append(u.waiters[:i], u.waiters[i+1:]...)
+	for i := range u.waiters {
+		if u.waiters[i].c == w.c {
+			u.waiters = slices.Delete(u.waiters, i, i+1)
+			u.mu.Unlock()
 			return nil, errCap
 		}
 	}
-	return <-waiter, nil
+	u.mu.Unlock()
+	return <-w.c, nil
 }
 
 // serveWaiterLocked hands a connection, or with nil a place, to the longest waiter.
@@ -171,8 +230,9 @@ func (u *upstream) serveWaiterLocked(bc *backendConn) bool {
 	if len(u.waiters) == 0 {
 		return false
 	}
-	u.waiters[0] <- bc // buffered
-	u.waiters = u.waiters[1:]
+	w := u.waiters[0]
+	u.waiters = slices.Delete(u.waiters, 0, 1)
+	u.hand(bc, w)
 	return true
 }
 
@@ -187,16 +247,16 @@ func (u *upstream) leave() {
 
 // put returns a connection to the pool, if it keeps it. Its exchange is complete and
 // nothing is unread.
-func (u *upstream) put(bc *backendConn, now uint32) {
+func (u *upstream) put(bc *backendConn) {
 	bc.rd.Release()
 	bc.rd.Before = nil
-	bc.reused, bc.idleSince = true, now
+	bc.reused, bc.idleSince = true, bc.loop.now
 	if !u.keep(bc) {
 		bc.close()
 		return
 	}
 	for u.all.tooMany() {
-		u.all.closeOldest(now)
+		u.all.closeOldest()
 	}
 }
 
@@ -209,19 +269,26 @@ func (u *upstream) keep(bc *backendConn) bool {
 		return false
 	}
 	if !u.serveWaiterLocked(bc) {
-		u.idle = append(u.idle, bc)
+		i := bc.loop.index
+		u.idle[i] = append(u.idle[i], bc)
 		u.all.idle.Add(1)
 	}
 	return true
 }
 
-// takeLocked removes the n connections that have been idle longest.
-func (u *upstream) takeLocked(n int) []*backendConn {
-	taken := append([]*backendConn(nil), u.idle[:n]...)
-	kept := copy(u.idle, u.idle[n:])
-	clear(u.idle[kept:])
-	u.idle = u.idle[:kept]
+// takeLocked removes the n connections of a loop that have been idle longest.
+func (u *upstream) takeLocked(loop, n int) []*backendConn {
+	taken := slices.Clone(u.idle[loop][:n])
+	u.idle[loop] = slices.Delete(u.idle[loop], 0, n)
 	u.all.idle.Add(int64(-n))
+	return taken
+}
+
+// takeAllLocked removes all idle connections.
+func (u *upstream) takeAllLocked() (taken []*backendConn) {
+	for i := range u.idle {
+		taken = append(taken, u.takeLocked(i, len(u.idle[i]))...)
+	}
 	return taken
 }
 
@@ -229,11 +296,14 @@ func (u *upstream) takeLocked(n int) []*backendConn {
 // left; the pool is closed then.
 func (u *upstream) reap(now uint32) bool {
 	u.mu.Lock()
-	old := 0
-	for old < len(u.idle) && now-u.idle[old].idleSince > u.all.keepalive {
-		old++
+	var reaped []*backendConn
+	for i, idle := range u.idle {
+		old := 0
+		for old < len(idle) && int32(now-idle[old].idleSince) > int32(u.all.keepalive) {
+			old++
+		}
+		reaped = append(reaped, u.takeLocked(i, old)...)
 	}
-	reaped := u.takeLocked(old)
 	u.closed = u.open == 0
 	gone := u.closed
 	u.mu.Unlock()
@@ -244,7 +314,7 @@ func (u *upstream) reap(now uint32) bool {
 func (u *upstream) close() {
 	u.mu.Lock()
 	u.closed = true
-	idle := u.takeLocked(len(u.idle))
+	idle := u.takeAllLocked()
 	u.mu.Unlock()
 	closeConns(idle)
 }

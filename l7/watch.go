@@ -1,8 +1,6 @@
 package l7
 
 import (
-	"context"
-	"sync/atomic"
 	"time"
 
 	"fourseven/l4"
@@ -21,101 +19,99 @@ const reapEvery = 5
 // find out whether it is gone: in a body that is not chunked, while no bytes come.
 const sightings = 3
 
-// watched is the part of a connection that other goroutines use to look at it and to
-// stop it: the watch, Shutdown, CutBackend.
+// watched is what a connection's fibers tell the watch, and what it knows itself.
 type watched struct {
-	state state
-	early early
-	// uploading is what the upload of the present request waits for: noUpload and so on.
-	uploading atomic.Uint32
-	// awaited is what the exchange waits for in the phase relaying: forStream and so on.
-	awaited atomic.Uint32
-	// backend is the connection that the present request was sent over, or nil.
-	backend atomic.Pointer[backendConn]
-	// cancelDial ends the dial for the present request. It is nil if there is none.
-	cancelDial atomic.Pointer[context.CancelFunc]
+	uploading uint8 // what the upload of the present request waits for: noUpload and so on
+	awaited   uint8 // what the exchange waits for in the phase relaying: forStream and so on
 
-	// The rest is guarded by Server.mu.
-	sock   socket
 	pace   pace
 	taken  int64  // by the client of a write that waits, at the last look
-	spared bool   // the connection's slot was released before the connection ends
 	seen   int    // looks in a row that found the client's side closed
-	seenIn uint32 // the state's word then
+	seenIn uint32 // the phase then
 }
 
 // The states of an upload.
 const (
-	noUpload    uint32 = iota // none has begun, or it has ended
-	readingBody               // waits for the client
-	sendingBody               // waits for the backend
+	noUpload    uint8 = iota // none has begun, or it has ended
+	readingBody              // waits for the client
+	sendingBody              // waits for the backend
 )
 
-// watch keeps the time-outs of all connections and finds the clients that left. One
-// goroutine that looks at every connection twenty times a second saves each request
-// some five deadlines and, while it waits for the backend, a goroutine.
-func (s *Server) watch(done <-chan struct{}) {
-	ticker := time.NewTicker(pulse)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case t := <-ticker.C:
-			s.date.set(t)
+// watch is a fiber that keeps the time-outs of a loop's connections and finds the
+// clients that left. To look at every connection that has a request twenty times a second
+// saves each request some five deadlines. Of the others it looks at those that have waited
+// longest.
+func (l *ofLoop) watch() {
+	for !l.srv.over.Load() && l.Sleep(pulse) == nil {
+		l.tick()
+		l.expire(&l.fresh, l.srv.limits.header)
+		l.expire(&l.idle, l.srv.limits.idle)
+		if l.srv.draining.Load() {
+			l.fresh.each((*conn).retire)
+			l.idle.each((*conn).retire)
 		}
-		now := s.now.Add(1)
-		s.mu.Lock()
-		for c := range s.conns {
-			c.inspect(now)
-		}
-		s.mu.Unlock()
-		if now%reapEvery == 0 {
-			s.upstreams.reap(now)
+		l.busy.each((*conn).inspect)
+		if l.index == 0 && l.looks%reapEvery == 0 {
+			l.srv.upstreams.reap(l.now)
 		}
 	}
 }
+
+// tick sets the present time.
+func (l *ofLoop) tick() {
+	now := time.Now()
+	l.now = l.srv.pulseAt(now)
+	l.looks++
+	l.date.set(now)
+}
+
+// pulseAt returns the pulse of a time. Those of all loops are the same.
+func (s *Server) pulseAt(t time.Time) uint32 { return uint32(t.Sub(s.began) / pulse) }
 
 // pulses converts a time-out. Zero stays zero: no time-out.
 func pulses(d time.Duration) uint32 {
 	return uint32((d + pulse - 1) / pulse)
 }
 
-// inspect looks at one connection. It does not block.
-func (c *conn) inspect(now uint32) {
-	word := c.state.word.Load()
-	if causeOf(word) != running {
+// expire stops the connections that have waited for a request for longer than the limit.
+func (l *ofLoop) expire(q *queue, limit uint32) {
+	for c := q.first; c != nil && limit > 0 && l.now-c.since > limit; c = q.first {
+		c.stop(timedOut)
+		c.interrupt()
+	}
+}
+
+// inspect looks at one connection that has a request. It does not wait.
+func (c *conn) inspect() {
+	if c.stopped != running {
 		return
 	}
-	if phaseOf(word) <= idle && c.srv.draining.Load() {
-		c.retire(now, word)
-	}
-	if phaseOf(word) == relaying {
+	if c.phase == relaying {
 		c.noteTaken()
 	}
-	quiet := now - c.state.since.Load()
-	if limit, why := c.limit(phaseOf(word)); limit > 0 && quiet > limit || c.tooSlow(word, limit) {
-		if c.state.stopIf(word, why) {
-			c.interrupt()
-		}
+	quiet := c.loop.now - c.since
+	if limit, why := c.limit(); limit > 0 && quiet > limit || c.tooSlow(limit) {
+		c.stop(why)
+		c.interrupt()
 		return
 	}
-	if now%2 == 0 && quiet > 1 && c.gone(word) && c.state.stopIf(word, clientLeft) {
+	if c.loop.looks%2 == 0 && quiet > 1 && c.gone() {
+		c.stop(clientLeft)
 		c.interrupt()
 	}
 }
 
 // limit returns how many pulses may pass in the phase without a byte, and the cause
 // of the stop after that. 0 is no limit.
-func (c *conn) limit(p phase) (uint32, cause) {
+func (c *conn) limit() (uint32, cause) {
 	t := &c.srv.limits
-	switch p {
+	switch c.phase {
 	case fresh, reading:
 		return t.header, timedOut
 	case idle:
 		return t.idle, timedOut
 	case waiting:
-		if c.uploading.Load() == readingBody {
+		if c.uploading == readingBody {
 			return t.idle, slowBody
 		}
 		return t.backend, timedOut
@@ -129,16 +125,16 @@ func (c *conn) limit(p phase) (uint32, cause) {
 
 // gone reports whether the client has left before it got its response. The end of its
 // stream does not show that while an upload is being read: it may be the upload's end.
-func (c *conn) gone(word uint32) bool {
-	if p := phaseOf(word); p != waiting && p != relaying {
+func (c *conn) gone() bool {
+	if c.phase != waiting && c.phase != relaying {
 		return false
 	}
-	ended, broken := c.sock.left()
+	ended, broken := c.nc.PeerLeft()
 	if broken {
 		return true
 	}
-	ended = ended && c.uploading.Load() == noUpload
-	proven := c.early.probe(&c.sock, ended)
+	ended = ended && c.uploading == noUpload
+	proven := c.early.probe(c, ended)
 	if !ended {
 		c.seen = 0
 		return false
@@ -146,21 +142,21 @@ func (c *conn) gone(word uint32) bool {
 	if proven {
 		return false // if the client is gone, its reset breaks the connection
 	}
-	if word != c.seenIn {
-		c.seen, c.seenIn = 0, word
+	if c.entered != c.seenIn {
+		c.seen, c.seenIn = 0, c.entered
 	}
 	c.seen++
 	return c.seen >= sightings
 }
 
-// interrupt ends all waiting of a stopped connection's goroutines. They find the
-// cause in its state.
+// interrupt ends all waiting of a stopped connection's fibers. They find the cause in
+// its state.
 func (c *conn) interrupt() {
 	_ = c.nc.SetDeadline(l4.LongAgo)
-	if bc := c.backend.Load(); bc != nil {
-		_ = bc.nc.SetDeadline(l4.LongAgo)
+	if c.backend != nil {
+		_ = c.backend.nc.SetDeadline(l4.LongAgo)
 	}
-	if cancel := c.cancelDial.Load(); cancel != nil {
-		(*cancel)()
+	if c.cancelDial != nil {
+		c.cancelDial()
 	}
 }

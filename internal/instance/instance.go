@@ -127,7 +127,7 @@ func (in *Instance) startLoops() (err error) {
 		return err
 	}
 	for _, s := range in.services {
-		s.l4.Loops, s.l7.Relays.Loops = in.loops, in.loops
+		s.l4.Loops, s.l7.Loops = in.loops, in.loops
 	}
 	return nil
 }
