@@ -185,7 +185,6 @@ func (s *Server) init() {
 	s.upstreams.init(s, len(s.Loops.Loops()))
 	s.startLoops()
 	s.Slots.OnFull(s.idleCount, s.giveWay)
-	s.mu.Lock() // Stats may be asked for already
 	s.listeners = map[*l4.Listener]struct{}{}
 	// fasthttp answers 503 in plain text past its limit of connections, 262144 if it is
 	// not set. Limits are the listener's matter, so there is none here.
