@@ -86,20 +86,6 @@ func newServer(backends ...*health.Backend) *l7.Server {
 	}
 }
 
-// giveLoops gives the Server event loops for upgraded connections, until the test's end.
-func giveLoops(t testing.TB, s *l7.Server) {
-	t.Helper()
-	if s.Relays == nil {
-		return
-	}
-	loops, err := l4.NewLoops(nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = loops.Close() })
-	s.Relays.Loops = loops
-}
-
 // dial connects to the proxy, with a deadline for all that follows.
 func (p *proxy) dial(t testing.TB) *net.TCPConn {
 	t.Helper()

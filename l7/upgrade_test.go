@@ -205,7 +205,6 @@ func TestWebSocket(t *testing.T) {
 // a shutdown begins, and that they are reset when its time is over.
 func TestUpgradeShutdown(t *testing.T) {
 	s := newServer(health.NewBackend(scriptedBackend(t, switching)))
-	giveLoops(t, s)
 	ln := testkit.Listen(t)
 	go func() { _ = s.Serve(ln) }()
 	p := &proxy{s, ln.Addr().String()}
