@@ -178,9 +178,6 @@ func (c *conn) serveNext() bool {
 
 // readFirst reads the first bytes of a request.
 func (c *conn) readFirst() bool {
-	if c.stopped != running {
-		return false
-	}
 	err := c.rd.Fill(http1.SmallBuffer)
 	if err != nil && err != io.EOF && c.stopped == running {
 		c.reason = l4.ClientReset

@@ -134,10 +134,11 @@ type limits struct{ header, idle, backend, lastRequest uint32 }
 // Active returns how many requests are being served, upgraded connections included.
 func (s *Server) Active() int { return int(s.active.Load()) }
 
-// Serve accepts connections on ln and serves them until Shutdown, and closes ln. It
+// Serve accepts connections on ln, a *net.TCPListener, a *net.UnixListener or a
+// *l4.Shared, and serves them until Shutdown, and closes ln. It
 // may be called for several listeners. Its error is never nil: ErrServerClosed after
-// Shutdown, another one if ln was closed by somebody else. No other failure of ln
-// ends it.
+// Shutdown, another one if the event loops could not be started or were closed. No
+// failure of ln ends it.
 func (s *Server) Serve(ln net.Listener) error {
 	s.start.Do(s.init)
 	l := &l4.Listener{Listener: ln, Frontend: "l7", Slots: s.Slots, Logger: s.Logger, Failures: &s.failures}

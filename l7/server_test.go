@@ -12,13 +12,13 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"fourseven/health"
 	"fourseven/internal/testkit"
+	"fourseven/l4"
 	"fourseven/l7"
 )
 
@@ -52,42 +52,65 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// starved fails its first accepts, as a process without descriptors does.
-type starved struct {
-	net.Listener
-	failures atomic.Int32
-}
-
-func (l *starved) Accept() (net.Conn, error) {
-	if l.failures.Add(-1) >= 0 {
-		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
-	}
-	return l.Listener.Accept()
-}
-
-// TestAcceptErrors pins that Serve outlives EMFILE, where fasthttp's own gives up,
-// and does not flood the log.
+// TestAcceptErrors pins that Serve outlives EMFILE, and does not flood the log; and
+// that it ends with the loops.
 func TestAcceptErrors(t *testing.T) {
-	backend := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) {})
+	backend := health.NewBackend(httpBackend(t, func(w http.ResponseWriter, _ *http.Request) {}))
 	var log bytes.Buffer
-	p := startProxy(t, func(s *l7.Server) { s.Logger = slog.New(slog.NewTextHandler(&log, nil)) }, backend)
-	ln := &starved{Listener: testkit.Listen(t)}
-	ln.failures.Store(3)
+	s := newServer(backend)
+	s.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	loops, err := l4.NewLoops(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Loops = loops
+	ln := testkit.Listen(t)
 	served := make(chan error, 1)
 	began := time.Now()
-	go func() { served <- p.Serve(ln) }()
-	second := &proxy{p.Server, ln.Addr().String()}
-	if resp, _ := second.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); resp.StatusCode != 200 {
+	go func() { served <- s.Serve(ln) }()
+	p := &proxy{s, ln.Addr().String()}
+	if resp, _ := p.do(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); resp.StatusCode != 200 {
+		t.Errorf("before failed accepts: %d", resp.StatusCode)
+	}
+	nc := dialWithoutDescriptors(t, p, func() bool { return s.Stats().AcceptErrors >= 3 })
+	_, _ = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if resp, _ := readResponse(t, bufio.NewReader(nc), "GET"); resp.StatusCode != 200 {
 		t.Errorf("after failed accepts: %d", resp.StatusCode)
 	}
-	_ = ln.Close()
-	if err := <-served; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Serve after its listener was closed: %v", err)
+	_ = loops.Close()
+	if err := <-served; errors.Is(err, l7.ErrServerClosed) || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve after its loops were closed: %v", err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 	most := 1 + int(time.Since(began)/time.Second)
 	if n := strings.Count(log.String(), "msg=accept"); n < 1 || n > most {
 		t.Errorf("%d lines in %s, want one a second:\n%s", n, time.Since(began), log.String())
 	}
+}
+
+// dialWithoutDescriptors connects to the proxy, which has no descriptor for it until
+// enough returns true.
+func dialWithoutDescriptors(t *testing.T, p *proxy, enough func() bool) net.Conn {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	lowered := limit
+	lowered.Cur = 1
+	defer func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) }()
+	d := net.Dialer{Control: func(string, string, syscall.RawConn) error { // the client has its descriptor
+		return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lowered)
+	}}
+	nc, err := d.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	testkit.Eventually(t, "accepts to fail", enough)
+	return nc
 }
 
 // TestStatsWhileServeStarts pins that Stats may be called before Serve and while it

@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/valyala/fasthttp/fasthttputil"
-
 	"fourseven/l7"
 )
 
@@ -56,17 +54,22 @@ func undated(response string) string {
 	})
 }
 
-// TestWire replays the samples over sockets and in memory.
+// TestWire replays the samples over TCP and over a Unix socket.
 func TestWire(t *testing.T) {
-	for _, where := range []string{"sockets", "memory"} {
+	for _, where := range []string{"tcp", "unix"} {
 		backend := newRecorder(t)
 		p := startProxy(t, func(s *l7.Server) { s.MaxBody, s.MaxHeader = 1000, 2000 }, backend.addr)
 		dial := func() (net.Conn, error) { return net.Dial("tcp", p.addr) }
 		client := "X-Forwarded-For: 127.0.0.1\r\n"
-		if where == "memory" {
-			ln := fasthttputil.NewInmemoryListener()
+		if where == "unix" {
+			path := filepath.Join(t.TempDir(), "s")
+			ln, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
 			go func() { _ = p.Serve(ln) }() // Shutdown ends it
-			dial, client = ln.Dial, ""      // there is no address to tell
+			dial = func() (net.Conn, error) { return net.Dial("unix", path) }
+			client = "" // there is no address to tell
 		}
 		for _, s := range readSamples(t) {
 			t.Run(where+"/"+s.name, func(t *testing.T) { s.replay(t, backend, dial, client) })

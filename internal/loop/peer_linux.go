@@ -28,9 +28,9 @@ func (c *Conn) PeerLeft() (ended, gone bool) {
 }
 
 // TryWrite writes as much of p as there is room for, without waiting, and returns how
-// much that was. No fiber may be writing.
+// much that was, whatever the deadline. No fiber may be writing.
 func (c *Conn) TryWrite(p []byte) int {
-	if len(p) == 0 || c.may(writeSide) != nil {
+	if len(p) == 0 || c.closed.Load() {
 		return 0
 	}
 	n, _ := c.send(p)
