@@ -36,6 +36,22 @@ func (c *Conn) PeerLeft() (ended, gone bool) {
 	return ended || c.eof, gone
 }
 
+// tryRead reads what has arrived, without waiting, and returns how much that was. An end
+// is there again for Read.
+func (c *Conn) tryRead(p []byte) (n int) {
+	if len(p) == 0 {
+		return 0
+	}
+	var err error
+	c.control(func(fd int) { n, err = unix.Read(fd, p) })
+	if err != nil && err != unix.EAGAIN {
+		_ = c.fail(err) // the kernel tells it once
+	}
+	n = max(n, 0)
+	c.read.Add(int64(n))
+	return n
+}
+
 // TryWrite writes as much of p as there is room for, without waiting, and returns how
 // much that was, whatever the deadline. No fiber may be writing.
 func (c *Conn) TryWrite(p []byte) (n int) {
