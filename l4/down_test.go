@@ -49,16 +49,28 @@ func TestCutBackend(t *testing.T) {
 	wantEcho(t, second)
 
 	// One that was dialled just before meets a backend that is down by now.
-	conn, err := net.Dial("tcp", one.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := net.Dial("tcp", two.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, why := p.Relays.Run(client, conn, one); why != BackendDown {
-		t.Errorf("the late one ended with %s", why)
+	endc := make(chan Ending, 1)
+	l := p.Loops.Loops()[0]
+	l.Go(func() {
+		conn, err := (&Dialer{}).DialIn(context.Background(), l, one)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		client, err := (&Dialer{}).DialIn(context.Background(), l, two)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		p.Relays.Start(client, conn, one, func(_, _ int64, why Ending) { endc <- why })
+	})
+	select {
+	case why := <-endc:
+		if why != BackendDown {
+			t.Errorf("the late one ended with %s", why)
+		}
+	case <-time.After(wait):
+		t.Error("the late one goes on")
 	}
 }
 

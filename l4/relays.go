@@ -1,7 +1,6 @@
 package l4
 
 import (
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,49 +27,6 @@ type Relays struct {
 	init   sync.Once
 	began  time.Time                   // of every moment
 	sets   atomic.Pointer[[]*relaySet] // one for each loop; nil before the first relay
-}
-
-// Run relays two connections, the second one to b, until both directions have
-// ended, and closes them. It returns the bytes from and to the client, and why the
-// relay ended.
-func (rs *Relays) Run(client, backend net.Conn, b *health.Backend) (received, sent int64, why Ending) {
-	r := &relay{}
-	endc := make(chan Ending, 1)
-	l := slices.MinFunc(rs.Loops.Loops(), func(a, b *loop.Loop) int { return a.Conns() - b.Conns() })
-	begun := l.Go(func() {
-		if err := r.attach(l, client, backend); err != nil {
-			endc <- ConnectFailed
-			return
-		}
-		r.of = b
-		rs.start(r, func(why Ending) { endc <- why })
-	})
-	if !begun {
-		Reset(client)
-		Reset(backend)
-		return 0, 0, Drain
-	}
-	why = <-endc
-	return r.received(), r.sent(), why
-}
-
-// attach makes the relay's connections of two of package net. After an error these are
-// reset.
-func (r *relay) attach(l *loop.Loop, client, backend net.Conn) error {
-	c, err := l.Attach(client)
-	if err != nil {
-		Reset(client)
-		Reset(backend)
-		return err
-	}
-	b, err := l.Attach(backend)
-	if err != nil {
-		Reset(c)
-		Reset(backend)
-		return err
-	}
-	r.init(c, b, nil)
-	return nil
 }
 
 // Start begins a relay of two connections of a loop, the second one to b, in a fiber of

@@ -11,9 +11,10 @@
 //
 // # Vocabulary
 //
-// A conn is a client's connection. It carries requests one after the other; an
-// exchange is one request, the response to it and all state in between, and is made
-// anew for each request. Acquired is the backend of an exchange with the connection
+// A conn is a client's connection. It belongs to an event loop (package loop), and so
+// does all that its requests need: nothing in it is locked. It carries requests one
+// after the other; an exchange is one request, the response to it and all state in
+// between, and is made anew for each request. Acquired is the backend of an exchange with the connection
 // to it. An upstream is the pool of connections to one backend. An upload is the
 // forwarding of a request body that had not all arrived with its head.
 //
@@ -21,12 +22,17 @@
 // fault itself (4xx, 501, 505), and fails if it could not be forwarded (502, 503,
 // 504).
 //
-// The watch keeps the time-outs of all connections. It looks at them once a pulse.
+// The watch keeps the time-outs of a loop's connections. It looks once a pulse at those
+// that have a request.
+//
+// Each loop has idle connections to backends of its own. One that it lacks is moved from
+// another loop, if that has one.
 //
 // # What fasthttp does, and what we do
 //
-// fasthttp.Server accepts the connections and runs its workers on them. The loop
-// over a connection's requests is ours, from the raw bytes on, because fasthttp's
+// fasthttp.Server serves a connection whenever there is a request on it (ServeConn), in
+// a fiber that ends when the connection is idle: an idle one holds no fiber and no buffer.
+// What reads the requests is ours, from the raw bytes on, because fasthttp's
 // messages do not keep what a proxy has to pass on: the order of the fields,
 // Set-Cookie twice, 1xx responses, the first bytes of a body before 8 KiB of it are
 // there, and a transfer that ends broken where its source did. It also saves

@@ -71,7 +71,7 @@ func (rd *Reader) Skip(n int) { rd.r += n }
 // Fill reads at least one byte more, behind what is unread. A buffer that is
 // full of unread bytes grows up to max, then it is an error.
 func (rd *Reader) Fill(max int) error {
-	if err := rd.MakeRoom(max); err != nil {
+	if err := rd.makeRoom(max); err != nil {
 		return err
 	}
 	if rd.Before != nil {
@@ -80,24 +80,19 @@ func (rd *Reader) Fill(max int) error {
 		}
 	}
 	n, err := rd.Conn.Read(rd.buf[rd.w:])
-	rd.Took(n)
+	rd.w += n
+	rd.full = rd.w == len(rd.buf)
+	if rd.Count != nil {
+		rd.Count.Add(int64(n))
+	}
 	if n > 0 {
 		return nil // an error comes back at the next read
 	}
 	return err
 }
 
-// Took notes that n bytes were read into Free by other means than Fill.
-func (rd *Reader) Took(n int) {
-	rd.w += n
-	rd.full = rd.w == len(rd.buf)
-	if rd.Count != nil {
-		rd.Count.Add(int64(n))
-	}
-}
-
-// MakeRoom makes sure that Free is not empty, as Fill does before it reads.
-func (rd *Reader) MakeRoom(max int) error {
+// makeRoom makes sure that there is room in the buffer to read into.
+func (rd *Reader) makeRoom(max int) error {
 	switch rd.Buffered() {
 	case 0:
 		rd.restart(0)
@@ -119,10 +114,6 @@ func (rd *Reader) MakeRoom(max int) error {
 	return nil
 }
 
-// Free returns the part of the buffer behind what is unread. It is valid until the
-// next call of MakeRoom or Fill.
-func (rd *Reader) Free() []byte { return rd.buf[rd.w:] }
-
 // restart moves what is unread to that place in the buffer, which becomes a bulk one if
 // the last read filled it.
 func (rd *Reader) restart(at int) {
@@ -138,13 +129,6 @@ func (rd *Reader) moveTo(buf []byte, at int) {
 	n := copy(buf[at:], rd.Unread())
 	rd.Release()
 	rd.buf, rd.r, rd.w = buf, at, at+n
-}
-
-// Shrink releases a bulk buffer. Nothing may be unread.
-func (rd *Reader) Shrink() {
-	if len(rd.buf) > SmallBuffer {
-		rd.Release()
-	}
 }
 
 // Release frees the buffer, with all that is unread in it.
