@@ -6,12 +6,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"fourseven/health"
+	"fourseven/internal/loop"
 	"fourseven/internal/testkit"
 	"fourseven/l7"
 )
@@ -217,4 +219,76 @@ func TestActive(t *testing.T) {
 	close(release)
 	readResponse(t, bufio.NewReader(nc), get)
 	testkit.Eventually(t, "it counts no more", func() bool { return b.Active() == 0 && p.Active() == 0 })
+}
+
+// TestConnsMoveBetweenLoops pins that clients of all loops share the connections to a
+// backend: at the cap, and before another connection is opened.
+func TestConnsMoveBetweenLoops(t *testing.T) {
+	var opened atomic.Int32
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(answerOK))
+	backend.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	backend.Start()
+	defer backend.Close()
+	p := startProxy(t, func(s *l7.Server) {
+		s.BackendKeepalive = patience
+		s.Loops = threeLoops(t)
+	}, backend.Listener.Addr().String())
+	var clients []net.Conn
+	for range 9 { // three a loop
+		clients = append(clients, p.dial(t))
+	}
+	for range 5 {
+		for _, nc := range clients {
+			_, _ = io.WriteString(nc, get)
+			if _, body := readResponse(t, bufio.NewReader(nc), get); body != "ok" {
+				t.Fatalf("got %q", body)
+			}
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections for one request at a time", n)
+	}
+}
+
+func threeLoops(t *testing.T) *loop.Group {
+	t.Helper()
+	loops, err := loop.New(loop.Config{Loops: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = loops.Close() })
+	return loops
+}
+
+// TestCapOverLoops pins that a request at the cap gets the connection that another loop's
+// request gives back.
+func TestCapOverLoops(t *testing.T) {
+	const clients, requests = 12, 50
+	p := startProxy(t, func(s *l7.Server) {
+		s.MaxBackendConns = 1
+		s.Loops = threeLoops(t)
+	}, httpBackend(t, answerOK))
+	var wg sync.WaitGroup
+	for range clients {
+		nc := p.dial(t)
+		wg.Go(func() {
+			br := bufio.NewReader(nc)
+			for range requests {
+				_, _ = io.WriteString(nc, get)
+				resp, err := http.ReadResponse(br, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if body, err := io.ReadAll(resp.Body); string(body) != "ok" || err != nil {
+					t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
