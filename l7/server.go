@@ -172,7 +172,7 @@ func (s *Server) init() {
 		s.MaxHeader = defaultMaxHeader
 	}
 	if s.Loops == nil {
-		s.own, s.unable = l4.NewLoops(s.Logger)
+		s.own, s.unable = l4.NewLoops(s.Logger, 0)
 		s.Loops = s.own
 	}
 	if s.unable != nil {

@@ -59,7 +59,7 @@ func TestAcceptErrors(t *testing.T) {
 	var log bytes.Buffer
 	s := newServer(backend)
 	s.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	loops, err := l4.NewLoops(nil)
+	loops, err := l4.NewLoops(nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
