@@ -43,6 +43,11 @@ type Listener struct {
 	init   sync.Once
 	closed chan struct{} // made by closec
 	close  sync.Once
+
+	mu sync.Mutex
+	// queue has the connections that wait for a slot. The channel of each is closed when
+	// it is the first.
+	queue []chan struct{}
 }
 
 // ListenIn makes loops accept, for ServeIn. It is called before all other methods.
@@ -109,18 +114,49 @@ func (l *Listener) accept(ln net.Listener, await func(block func())) (net.Conn, 
 	}
 }
 
-// admit waits for a slot and takes it for the connection.
+// admit waits for a slot and takes it for the connection. Connections get slots in the
+// order in which they come, whichever loop they come to: one that others overtake again
+// and again could wait for ever.
 func (l *Listener) admit(conn net.Conn, await func(block func())) (net.Conn, error) {
-	if l.Slots.tryAcquire() {
+	turn := l.enqueue()
+	if turn == nil {
 		return conn, nil
 	}
 	taken := false
-	await(func() { taken = l.Slots.Acquire(l.closed) })
+	await(func() {
+		<-turn
+		taken = l.Slots.Acquire(l.closed)
+		l.dequeue()
+	})
 	if !taken {
 		Reset(conn)
 		return nil, net.ErrClosed
 	}
 	return conn, nil
+}
+
+// enqueue takes a slot and returns nil, or returns a channel that is closed when it is
+// the turn of a connection to wait for one.
+func (l *Listener) enqueue() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 && l.Slots.tryAcquire() {
+		return nil
+	}
+	turn := make(chan struct{})
+	if l.queue = append(l.queue, turn); len(l.queue) == 1 {
+		close(turn)
+	}
+	return turn
+}
+
+// dequeue ends the turn of the first connection.
+func (l *Listener) dequeue() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.queue = l.queue[1:]; len(l.queue) > 0 {
+		close(l.queue[0])
+	}
 }
 
 func (l *Listener) failed(err error, pause time.Duration) {
