@@ -90,20 +90,20 @@ func (r *relay) passEnd(src, dst *side) {
 		r.end(EOF)
 		return
 	}
-	if dst.CloseWrite() != nil {
-		r.blocked(src, dst)
-		return
-	}
+	// If it is broken, the other direction says so, after its last words.
+	_ = dst.CloseWrite()
 	src.OnReadable(func() { r.broke(src, dst) }) // it may break after its end
 }
 
 // broke is called when a source is broken: what came before the break is delivered,
-// then both connections are reset.
+// then both connections are reset. Whoever is here first does it: its Flush ends when
+// the other side breaks, too.
 func (r *relay) broke(src, dst *side) {
-	if r.why == "" {
-		r.why = r.resetOf(src)
-		_ = dst.Flush() // the time limits cut a relay that does not get on here
+	if r.why != "" {
+		return
 	}
+	r.why = r.resetOf(src)
+	_ = dst.Flush() // the time limits cut a relay that does not get on here
 	r.end(r.why)
 }
 
@@ -111,8 +111,11 @@ func (r *relay) broke(src, dst *side) {
 // other direction's to deliver, and that ends the relay then; unless that one is over,
 // or its destination is broken too.
 func (r *relay) blocked(src, dst *side) {
-	if r.ended > 0 || src.Err() != nil {
+	switch {
+	case src.Err() != nil:
 		r.end(r.resetOf(dst))
+	case r.ended > 0:
+		r.broke(dst, src) // which may not have got all of it yet
 	}
 }
 
