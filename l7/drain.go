@@ -10,7 +10,7 @@ import (
 // and waits for the requests in flight, which finish with "Connection: close", and for
 // upgraded connections. When the context is done, Shutdown resets the remaining
 // connections and returns the context's error. No goroutine of the Server is left when
-// it returns, unless the loops are shared: there the watches end within a pulse.
+// it returns, unless the loops are shared: there the watches end within a second.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.start.Do(s.init)
 	s.beginDrain()
@@ -37,6 +37,9 @@ func (s *Server) beginDrain() {
 	}
 	for l := range s.listeners {
 		l.CloseWhenEmpty()
+	}
+	for _, l := range s.all() {
+		l.Go(l.rouse)
 	}
 }
 

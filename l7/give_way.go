@@ -26,6 +26,7 @@ func (s *Server) giveWay() bool {
 		var oldest *ofLoop
 		longest := -1
 		s.each(func(l *ofLoop) {
+			l.tick()
 			if _, waits := l.longestIdle(); !tried[l] && waits > longest {
 				oldest, longest = l, waits
 			}

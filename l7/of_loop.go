@@ -15,7 +15,10 @@ type ofLoop struct {
 	now   uint32 // the present pulse
 	date  date
 	looks uint32 // of the watch
-	cut   bool   // all connections have been cut: those that come are reset
+	turn  uint32 // which fiber is the watch
+	// dozing means that the watch sleeps for longer than a pulse.
+	dozing bool
+	cut    bool // all connections have been cut: those that come are reset
 
 	fresh, idle queue // by how long they have been so
 	busy        queue // those with a request, and those that have been stopped

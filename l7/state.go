@@ -39,6 +39,7 @@ type state struct {
 
 // enter begins a phase. It reports false if the connection was stopped.
 func (c *conn) enter(p phase) bool {
+	c.loop.rouse()
 	c.since = c.loop.now
 	if c.stopped != running {
 		return false

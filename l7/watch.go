@@ -37,23 +37,65 @@ const (
 	sendingBody              // waits for the backend
 )
 
+// doze is the longest pause of the watch of a loop without requests.
+const doze = time.Second
+
 // watch is a fiber that keeps the time-outs of a loop's connections and finds the
 // clients that left. To look at every connection that has a request twenty times a second
 // saves each request some five deadlines. Of the others it looks at those that have waited
-// longest.
+// longest. While there is no request it dozes; rouse then starts another one in its place.
 func (l *ofLoop) watch() {
-	for !l.srv.over.Load() && l.Sleep(pulse) == nil {
+	for turn := l.turn; !l.srv.over.Load(); {
+		pause := l.pause()
+		l.dozing = pause > pulse
+		if l.Sleep(pause) != nil || turn != l.turn {
+			return
+		}
 		l.tick()
-		l.expire(&l.fresh, l.srv.limits.header)
-		l.expire(&l.idle, l.srv.limits.idle)
-		if l.srv.draining.Load() {
-			l.fresh.each((*conn).retire)
-			l.idle.each((*conn).retire)
+		l.look()
+	}
+}
+
+// pause returns the time until the next look.
+func (l *ofLoop) pause() time.Duration {
+	if l.busy.len > 0 || l.srv.draining.Load() {
+		return pulse
+	}
+	most := doze
+	if l.index == 0 && l.srv.upstreams.idle.Load() > 0 {
+		most = reapEvery * pulse
+	}
+	for _, q := range []*queue{&l.fresh, &l.idle} {
+		if q.first != nil {
+			if limit, _ := q.first.limit(); limit > 0 {
+				most = min(most, time.Duration(int32(q.first.since+limit+1-l.now))*pulse)
+			}
 		}
-		l.busy.each((*conn).inspect)
-		if l.index == 0 && l.looks%reapEvery == 0 {
-			l.srv.upstreams.reap(l.now)
-		}
+	}
+	return max(most, pulse)
+}
+
+// rouse has the watch look once a pulse.
+func (l *ofLoop) rouse() {
+	if l.dozing {
+		l.dozing = false
+		l.turn++
+		l.tick()
+		l.Go(l.watch)
+	}
+}
+
+func (l *ofLoop) look() {
+	l.looks++
+	l.expire(&l.fresh, l.srv.limits.header)
+	l.expire(&l.idle, l.srv.limits.idle)
+	if l.srv.draining.Load() {
+		l.fresh.each((*conn).retire)
+		l.idle.each((*conn).retire)
+	}
+	l.busy.each((*conn).inspect)
+	if l.index == 0 && (l.looks%reapEvery == 0 || l.busy.len == 0) {
+		l.srv.upstreams.reap(l.now)
 	}
 }
 
@@ -61,7 +103,6 @@ func (l *ofLoop) watch() {
 func (l *ofLoop) tick() {
 	now := time.Now()
 	l.now = l.srv.pulseAt(now)
-	l.looks++
 	l.date.set(now)
 }
 
