@@ -117,6 +117,7 @@ func TestDiscoverHost(t *testing.T) {
 	})
 	const all = "10.0.0.9:1,10.0.0.1:80;max_conns=10,10.0.0.2:80;max_conns=10,[fd00::1]:80;max_conns=10"
 	d.want(all)
+	d.awaitLookups(LookupOK, 2) // the change is logged after it is made, and before the next lookup
 	kept, changes := d.Pool.Backends()[2], strings.Count(d.log.String(), "backends changed")
 
 	z.between(t, "web.test.", func() { z.rcodes["web.test."] = dns.RcodeServerFailure })
