@@ -136,10 +136,13 @@ func TestShutdownEmptiesQueue(t *testing.T) {
 	testkit.Eventually(t, "the slots to be taken", func() bool { return slots.Taken() == 2 })
 	downc := make(chan error, 1)
 	go func() { downc <- p.Shutdown(t.Context()) }()
+	// All send at once: one that has a slot and sends nothing for a second gives way.
 	for _, conn := range conns {
 		if _, err := io.WriteString(conn, plainGet); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, conn := range conns {
 		if _, body := readResponse(t, bufio.NewReader(conn), plainGet); body != "ok" {
 			t.Errorf("got %q", body)
 		}
