@@ -20,6 +20,8 @@ const answerPause = 500 * time.Millisecond
 // speaks first; without Expect and Match it need not answer.
 type Exchange struct {
 	Send []byte // not shown in errors: it may hold a password
+	// SendHidden keeps the words of Send out of errors also where the backend repeats them.
+	SendHidden bool
 	// Expect is what the answer must begin with.
 	Expect []byte
 	// Match, if not nil, must match the answer: what comes until it matches, or until the
@@ -62,10 +64,19 @@ func (e Exchange) expect(conn net.Conn) error {
 }
 
 func (e Exchange) unexpected(got []byte) error {
+	got = e.masked(got)
 	if e.Hidden {
 		return fmt.Errorf("expected LB_HEALTH_EXPECT, got %q", got)
 	}
 	return fmt.Errorf("expected %q, got %q", e.Expect, got)
+}
+
+// masked returns what the backend sent as errors show it.
+func (e Exchange) masked(got []byte) []byte {
+	if e.SendHidden {
+		return masked(got, string(e.Send))
+	}
+	return got
 }
 
 func (e Exchange) match(ctx context.Context, conn net.Conn) error {
@@ -78,11 +89,11 @@ func (e Exchange) match(ctx context.Context, conn net.Conn) error {
 		case (n > 0 || err == io.EOF) && e.Match.Match(got):
 			return nil
 		case err == io.EOF:
-			return endTooSoon(errNoMatch(e.Match, got), got)
+			return endTooSoon(errNoMatch(e.Match, e.masked(got)), got)
 		case len(got) > 0 && ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded):
-			return errNoMatch(e.Match, got)
+			return errNoMatch(e.Match, e.masked(got))
 		case err != nil:
-			return fmt.Errorf("%w: %w", errNoMatch(e.Match, got), cause(err))
+			return fmt.Errorf("%w: %w", errNoMatch(e.Match, e.masked(got)), cause(err))
 		}
 		until := time.Now().Add(answerPause)
 		if end, ok := ctx.Deadline(); ok && end.Before(until) {
@@ -90,7 +101,7 @@ func (e Exchange) match(ctx context.Context, conn net.Conn) error {
 		}
 		_ = conn.SetReadDeadline(until)
 	}
-	return errNoMatch(e.Match, got)
+	return errNoMatch(e.Match, e.masked(got))
 }
 
 // endTooSoon returns the error of a backend that closed its stream before it had sent

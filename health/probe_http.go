@@ -34,6 +34,8 @@ type HTTP struct {
 	Host string
 	// Fields are further lines of the request's head, each with CRLF at its end.
 	Fields string
+	// Hidden keeps the values of Fields out of errors where the backend repeats them.
+	Hidden bool
 	// Accepts reports whether a response with this status passes.
 	Accepts func(status int) bool
 	// Standby reports whether this status means that the backend works and wants no
@@ -61,9 +63,20 @@ func (h HTTP) Probe(ctx context.Context, b *Backend) error {
 	case !h.Accepts(got.status):
 		return hinted{fmt.Errorf("%s: status %d", h, got.status), statusHint(got.status)}
 	case h.Match != nil && !h.Match.Match(got.body):
-		return fmt.Errorf("%s: status %d: %w", h, got.status, errNoMatch(h.Match, got.body))
+		return fmt.Errorf("%s: status %d: %w", h, got.status, errNoMatch(h.Match, h.masked(got.body)))
 	}
 	return nil
+}
+
+// masked returns a body as errors show it.
+func (h HTTP) masked(body []byte) []byte {
+	if h.Hidden {
+		for line := range strings.Lines(h.Fields) {
+			_, value, _ := strings.Cut(line, ":")
+			body = masked(body, value)
+		}
+	}
+	return body
 }
 
 // String returns the method and the path.

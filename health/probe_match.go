@@ -1,8 +1,10 @@
 package health
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 const (
@@ -10,7 +12,28 @@ const (
 	maxMatched = 64 << 10
 	// maxShown is how many bytes of an answer an error has.
 	maxShown = 100
+	// minSecret is how long a word of what was sent is at least that errors leave out:
+	// shorter ones are in any text.
+	minSecret = 4
 )
+
+// masked returns what a backend sent without the words of a secret that was sent to it:
+// many servers repeat a command or a header in an error. A word may be cut off at the end.
+func masked(got []byte, secret string) []byte {
+	for _, word := range strings.Fields(secret) {
+		if len(word) < minSecret {
+			continue
+		}
+		got = bytes.ReplaceAll(got, []byte(word), []byte("(secret)"))
+		for n := len(word) - 1; n >= minSecret; n-- {
+			if start, ok := bytes.CutSuffix(got, []byte(word[:n])); ok {
+				got = append(bytes.Clone(start), "(secret)"...)
+				break
+			}
+		}
+	}
+	return got
+}
 
 // shown returns the beginning of what a backend sent, for an error.
 func shown(got []byte) string {

@@ -96,6 +96,37 @@ func TestExchangeHidesSecrets(t *testing.T) {
 	}
 }
 
+// Pins that a probe's error does not have what was sent, if that must not be shown, where
+// the backend repeats it in its answer: a Redis that knows no AUTH, a page that shows the
+// request.
+func TestProbeHidesRepeatedSecrets(t *testing.T) {
+	repeats := serveTCP(t, func(conn net.Conn) {
+		got := make([]byte, len("AUTH hunter2\r\n"))
+		_, _ = io.ReadFull(conn, got)
+		_, _ = fmt.Fprintf(conn, "unknown %s", got)
+	})
+	page := backendOf(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "hello %s", r.Header.Get("X-Auth"))
+	})
+	send := []byte("AUTH hunter2\r\n")
+	match := regexp.MustCompile("^fine")
+	for _, tt := range []struct {
+		name, want string
+		err        error
+	}{
+		{"match", `got "unknown (secret) (secret)\r\n"`, Exchange{Send: send, SendHidden: true, Match: match}.Probe(t.Context(), repeats)},
+		{"cut off", `got "unknown (secret) (secret)"`, Exchange{Send: send, SendHidden: true, Expect: []byte("unknown AUTH hunter3")}.Probe(t.Context(), repeats)},
+		{"not from a file", `got "unknown AUTH hunter2\r\n"`, Exchange{Send: send, Match: match}.Probe(t.Context(), repeats)},
+		{"http", `got "hello (secret) (secret)"`, HTTP{
+			Path: "/", Accepts: only200, Fields: "X-Auth: Bearer hunter2\r\n", Hidden: true, Match: match,
+		}.Probe(t.Context(), page)},
+	} {
+		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %s", tt.name, tt.err, tt.want)
+		}
+	}
+}
+
 // Pins the request of an http probe, and which responses pass.
 func TestHTTPProbeRequest(t *testing.T) {
 	for _, tt := range []struct {

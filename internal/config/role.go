@@ -7,9 +7,10 @@ import (
 	"fourseven/health"
 )
 
-// ExpectHidden reports whether LB_HEALTH_EXPECT must not be shown, also in errors.
-func (s *Service) ExpectHidden() bool {
-	_, fromFile := s.source("LB_HEALTH_EXPECT").File()
+// Hidden reports whether the value of a setting of a probe, such as LB_HEALTH_EXPECT, must
+// not be shown, also in errors: it is from a file.
+func (s *Service) Hidden(name string) bool {
+	_, fromFile := s.source(name).File()
 	return fromFile
 }
 

@@ -99,11 +99,14 @@ func probe(c *config.Service, logger *slog.Logger) health.Probe {
 	case kind == "http":
 		return health.HTTP{
 			Method: string(c.HealthMethod), Path: string(c.HealthPath), Host: string(c.HealthHost), Fields: string(c.HealthHeaders),
+			Hidden:  c.Hidden("LB_HEALTH_HEADERS"),
 			Accepts: c.HealthStatus.Contains, Standby: c.HealthStandbyStatus.Contains, Match: c.HealthMatch.Regexp(), Via: via,
 		}.Probe
 	case kind == "tcp" && (c.HealthSend != "" || c.HealthExpect != "" || c.HealthMatch.Regexp() != nil):
 		return health.Exchange{
-			Send: []byte(c.HealthSend), Expect: []byte(c.HealthExpect), Match: c.HealthMatch.Regexp(), Hidden: c.ExpectHidden(), Via: via,
+			Send: []byte(c.HealthSend), SendHidden: c.Hidden("LB_HEALTH_SEND"),
+			Expect: []byte(c.HealthExpect), Hidden: c.Hidden("LB_HEALTH_EXPECT"),
+			Match: c.HealthMatch.Regexp(), Via: via,
 		}.Probe
 	case kind == "tcp":
 		return health.TCPProbe(via)
