@@ -73,8 +73,10 @@ func (s *Service) warnings() []Warning {
 	}
 	fast := min(s.HealthFastInterval, s.HealthInterval)
 	slowest := s.HealthInterval + s.HealthTimeout*time.Duration(s.HealthFall) + fast*time.Duration(s.HealthFall-1)
-	return []Warning{{s.Variable("LB_HEALTH_TIMEOUT"), fmt.Sprintf("%s is above %s=%s: probes of a backend do not overlap, so the next one waits for the timeout, and a backend that does not respond is up for as long as %s",
-		s.HealthTimeout, s.Variable("LB_HEALTH_INTERVAL"), s.HealthInterval, slowest)}}
+	timeout := s.variableBeside("LB_HEALTH_TIMEOUT", "LB_HEALTH_INTERVAL")
+	interval := s.variableBeside("LB_HEALTH_INTERVAL", "LB_HEALTH_TIMEOUT")
+	return []Warning{{timeout, fmt.Sprintf("%s is above %s=%s: probes of a backend do not overlap, so the next one waits for the timeout, and a backend that does not respond is up for as long as %s",
+		s.HealthTimeout, interval, s.HealthInterval, slowest)}}
 }
 
 func (s *Service) unprobedSingle() []Warning {

@@ -80,3 +80,19 @@ func TestTimeoutAboveInterval(t *testing.T) {
 		}
 	}
 }
+
+// Pins that a value for all services is warned about once, also if it is at odds with a
+// default: with a hundred services there were a hundred lines.
+func TestWarningsOfServicesOnce(t *testing.T) {
+	for _, tt := range []struct{ setting, want string }{
+		{"LB_HEALTH_INTERVAL=1s", "LB_HEALTH_TIMEOUT 2s is above LB_HEALTH_INTERVAL=1s: "},
+		{"LB_HEALTH_TIMEOUT=11s", "LB_HEALTH_TIMEOUT 11s is above LB_HEALTH_INTERVAL=10s: "},
+		{"LB_RO_HEALTH_INTERVAL=1s", "LB_RO_HEALTH_TIMEOUT 2s is above LB_RO_HEALTH_INTERVAL=1s: "},
+	} {
+		c := mustLoad(t, "LB_SERVICES=rw,ro", "LB_BACKENDS=a:1", "LB_RW_L4_LISTEN=:1", "LB_RO_L4_LISTEN=:2", tt.setting)
+		all := c.Warnings()
+		if len(all) != 1 || !strings.HasPrefix(all[0].Name+" "+all[0].Text, tt.want) {
+			t.Errorf("%s: %v, want only %q", tt.setting, all, tt.want)
+		}
+	}
+}

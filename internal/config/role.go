@@ -38,7 +38,7 @@ func (s *Service) standbyConflicts() []error {
 	for status := 100; status <= 599; status++ {
 		if s.HealthStandbyStatus.Contains(status) && s.HealthStatus.Contains(status) {
 			return []error{fmt.Errorf("%s=%q: %s=%q has %d too, expected each status in one of the two",
-				s.Variable("LB_HEALTH_STANDBY_STATUS"), s.HealthStandbyStatus, s.Variable("LB_HEALTH_STATUS"), s.HealthStatus, status)}
+				s.Variable("LB_HEALTH_STANDBY_STATUS"), s.HealthStandbyStatus, s.variableBeside("LB_HEALTH_STATUS", "LB_HEALTH_STANDBY_STATUS"), s.HealthStatus, status)}
 		}
 	}
 	return nil

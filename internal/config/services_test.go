@@ -147,6 +147,10 @@ func TestServicesFaults(t *testing.T) {
 			`LB_RO_BACKENDS: entry "127.0.0.1:1": it is this process's own listener LB_RW_L4_LISTEN=:1, expected a backend`}},
 		{"what a probe does not use", []string{"LB_HEALTH_CHECK=http", "LB_HEALTH_SEND=x"}, []string{
 			`LB_HEALTH_SEND="x": only a tcp probe uses it, expected LB_HEALTH_CHECK to be auto or tcp`}},
+		{"a default beside one for all", []string{"LB_HEALTH_STANDBY_STATUS=200"}, []string{
+			`LB_HEALTH_STANDBY_STATUS="200": LB_HEALTH_STATUS="200" has 200 too, expected each status in one of the two`}},
+		{"a default beside a service's own", []string{"LB_RW_HEALTH_STANDBY_STATUS=200"}, []string{
+			`LB_RW_HEALTH_STANDBY_STATUS="200": LB_RW_HEALTH_STATUS="200" has 200 too, expected each status in one of the two`}},
 		{"what a service's probe does not use", []string{"LB_RW_HEALTH_CHECK=http", "LB_RW_HEALTH_SEND=x"}, []string{
 			`LB_RW_HEALTH_SEND="x": only a tcp probe uses it, expected LB_RW_HEALTH_CHECK to be auto or tcp`}},
 		{"a reserved name", []string{"LB_SERVICES=rw,health,ro,rw,RW,tls,1a,a_b"}, []string{

@@ -55,6 +55,16 @@ func (o *origins) Variable(name string) string {
 	return o.own(name)
 }
 
+// variableBeside returns the variable of a setting as a report about it and another one
+// names it. Beside an inherited one it is that for all services, also if it was not given:
+// what the services have in common is one report.
+func (o *origins) variableBeside(name, other string) string {
+	if o.sources[name].variable == "" && o.inherits(other) {
+		return name
+	}
+	return o.Variable(name)
+}
+
 // own returns the setting's variable that is for this holder alone.
 func (o *origins) own(name string) string { return o.prefix + name[len(envPrefix):] }
 
