@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -11,7 +12,12 @@ import (
 // must have one, and with ?ignore=backends none has to.
 func (src *Source) ready(w http.ResponseWriter, r *http.Request) {
 	services, ignored := src.Services, false
-	for name, values := range r.URL.Query() {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // what it asked for is not known, and must not be left out
+		answer(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	for name, values := range query {
 		switch {
 		case name == "service" && len(values) == 1:
 			s := src.service(values[0])

@@ -113,6 +113,8 @@ func TestReadyOfServices(t *testing.T) {
 	want("/readyz?service=", 404, `no service ""`)
 	want("/readyz?service=rw&service=ro", 400, `service=["rw" "ro"]: expected service=NAME once, or ignore=backends`)
 	want("/readyz?servic=rw", 400, `servic=["rw"]: expected service=NAME once, or ignore=backends`)
+	want("/readyz?service=rw;x", 400, "invalid semicolon separator in query")
+	want("/readyz?service=rw%zz", 400, `invalid URL escape "%zz"`)
 	want("/readyz?ignore=draining", 400, `ignore=["draining"]: expected service=NAME once, or ignore=backends`)
 	ro.SetMode(ro.Find("a:1"), health.ModeDrain)
 	want("/readyz", 503, "no backend is up")
