@@ -89,10 +89,7 @@ func (g *guard) ownName(next http.Handler) http.Handler {
 
 // named reports whether the host is this machine's own name.
 func (g *guard) named(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return g.hostname != "" && strings.EqualFold(host, g.hostname)
+	return g.hostname != "" && strings.EqualFold(withoutPort(host), g.hostname)
 }
 
 // fromThisMachine reports whether the client's address is one of this machine.
@@ -107,10 +104,15 @@ func fromThisMachine(r *http.Request) bool {
 
 // namesThisMachine reports whether the host is an address or localhost.
 func namesThisMachine(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.Trim(host, "[]")
+	host = strings.Trim(withoutPort(host), "[]")
 	_, err := netip.ParseAddr(host)
 	return err == nil || strings.EqualFold(host, "localhost")
+}
+
+// withoutPort returns a request's host without its port, if it has one.
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }
