@@ -9,7 +9,7 @@ import (
 // Peers is a list of networks, and perhaps the word unix for peers over Unix sockets.
 type Peers l4.Peers
 
-// unixWord stands for the peers over Unix sockets in a list.
+// unixWord means the peers over Unix sockets in a list.
 const unixWord = "unix"
 
 // UnmarshalText reads CIDRs, bare addresses and unix, set off by commas.
