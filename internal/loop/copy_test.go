@@ -48,6 +48,26 @@ func TestHalfClose(t *testing.T) {
 	wantNoConns(t, g)
 }
 
+// Both ends of stream may come at the same moment: a connection that is over in both
+// directions was not reset.
+func TestBothEndsAtOnce(t *testing.T) {
+	l := oneLoop(t)
+	for range 500 {
+		conn, peer := pair(t, l)
+		sentc, readc := make(chan struct{}), make(chan error, 1)
+		if !conn.Go(func() { _, err := conn.Read(make([]byte, 1)); readc <- err }) ||
+			!conn.Go(func() { defer close(sentc); _ = conn.CloseWrite() }) {
+			t.Fatal("the loop takes no fibers")
+		}
+		_ = peer.CloseWrite()
+		if err := <-readc; err != io.EOF {
+			t.Fatalf("read returns %v, want the end of the stream", err)
+		}
+		await(t, "the end to be sent", sentc)
+		_, _ = conn.Close(), peer.Close()
+	}
+}
+
 // A reset is passed on as a reset, after the bytes before it, from either side.
 func TestResetIsPassedOn(t *testing.T) {
 	g := newGroup(t, Config{})

@@ -167,8 +167,10 @@ func (c *Conn) receive(p []byte) (int, error) {
 	case err != io.EOF:
 		return 0, c.opError("read", c.fail(cause(err)))
 	}
-	// The kernel tells of a reset once, and it may just have told a write.
-	if !c.shutdown.Load() && c.Err() == nil && gone(c.conn) {
+	// The kernel reports a reset once, and it may just have reported it to a write.
+	// The state is read before shutdown: a connection of which both streams have ended
+	// is gone too, and our end may be sent by another goroutine at this moment.
+	if c.Err() == nil && gone(c.conn) && !c.shutdown.Load() {
 		_ = c.fail(syscall.ECONNRESET)
 	}
 	if broken := c.Err(); broken != nil {
