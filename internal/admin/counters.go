@@ -46,11 +46,11 @@ func NewCounters() *Counters {
 	}
 	return &Counters{
 		l4: newEndings(), l7: newEndings(),
-		connections: histogram("lb_connection_duration_seconds", "How long client connections lived.",
+		connections: histogram("lb_connection_duration_seconds", "Duration of client connections.",
 			.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 1800, 3600, 14400),
-		dials: histogram("lb_backend_connect_duration_seconds", "How long dials of backends took that succeeded.",
+		dials: histogram("lb_backend_connect_duration_seconds", "Duration of successful dials of backends.",
 			.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5),
-		served: histogram("lb_http_request_duration_seconds", "How long HTTP requests took, from their first byte to the last one of the answer.",
+		served: histogram("lb_http_request_duration_seconds", "Duration of HTTP requests, from the first byte of the request to the last one of the response.",
 			.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60),
 	}
 }

@@ -23,59 +23,59 @@ const envPrefix = "LB_"
 type Service struct {
 	Name string
 
-	Backends Backends `env:"BACKENDS,required" help:"host:port or unix:/path of each backend, with options: ;weight=N turns for each of another's, ;max_conns=N at once, ;check=PORT or ;check=host:port where it is probed, ;backup for when nothing else is up; http:// or tcp:// in front is accepted; dns://name:port stands for all addresses of the name, srv://_service._proto.name for what its records say"`
+	Backends Backends `env:"BACKENDS,required" help:"the backends, each host:port or unix:/path, with options: ;weight=N gets N times the share of weight 1, ;max_conns=N at once, ;check=PORT or ;check=host:port is probed instead, ;backup serves only while no other backend is up. http:// or tcp:// in front is accepted. dns://name:port makes each address of the name a backend, srv://_service._proto.name each of its SRV records"`
 
-	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address, unix:/path with an optional ;mode=0660, or off"`
-	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address, the same way"`
+	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
+	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 
-	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash,single" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn, or by the client's address; single gives everything to one until it is down, then to the first in the list that is up, whoever comes back"`
-	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial; for HTTP also one after a new connection that broke before a byte of the response came, if the request may be repeated"`
+	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash,single" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn at random, or by the client's address. single sends everything to one backend until it is down, then to the first in the list that is up; a backend that comes back changes nothing"`
+	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial. An HTTP request that may be repeated is also tried on one more backend if a new connection broke before the first byte of the response"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
 
-	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe; auto is tcp if L7 is off or LB_HEALTH_SEND or LB_HEALTH_EXPECT is set, http if LB_HEALTH_MATCH or a setting of an http probe is set, and else a lenient http probe: 404, 405 and 501 pass unless the backend has answered 200-399 before, and a backend that does not speak HTTP is only connected to"`
-	HealthPath         RequestPath   `env:"HEALTH_PATH" envDefault:"/health" help:"path that an http probe asks for"`
+	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe. auto is tcp if L7 is off or LB_HEALTH_SEND or LB_HEALTH_EXPECT is set, http if LB_HEALTH_MATCH or a setting of http probes is set, and otherwise a lenient http probe: 404, 405 and 501 pass unless the backend has returned 200-399 before, and a backend that does not speak HTTP is only connected to"`
+	HealthPath         RequestPath   `env:"HEALTH_PATH" envDefault:"/health" help:"path that an http probe requests"`
 	HealthStatus       StatusSet     `env:"HEALTH_STATUS" envDefault:"200" help:"statuses that an http probe accepts, such as 200-299,304"`
-	HealthSend         Payload       `env:"HEALTH_SEND" help:"what a tcp probe sends; \\r, \\n, \\t, \\0, \\xNN and \\\\ stand for bytes"`
-	HealthExpect       Payload       `env:"HEALTH_EXPECT" help:"what the answer to a tcp probe must begin with, written alike"`
+	HealthSend         Payload       `env:"HEALTH_SEND" help:"bytes that a tcp probe sends; \\r, \\n, \\t, \\0, \\xNN and \\\\ are escapes"`
+	HealthExpect       Payload       `env:"HEALTH_EXPECT" help:"bytes that the response to a tcp probe must begin with, with the escapes of LB_HEALTH_SEND"`
 	HealthTLS          Switch        `env:"HEALTH_TLS" envDefault:"off" oneof:"off,on" help:"whether a probe begins with a TLS handshake; certificates are not verified"`
-	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe instead of the traffic port; 0 is the traffic port; a backend's ;check comes first"`
-	HealthProxy        string        `env:"HEALTH_PROXY" envDefault:"auto" oneof:"auto,off,v1,v2" help:"PROXY header that a probe begins with; auto is that of LB_PROXY_PROTOCOL_SEND where the traffic port is probed and L4 is on, else none"`
+	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe; 0 is the port of the traffic. A backend's ;check overrides it"`
+	HealthProxy        string        `env:"HEALTH_PROXY" envDefault:"auto" oneof:"auto,off,v1,v2" help:"PROXY header that a probe begins with. auto: the one of LB_PROXY_PROTOCOL_SEND if L4 is on and the port of the traffic is probed, otherwise none"`
 	HealthInterval     time.Duration `env:"HEALTH_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two probes of a backend"`
-	HealthFastInterval time.Duration `env:"HEALTH_FAST_INTERVAL" envDefault:"1s" min:"1ms" help:"the same while a backend is down or changing its state"`
+	HealthFastInterval time.Duration `env:"HEALTH_FAST_INTERVAL" envDefault:"1s" min:"1ms" help:"time between two probes of a backend that is down or changing its state"`
 	HealthTimeout      time.Duration `env:"HEALTH_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one probe may take"`
-	HealthRise         int           `env:"HEALTH_RISE" envDefault:"1" min:"1" max:"1000" help:"consecutive passed probes that bring a backend up"`
+	HealthRise         int           `env:"HEALTH_RISE" envDefault:"1" min:"1" max:"1000" help:"consecutive successful probes that bring a backend up"`
 	HealthFall         int           `env:"HEALTH_FALL" envDefault:"2" min:"1" max:"1000" help:"consecutive failed probes that take a backend down"`
-	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"what becomes of the live connections and HTTP requests of a backend that goes down"`
-	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"how long the weight of a recovered backend takes to grow to its full size"`
+	HealthOnDown       string        `env:"HEALTH_ON_DOWN" envDefault:"keep" oneof:"keep,close" help:"whether the open connections and HTTP requests of a backend that goes down are kept or closed"`
+	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"time over which the weight of a recovered backend grows to its full size"`
 
-	HealthMethod        RequestMethod `env:"HEALTH_METHOD" envDefault:"GET" help:"method of an http probe's request"`
+	HealthMethod        RequestMethod `env:"HEALTH_METHOD" envDefault:"GET" help:"method of an http probe"`
 	HealthHost          RequestHost   `env:"HEALTH_HOST" help:"Host of an http probe's request, and with LB_HEALTH_TLS the server name; empty is the address that is probed"`
-	HealthHeaders       RequestFields `env:"HEALTH_HEADERS" help:"further header lines of an http probe's request, separated by \\r\\n or on lines of their own; shown nowhere if they come from a file"`
-	HealthStandbyStatus StatusSet     `env:"HEALTH_STANDBY_STATUS" help:"statuses by which an http probe learns that the backend works and wants no traffic: a standby, which is treated as down without a warning"`
-	HealthMatch         Pattern       `env:"HEALTH_MATCH" help:"regular expression (RE2) that must match the answer to a tcp probe, or the body of the answer to an http probe, up to 64 KiB; a tcp answer ends where the backend pauses for half a second"`
+	HealthHeaders       RequestFields `env:"HEALTH_HEADERS" help:"more header lines for an http probe, separated by \\r\\n or each on its own line; not shown anywhere if they come from a file"`
+	HealthStandbyStatus StatusSet     `env:"HEALTH_STANDBY_STATUS" help:"statuses of an http probe that mean standby: the backend works but wants no traffic. It gets none, and there is no warning"`
+	HealthMatch         Pattern       `env:"HEALTH_MATCH" help:"regular expression (RE2) that must match the response to a tcp probe, or the body of the response to an http probe, in its first 64 KiB. The response to a tcp probe ends when the backend pauses for half a second"`
 
 	DNSInterval time.Duration `env:"DNS_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two lookups of a name in LB_BACKENDS: of a host such as db1:5432, of dns:// and of srv://"`
-	DNSServer   DNSServer     `env:"DNS_SERVER" help:"address of the DNS server that names in LB_BACKENDS are looked up at, with a port or without; empty asks those of /etc/resolv.conf. Its search domains and /etc/hosts hold in any case"`
+	DNSServer   DNSServer     `env:"DNS_SERVER" help:"DNS server for the names in LB_BACKENDS, with or without a port; empty uses those of /etc/resolv.conf. Its search domains and /etc/hosts apply in both cases"`
 
-	L4IdleTimeout      time.Duration `env:"L4_IDLE_TIMEOUT" envDefault:"1h" min:"0s" help:"silence in both directions that ends an L4 connection; 0 for no limit"`
-	L4HalfCloseTimeout time.Duration `env:"L4_HALF_CLOSE_TIMEOUT" envDefault:"1m" min:"0s" help:"the same once one side has ended its stream; 0 for no limit"`
-	L4MaxAge           time.Duration `env:"L4_MAX_AGE" envDefault:"0s" min:"0s" help:"age at which an L4 connection is cut, spread by 10 % either way; 0 for no limit"`
+	L4IdleTimeout      time.Duration `env:"L4_IDLE_TIMEOUT" envDefault:"1h" min:"0s" help:"an L4 connection without a byte in either direction for this long is closed; 0 for no limit"`
+	L4HalfCloseTimeout time.Duration `env:"L4_HALF_CLOSE_TIMEOUT" envDefault:"1m" min:"0s" help:"an L4 connection of which one side has ended its stream is closed after this time without a byte; 0 for no limit"`
+	L4MaxAge           time.Duration `env:"L4_MAX_AGE" envDefault:"0s" min:"0s" help:"age at which an L4 connection is closed, give or take 10 %; 0 for no limit"`
 
-	MaxConns          int      `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" alone:"0" help:"client connections of one service at once; 0 for no limit but the process's"`
-	MaxConnsPerIP     int      `env:"MAX_CONNS_PER_IP" envDefault:"0" min:"0" max:"10000000" help:"the same for one client address; 0 for no limit"`
-	Allow             Prefixes `env:"ALLOW" help:"addresses or CIDRs of the clients that may connect; empty allows all"`
-	Deny              Prefixes `env:"DENY" help:"addresses or CIDRs of the clients that may not; wins over LB_ALLOW"`
-	ProxyProtocolFrom Peers    `env:"PROXY_PROTOCOL_FROM" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose connections must begin with a PROXY header (v1 or v2), which has the address of the client"`
-	ProxyProtocolSend string   `env:"PROXY_PROTOCOL_SEND" envDefault:"off" oneof:"off,v1,v2" help:"PROXY header that L4 backends get"`
+	MaxConns          int      `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" alone:"0" help:"open client connections of this service; 0 for no limit below that of the process"`
+	MaxConnsPerIP     int      `env:"MAX_CONNS_PER_IP" envDefault:"0" min:"0" max:"10000000" help:"open client connections of one client address; 0 for no limit"`
+	Allow             Prefixes `env:"ALLOW" help:"addresses or CIDRs of the clients that may connect; if empty, every client may"`
+	Deny              Prefixes `env:"DENY" help:"addresses or CIDRs of the clients that may not connect; takes precedence over LB_ALLOW"`
+	ProxyProtocolFrom Peers    `env:"PROXY_PROTOCOL_FROM" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose connections must begin with a PROXY header (v1 or v2). The header's address is then the client's"`
+	ProxyProtocolSend string   `env:"PROXY_PROTOCOL_SEND" envDefault:"off" oneof:"off,v1,v2" help:"PROXY header that is sent to L4 backends"`
 
-	L7HeaderTimeout    time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long the client's request head may take; 0 for no limit"`
-	L7IdleTimeout      time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"silence after which a keep-alive connection is closed; 0 for no limit"`
-	L7BackendTimeout   time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long the backend's response head may take; 0 for no limit"`
-	L7MinRate          Size          `env:"L7_MIN_RATE" envDefault:"100" min:"0" help:"bytes a second that a body must move on average over LB_L7_IDLE_TIMEOUT while its sender or reader is waited for; a response without Content-Length may come as slowly as the backend sends it; 0 for no minimum"`
+	L7HeaderTimeout    time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long a client may take to send a request's head; 0 for no limit"`
+	L7IdleTimeout      time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"a keep-alive connection without a request for this long is closed; 0 for no limit"`
+	L7BackendTimeout   time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long a backend may take to send a response's head; 0 for no limit"`
+	L7MinRate          Size          `env:"L7_MIN_RATE" envDefault:"100" min:"0" help:"bytes a second that a body must move on average over LB_L7_IDLE_TIMEOUT while its sender or reader is waited for. A response without Content-Length may come as slowly as the backend sends it. 0 for no minimum"`
 	L7BackendKeepalive time.Duration `env:"L7_BACKEND_KEEPALIVE" envDefault:"4s" min:"0s" help:"how long an unused connection to a backend is kept; off opens one for each request"`
-	L7MaxHeader        Size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; 431 past it, and past 128 header fields"`
-	L7MaxBody          Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; 413 past it; 0 for no limit"`
-	L7TrustedProxies   Peers         `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose X-Forwarded-* is kept and appended to; anyone else's is replaced"`
+	L7MaxHeader        Size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; a larger one, or more than 128 header fields, gets 431"`
+	L7MaxBody          Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; a larger one gets 413; 0 for no limit"`
+	L7TrustedProxies   Peers         `env:"L7_TRUSTED_PROXIES" help:"addresses or CIDRs, or unix for clients of Unix sockets, whose X-Forwarded-* fields are kept and appended to; those of all other clients are replaced"`
 
 	origins
 }
@@ -83,20 +83,20 @@ type Service struct {
 // Config holds every setting. Its own fields are the settings of the process, with the
 // tags of Service.
 type Config struct {
-	Names ServiceNames `env:"SERVICES" help:"names of the services, for several in one process, such as rw,ro; each setting of a service can then be given as LB_NAME_SETTING, and LB_SETTING is its default in all services but for listeners, which are off unless set"`
+	Names ServiceNames `env:"SERVICES" help:"names of the services, for several in one process, such as rw,ro. Each setting of a service can then be set as LB_NAME_SETTING, and LB_SETTING is the default for all services, except for listeners, which are off unless set"`
 
-	MaxConns int `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" help:"client connections at once; 0 derives it from the descriptor limit"`
+	MaxConns int `env:"MAX_CONNS" envDefault:"0" min:"0" max:"10000000" help:"open client connections; 0 derives the limit from the descriptor and memory limits"`
 
-	AdminListen Address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"admin address, the same way"`
-	AdminToken  Token   `env:"ADMIN_TOKEN" help:"bearer token that admin requests which change or profile something must have; without one they are taken from this machine alone"`
-	ReusePort   Switch  `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses, and take over from this one without a lost connection"`
+	AdminListen Address `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:9900" help:"address of the page, the API and the metrics: host:port, :port, unix:/path, or off"`
+	AdminToken  Token   `env:"ADMIN_TOKEN" help:"bearer token required for admin requests that change something or take a profile; without it these are accepted from this machine only"`
+	ReusePort   Switch  `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses and take over without a lost connection"`
 
-	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"on SIGTERM: how long to go on accepting with /readyz failing"`
-	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"then: how long live connections may take to end; 0 for no limit"`
+	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"after SIGTERM, how long new connections are still accepted while /readyz fails"`
+	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"after SIGTERM and LB_SHUTDOWN_DELAY, how long open connections may take to end; 0 for no limit"`
 
-	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" help:"least level that is logged"`
-	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" oneof:"text,json" help:"form of a log line"`
-	AccessLog Switch     `env:"ACCESS_LOG" envDefault:"off" oneof:"off,on" help:"one line for each L4 connection and each L7 request"`
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" help:"lowest level that is logged"`
+	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" oneof:"text,json" help:"format of the log lines"`
+	AccessLog Switch     `env:"ACCESS_LOG" envDefault:"off" oneof:"off,on" help:"one log line for each L4 connection and each L7 request"`
 
 	// Services are the services in the order of LB_SERVICES. Without it there is one, whose
 	// name is empty.

@@ -259,8 +259,8 @@ func TestServicesReadFileOnce(t *testing.T) {
 // Pins that help knows the variables of services.
 func TestServicesHelp(t *testing.T) {
 	for name, want := range map[string]string{
-		"LB_RW_BALANCE": "  LB_BALANCE  (", "rw_l4_listen_file": "  LB_L4_LISTEN  (", "LB_MAX_CONNS": "  LB_MAX_CONNS  (number, default 0)\n      client connections at once",
-		"LB_RW_MAX_CONNS": "  LB_MAX_CONNS  (number, default 0)\n      client connections of one service",
+		"LB_RW_BALANCE": "  LB_BALANCE  (", "rw_l4_listen_file": "  LB_L4_LISTEN  (", "LB_MAX_CONNS": "  LB_MAX_CONNS  (number, default 0)\n      open client connections; 0 derives",
+		"LB_RW_MAX_CONNS": "  LB_MAX_CONNS  (number, default 0)\n      open client connections of this service",
 	} {
 		var b bytes.Buffer
 		if err := WriteSettingHelp(&b, name); err != nil || !strings.HasPrefix(b.String(), want) {
