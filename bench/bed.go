@@ -20,6 +20,7 @@ type bed struct {
 	bin      string // fourseven
 	python   string // an interpreter with the packages, "" if there is none
 	backends []string
+	probes   probes // of the peers' listeners
 
 	process  *process      // of the backends
 	reserved []reservation // the peers' addresses
@@ -27,7 +28,7 @@ type bed struct {
 
 // newBed makes a directory and starts the backends. The caller must close it.
 func newBed(ctx context.Context) (*bed, error) {
-	b := &bed{}
+	b := &bed{probes: newProbes()}
 	if err := b.prepare(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}

@@ -64,7 +64,7 @@ func TestBenchFromEndToEnd(t *testing.T) {
 	if code := run(t.Context(), append(tiny, "-json", jsonFile, "-html", htmlFile), &stdout, &stderr); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
-	for _, want := range []string{"http-64  HTTP answers of 35 B, 64 connections", "\n  stdlib ", "descriptors each"} {
+	for _, want := range []string{"http-64  HTTP responses of 35 B, 64 connections", "\n  stdlib ", "descriptors each"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in the report:\n%s", want, &stdout)
 		}

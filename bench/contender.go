@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // The listeners of a peer.
 const (
 	noListener = ""
@@ -10,48 +12,61 @@ const (
 // contender is one row of a table: a peer, and which listener of it each
 // protocol goes through.
 type contender struct {
-	name, about string
-	peer        *peer
-	tcp, http   string // a listener, or noListener where it takes no part
+	name    string // for -only
+	full    string // for people
+	about   string
+	peer    *peer
+	through through
+	detour  bool // HTTP through L4: holds no idle HTTP connections of its own kind
 }
 
-// subject is the contender that the others are compared with.
-const subject = "fourseven"
+// through holds the listener for each protocol. A protocol that is missing is one
+// that the contender takes no part in.
+type through map[protocol]string
+
+// subject is the contender that the others are compared with, and detour is the
+// same program with HTTP through its L4 listener.
+const (
+	subject = "fourseven"
+	detour  = "fourseven-l4"
+)
 
 // contenders returns all contenders, in the order of the report.
 func contenders() []contender {
 	fourseven := foursevenPeer()
+	both := through{overTCP: l4Listener, overHTTP: l7Listener}
+	onlyHTTP := through{overHTTP: l7Listener}
 	return []contender{
-		{name: "direct", about: "no proxy: the client talks to the backends", peer: directPeer(), tcp: l4Listener, http: l4Listener},
-		{name: subject, about: "TCP through L4, HTTP through L7", peer: fourseven, tcp: l4Listener, http: l7Listener},
-		{name: "fourseven-l4", about: "HTTP through L4: should this service go through L4 or L7?", peer: fourseven, http: l4Listener},
-		{name: "haproxy", about: "HAProxy, mode tcp with splice-auto, mode http with http-reuse always", peer: haproxyPeer(), tcp: l4Listener, http: l7Listener},
-		{name: "nginx", about: "nginx, stream, http with keepalive upstream", peer: nginxPeer(), tcp: l4Listener, http: l7Listener},
-		{name: "stdlib", about: "Go's httputil.ReverseProxy", peer: stdlibPeer(), http: l7Listener},
-		{name: "python", about: "a small FastAPI and httpx balancer (testdata/bench/python_lb.py)", peer: pythonPeer(), http: l7Listener},
+		{name: "direct", full: "no proxy", about: "no proxy: the client talks to the backends", peer: directPeer(),
+			through: through{overTCP: l4Listener, overHTTP: l4Listener}},
+		{name: subject, full: "fourseven", about: "TCP through L4, HTTP through L7", peer: fourseven, through: both},
+		{name: detour, full: "fourseven", about: "HTTP through L4: should this service go through L4 or L7?", peer: fourseven,
+			through: through{overHTTP: l4Listener}, detour: true},
+		{name: "haproxy", full: "HAProxy", about: "HAProxy, mode tcp with splice-auto, mode http with http-reuse always",
+			peer: haproxyPeer(), through: both},
+		{name: "nginx", full: "nginx", about: "nginx, stream, http with keepalive upstream", peer: nginxPeer(), through: both},
+		{name: "stdlib", full: "httputil.ReverseProxy", about: "Go's httputil.ReverseProxy", peer: stdlibPeer(), through: onlyHTTP},
+		{name: "fasthttp", full: "fasthttp proxy", about: "a plain proxy made of fasthttp's server and client", peer: fasthttpPeer(), through: onlyHTTP},
+		{name: "python", full: "FastAPI and httpx", about: "a small FastAPI and httpx balancer (testdata/bench/python_lb.py)",
+			peer: pythonPeer(), through: onlyHTTP},
 	}
 }
 
-func (c contender) listener(p protocol) string {
-	if p == overHTTP {
-		return c.http
+func (c contender) listener(p protocol) string { return c.through[p] }
+
+// title returns the name for people; fourseven's says which listener it is about.
+func (c contender) title(p protocol) string {
+	if c.peer.name == subject {
+		return c.full + " " + strings.ToUpper(c.listener(p))
 	}
-	return c.tcp
+	return c.full
 }
 
-// plays reports whether c takes part in s. No proxy holds no idle connections.
+// plays reports whether c takes part in s. No proxy has idle connections of its
+// own, and an idle TCP connection costs the same whatever it carries.
 func (c contender) plays(s scenario) bool {
-	if s.idle {
-		return c.listener(s.protocol) == s.idleListener() && c.peer.command != nil
+	if s.idle && (c.detour || c.peer.command == nil) {
+		return false
 	}
 	return c.listener(s.protocol) != noListener
-}
-
-// idleListener returns the one listener whose idle connections s is about: a
-// TCP connection costs the same whatever is spoken on it.
-func (s scenario) idleListener() string {
-	if s.protocol == overHTTP {
-		return l7Listener
-	}
-	return l4Listener
 }

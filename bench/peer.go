@@ -34,6 +34,14 @@ type listeners map[string][]string
 type instance struct {
 	process *process // nil for no proxy
 	addrs   listeners
+	probes  probes
+}
+
+// probes holds, for each listener, the operation that shows that it forwards.
+type probes map[string]opener
+
+func newProbes() probes {
+	return probes{l4Listener: openEcho, l7Listener: openHTTP(smallAnswer)}
 }
 
 // stop ends the instance.
@@ -64,15 +72,10 @@ func (p *peer) launch(ctx context.Context, b *bed) (*instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", p.name, err)
 	}
-	return startInstance(ctx, p.name, cmd, addrs)
-}
-
-func startInstance(ctx context.Context, name string, cmd *exec.Cmd, addrs listeners) (*instance, error) {
-	proc, err := startProcess(name, cmd)
-	if err != nil {
+	in := &instance{addrs: addrs, probes: b.probes}
+	if in.process, err = startProcess(p.name, cmd); err != nil {
 		return nil, err
 	}
-	in := &instance{process: proc, addrs: addrs}
 	if err := in.awaitForwarding(ctx); err != nil {
 		return nil, errors.Join(err, in.stop())
 	}
@@ -84,11 +87,7 @@ func (in *instance) awaitForwarding(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for listener, addrs := range in.addrs {
-		open := openEcho
-		if listener == l7Listener {
-			open = openHTTP(smallAnswer)
-		}
-		if err := in.awaitOne(ctx, open, addrs[0]); err != nil {
+		if err := in.awaitOne(ctx, in.probes[listener], addrs[0]); err != nil {
 			return err
 		}
 	}

@@ -59,6 +59,7 @@ type scenarioReport struct {
 // figureReport is what one contender did in one scenario.
 type figureReport struct {
 	Contender string `json:"contender"`
+	Name      string `json:"name"`           // of the contender, for people
 	Void      string `json:"void,omitempty"` // the error for which there is nothing else
 
 	Rate        *spread           `json:"rate,omitempty"`
@@ -125,7 +126,7 @@ func newReport(b *bench, start time.Time) *report {
 
 func newScenarioReport(s scenario, figures []*figure) scenarioReport {
 	figures = keep(figures, func(f *figure) bool { return f.scenario.name == s.name })
-	rep := scenarioReport{Name: s.name, Title: s.title, Unit: s.unit(), CPUUnit: s.cpuUnit()}
+	rep := scenarioReport{Name: s.name, Title: s.title, Unit: s.unit, CPUUnit: s.cpuUnit()}
 	var own *figure
 	for _, f := range figures {
 		if f.contender.name == subject {
@@ -142,7 +143,7 @@ func newScenarioReport(s scenario, figures []*figure) scenarioReport {
 var percentiles = []float64{0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99}
 
 func newFigureReport(f, own *figure) figureReport {
-	rep := figureReport{Contender: f.contender.name}
+	rep := figureReport{Contender: f.contender.name, Name: f.contender.title(f.scenario.protocol)}
 	switch {
 	case f.err != nil:
 		rep.Void = f.err.Error()

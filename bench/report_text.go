@@ -116,7 +116,7 @@ func (t *textReport) ratios(r *report, m measure) {
 func columns(names []string, text func(string) string) string {
 	var b strings.Builder
 	for _, name := range names {
-		fmt.Fprintf(&b, "%13s", text(name))
+		fmt.Fprintf(&b, "%*s", max(len(name), len("1.00 times"))+1, text(name))
 	}
 	return b.String()
 }

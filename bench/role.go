@@ -10,6 +10,7 @@ import (
 const (
 	roleBackends = "role:backends"
 	roleStdlib   = "role:stdlib"
+	roleFasthttp = "role:fasthttp"
 )
 
 // runRole plays the role that args name, until it is killed. ok is false if they
@@ -24,6 +25,8 @@ func runRole(args []string) (code int, ok bool) {
 		err = serveBackends(os.Stdout)
 	case roleStdlib:
 		err = serveStdlib(args[1:])
+	case roleFasthttp:
+		err = serveFasthttp(args[1:])
 	default:
 		return 0, false
 	}

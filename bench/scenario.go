@@ -1,7 +1,7 @@
 package main
 
 import (
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -18,6 +18,7 @@ type scenario struct {
 	name, title string
 	protocol    protocol
 	conns       int
+	unit        string        // of the rate; "" for idle connections
 	open        opener        // of one connection's operation
 	latency     bool          // each operation's time is recorded, and -rate applies
 	bytes       bool          // what is counted is bytes, not operations
@@ -32,43 +33,57 @@ const idleConns = 4000
 
 // scenarios returns all scenarios, in the order of the report.
 func scenarios() []scenario {
+	return slices.Concat(tcpScenarios(), httpScenarios(), idleScenarios())
+}
+
+func tcpScenarios() []scenario {
+	trips := scenario{open: openEcho, unit: "trips/s", latency: true}
+	connects := scenario{open: openConnect, unit: "conn/s", latency: true}
+	bulk := scenario{open: openBulk, unit: "GB/s", bytes: true}
 	return []scenario{
-		{name: "rt-1", title: "TCP round trips of 64 B, 1 connection", conns: 1, open: openEcho, latency: true},
-		{name: "rt-64", title: "TCP round trips of 64 B, 64 connections", conns: 64, open: openEcho, latency: true},
-		{name: "rt-512", title: "TCP round trips of 64 B, 512 connections", conns: 512, open: openEcho, latency: true, extra: true},
-		{name: "connect", title: "TCP connections: open, 1 B there and back, closed by the server; 16 at once", conns: 16, open: openConnect, latency: true},
-		{name: "connect-1", title: "TCP connections, one after the other", conns: 1, open: openConnect, latency: true, extra: true},
-		{name: "connect-64", title: "TCP connections, 64 at once", conns: 64, open: openConnect, latency: true, extra: true},
-		{name: "bulk-1", title: "TCP bulk from the server, 1 stream", conns: 1, open: openBulk, bytes: true},
-		{name: "bulk-8", title: "TCP bulk from the server, 8 streams", conns: 8, open: openBulk, bytes: true},
-		httpScenario("http-1", "HTTP answers of 35 B, 1 connection", 1, smallAnswer),
-		httpScenario("http-64", "HTTP answers of 35 B, 64 connections", 64, smallAnswer),
-		httpScenario("http-256", "HTTP answers of 35 B, 256 connections", 256, smallAnswer),
-		httpScenario("http64k-1", "HTTP answers of 64 KiB, 1 connection", 1, largeAnswer),
-		httpScenario("http64k-64", "HTTP answers of 64 KiB, 64 connections", 64, largeAnswer),
-		httpScenario("http64k-256", "HTTP answers of 64 KiB, 256 connections", 256, largeAnswer),
-		{name: "idle-l4", title: "idle TCP connections, a second after their last byte", conns: idleConns, open: openEcho, idle: true, settle: idleSettle},
-		{name: "idle-l7", title: "idle HTTP keep-alive connections", protocol: overHTTP, conns: idleConns, open: openHTTP(smallAnswer), idle: true, settle: idleSettle},
+		trips.as("rt-1", "TCP round trips of 64 B, 1 connection", 1),
+		trips.as("rt-64", "TCP round trips of 64 B, 64 connections", 64),
+		trips.as("rt-512", "TCP round trips of 64 B, 512 connections", 512).onlyNamed(),
+		connects.as("connect", "TCP connections: open, 1 B there and back, closed by the server; 16 at once", 16),
+		connects.as("connect-1", "TCP connections, one after the other", 1).onlyNamed(),
+		connects.as("connect-64", "TCP connections, 64 at once", 64).onlyNamed(),
+		bulk.as("bulk-1", "TCP bulk from the server, 1 stream", 1),
+		bulk.as("bulk-8", "TCP bulk from the server, 8 streams", 8),
 	}
 }
 
-func httpScenario(name, title string, conns int, a answer) scenario {
-	return scenario{name: name, title: title, protocol: overHTTP, conns: conns, open: openHTTP(a), latency: true}
+func httpScenarios() []scenario {
+	small := scenario{protocol: overHTTP, open: openHTTP(smallAnswer), unit: "req/s", latency: true}
+	large := scenario{protocol: overHTTP, open: openHTTP(largeAnswer), unit: "req/s", latency: true}
+	return []scenario{
+		small.as("http-1", "HTTP responses of 35 B, 1 connection", 1),
+		small.as("http-64", "HTTP responses of 35 B, 64 connections", 64),
+		small.as("http-256", "HTTP responses of 35 B, 256 connections", 256),
+		large.as("http64k-1", "HTTP responses of 64 KiB, 1 connection", 1),
+		large.as("http64k-64", "HTTP responses of 64 KiB, 64 connections", 64),
+		large.as("http64k-256", "HTTP responses of 64 KiB, 256 connections", 256),
+	}
 }
 
-// unit returns what the rate of the scenario counts.
-func (s scenario) unit() string {
-	switch {
-	case s.idle:
-		return ""
-	case s.bytes:
-		return "GB/s"
-	case strings.HasPrefix(s.name, "connect"):
-		return "conn/s"
-	case s.protocol == overHTTP:
-		return "req/s"
+func idleScenarios() []scenario {
+	tcp := scenario{open: openEcho, idle: true, settle: idleSettle}
+	http := scenario{protocol: overHTTP, open: openHTTP(smallAnswer), idle: true, settle: idleSettle}
+	return []scenario{
+		tcp.as("idle-l4", "idle TCP connections, a second after their last byte", idleConns),
+		http.as("idle-l7", "idle HTTP keep-alive connections", idleConns),
 	}
-	return "trips/s"
+}
+
+// as returns the kind of load s under a name, with conns connections.
+func (s scenario) as(name, title string, conns int) scenario {
+	s.name, s.title, s.conns = name, title, conns
+	return s
+}
+
+// onlyNamed returns s as one that runs only where -only names it.
+func (s scenario) onlyNamed() scenario {
+	s.extra = true
+	return s
 }
 
 // warmup returns how long a sample of d is preceded by load that is not counted.
