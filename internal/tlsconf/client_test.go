@@ -1,0 +1,168 @@
+package tlsconf
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"fourseven/internal/testkit"
+)
+
+// shake makes a handshake with a server, and returns the client's state.
+func shake(t *testing.T, client, server *tls.Config) (tls.ConnectionState, error) {
+	t.Helper()
+	ln := testkit.Listen(t)
+	donec := make(chan struct{})
+	go func() {
+		defer close(donec)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(testkit.Patience))
+		_, _ = tls.Server(conn, server).Write([]byte("x")) // behind the session's ticket
+		_, _ = conn.Read(make([]byte, 1))
+	}()
+	defer func() { <-donec }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(testkit.Patience))
+	c := tls.Client(conn, client)
+	if err = c.Handshake(); err == nil {
+		_, err = c.Read(make([]byte, 1))
+	}
+	return c.ConnectionState(), err
+}
+
+// Pins who is believed to be the backend.
+func TestClientVerifies(t *testing.T) {
+	ca, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
+	good := ca.Issue(t, "db1", "10.0.0.1")
+	tests := []struct {
+		name   string
+		client Client
+		pems   ClientPEMs
+		host   string
+		server testkit.Pair
+		err    any
+	}{
+		{name: "name", pems: ClientPEMs{CA: ca.PEM}, host: "db1", server: good},
+		{name: "name with a dot at its end", pems: ClientPEMs{CA: ca.PEM}, host: "db1.", server: good},
+		{name: "one of two authorities", pems: ClientPEMs{CA: other.PEM + ca.PEM}, host: "db1", server: good},
+		{name: "address", pems: ClientPEMs{CA: ca.PEM}, host: "10.0.0.1", server: good},
+		{name: "another name", pems: ClientPEMs{CA: ca.PEM}, host: "db2", server: good, err: new(x509.HostnameError)},
+		{name: "another address", pems: ClientPEMs{CA: ca.PEM}, host: "10.0.0.2", server: good, err: new(x509.HostnameError)},
+		{name: "no host", pems: ClientPEMs{CA: ca.PEM}, server: good, err: new(error)},
+		{name: "set name", client: Client{Name: "db1"}, pems: ClientPEMs{CA: ca.PEM}, host: "10.9.9.9", server: good},
+		{name: "another authority", pems: ClientPEMs{CA: other.PEM}, host: "db1", server: good, err: new(x509.UnknownAuthorityError)},
+		{name: "system's authorities", host: "db1", server: good, err: new(x509.UnknownAuthorityError)},
+		{name: "expired", pems: ClientPEMs{CA: ca.PEM}, host: "db1", server: ca.IssueUntil(t, time.Now().Add(-time.Hour), "db1"), err: new(x509.CertificateInvalidError)},
+		{name: "unverified", client: Client{Unverified: true}, host: "db2", server: good},
+	}
+	for i := range tests {
+		tt := &tests[i]
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := tt.client.Set(tt.pems); err != nil {
+				t.Fatal(err)
+			}
+			_, err := shake(t, tt.client.Config("10.0.0.1:5432", tt.host), &tls.Config{Certificates: []tls.Certificate{tt.server.TLS(t)}})
+			if (err == nil) != (tt.err == nil) || err != nil && !errors.As(err, tt.err) {
+				t.Errorf("error %v, want %T", err, tt.err)
+			}
+		})
+	}
+}
+
+// Pins that a certificate is shown to backends that demand one, and that the name and the
+// protocol are asked for.
+func TestClientShowsItself(t *testing.T) {
+	ca := testkit.NewAuthority(t)
+	own := ca.Issue(t, "fourseven")
+	c := &Client{Name: "db1"}
+	if _, err := c.Set(ClientPEMs{CA: ca.PEM, Cert: own.Cert, Key: own.Key}); err != nil {
+		t.Fatal(err)
+	}
+	var asked string
+	server := &tls.Config{
+		Certificates: []tls.Certificate{ca.Issue(t, "db1").TLS(t)}, NextProtos: []string{"h2", "http/1.1"},
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(),
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { asked = hello.ServerName; return nil, nil },
+	}
+	state, err := shake(t, c.Config("a:1", "a", "http/1.1"), server)
+	if err != nil || state.NegotiatedProtocol != "http/1.1" || asked != "db1" {
+		t.Errorf("protocol %q, name %q, error %v", state.NegotiatedProtocol, asked, err)
+	}
+}
+
+// Pins that a session is resumed with the backend that it was begun with, and not after
+// the certificates have changed.
+func TestClientResumes(t *testing.T) {
+	ca := testkit.NewAuthority(t)
+	c := &Client{}
+	if _, err := c.Set(ClientPEMs{CA: ca.PEM}); err != nil {
+		t.Fatal(err)
+	}
+	server := &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "db1").TLS(t)}}
+	resumes := func(addr string) bool {
+		t.Helper()
+		state, err := shake(t, c.Config(addr, "db1"), server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.DidResume
+	}
+	if resumes("a:1") || !resumes("a:1") || resumes("b:1") || !resumes("a:1") {
+		t.Error("the session of a:1 was not resumed, or that of b:1 was")
+	}
+	if _, err := c.Set(ClientPEMs{CA: testkit.NewAuthority(t).PEM + ca.PEM}); err != nil {
+		t.Fatal(err)
+	}
+	if resumes("a:1") {
+		t.Error("a session was resumed that began with other authorities")
+	}
+}
+
+// Pins that bad certificates leave those before, and that no error has a key in it.
+func TestClientKeepsWhatIsValid(t *testing.T) {
+	ca := testkit.NewAuthority(t)
+	own, other := ca.Issue(t, "one"), ca.Issue(t, "two")
+	c := &Client{}
+	good := ClientPEMs{CA: ca.PEM, Cert: own.Cert, Key: own.Key}
+	for i, want := range []bool{true, false} {
+		if changed, err := c.Set(good); changed != want || err != nil {
+			t.Errorf("time %d: changed %t, error %v", i+1, changed, err)
+		}
+	}
+	keys := strings.Split(other.Key, "\n")[1]
+	for name, bad := range map[string]ClientPEMs{
+		"another key":  {CA: ca.PEM, Cert: own.Cert, Key: other.Key},
+		"half a key":   {CA: ca.PEM, Cert: own.Cert, Key: other.Key[:len(other.Key)/2]},
+		"swapped":      {CA: ca.PEM, Cert: other.Key, Key: own.Cert},
+		"no authority": {CA: other.Key},
+	} {
+		before := c.current.Load()
+		changed, err := c.Set(bad)
+		if changed || err == nil || c.current.Load() != before {
+			t.Errorf("%s: changed %t, error %v", name, changed, err)
+		}
+		if err != nil && strings.Contains(err.Error(), keys) {
+			t.Errorf("%s: the error has the key", name)
+		}
+	}
+}
+
+// Pins that there are authorities to believe in where the system has none.
+func TestBuiltInAuthorities(t *testing.T) {
+	pool, err := builtIn()
+	if err != nil || pool.Equal(x509.NewCertPool()) {
+		t.Errorf("pool %v, error %v", pool, err)
+	}
+}
