@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // bed is what all peers share: the backends, the files, the programs.
@@ -22,8 +23,10 @@ type bed struct {
 	backends []string
 	probes   probes // of the peers' listeners
 
-	process  *process      // of the backends
-	reserved []reservation // the peers' addresses
+	process *process // of the backends
+
+	mu       sync.Mutex
+	reserved []reservation // guarded by mu; the peers' addresses
 }
 
 // newBed makes a directory and starts the backends. The caller must close it.

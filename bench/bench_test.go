@@ -84,7 +84,28 @@ func TestBenchFromEndToEnd(t *testing.T) {
 	}
 }
 
-func checkTinyReport(t *testing.T, file string) {
+// With -quick all contenders hold their idle connections at the same time.
+func TestQuickMeasuresIdleConnectionsTogether(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var stdout, stderr bytes.Buffer
+	file := filepath.Join(t.TempDir(), "run.json")
+	args := []string{"-quick", "-only", "stdlib,fasthttp,http-1,idle-l7", "-json", file}
+	if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	rep := readReport(t, file)
+	idle := rep.Scenarios[1]
+	if idle.Name != "idle-l7" || len(idle.Figures) != 2 {
+		t.Fatalf("got %+v", rep)
+	}
+	for _, f := range idle.Figures {
+		if f.Idle == nil || f.Idle.Connections > quickIdleConns || f.Idle.DescriptorsPerConnection < 0.9 {
+			t.Errorf("%s: got %+v, void %q", f.Contender, f.Idle, f.Void)
+		}
+	}
+}
+
+func readReport(t *testing.T, file string) report {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -94,8 +115,14 @@ func checkTinyReport(t *testing.T, file string) {
 	if err := json.Unmarshal(text, &rep); err != nil {
 		t.Fatal(err)
 	}
+	return rep
+}
+
+func checkTinyReport(t *testing.T, file string) {
+	t.Helper()
+	rep := readReport(t, file)
 	if len(rep.Scenarios) != 3 || len(rep.Scenarios[0].Figures) != 2 || len(rep.Scenarios[2].Figures) != 1 {
-		t.Fatalf("got %s", text)
+		t.Fatalf("got %+v", rep)
 	}
 	stdlib := rep.Scenarios[1].Figures[1]
 	if stdlib.Rate.Median <= 0 || stdlib.CPU.Median <= 0 || stdlib.P99.Median < stdlib.P50.Median || len(stdlib.Rounds) != 2 {

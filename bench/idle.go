@@ -24,8 +24,11 @@ const restSettle = 200 * time.Millisecond
 // and what a peer may need after it.
 const idleSettle = 1300 * time.Millisecond
 
-// idleWatch is how long the peer's processor time is watched then.
-const idleWatch = 2 * time.Second
+// How long the peer's processor time is watched then.
+const (
+	idleWatch      = 2 * time.Second
+	quickIdleWatch = 500 * time.Millisecond
+)
 
 // measureIdle opens s.conns connections to a peer that has been started for it,
 // so that no memory of earlier load is at hand to be used again. Each connection
@@ -55,23 +58,23 @@ func (in *instance) hold(ctx context.Context, s scenario, addr string) (idleSamp
 	if err != nil {
 		return idleSample{}, err
 	}
-	busy, err := usageAfter(ctx, s.settle, pids)
+	busy, err := usageAfter(ctx, idleSettle, pids)
 	if err != nil {
 		return idleSample{}, err
 	}
 	sample := newIdleSample(rest, busy, conns)
-	sample.busy, err = processorShare(ctx, pids)
+	sample.busy, err = processorShare(ctx, s.watch, pids)
 	return sample, err
 }
 
-// processorShare returns how much of a processor the processes use for a while.
-func processorShare(ctx context.Context, pids []int) (float64, error) {
+// processorShare returns the share of one processor that the processes use during d.
+func processorShare(ctx context.Context, d time.Duration, pids []int) (float64, error) {
 	before, err := cpuTime(pids)
 	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
-	if err := pause(ctx, idleWatch); err != nil {
+	if err := pause(ctx, d); err != nil {
 		return 0, err
 	}
 	after, err := cpuTime(pids)

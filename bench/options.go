@@ -48,7 +48,7 @@ func (v *flagValues) flagSet() *flag.FlagSet {
 	fs.DurationVar(&v.duration, "d", defaultDuration, "measure each contender for this `duration` in each scenario and round")
 	fs.IntVar(&v.rounds, "rounds", defaultRounds, "run this `number` of interleaved rounds")
 	fs.IntVar(&v.rate, "rate", 0, "open loop: start this `number` of operations a second in the scenarios that measure latency")
-	fs.BoolVar(&v.quick, "quick", false, "one short round, about 20 s in all: does everything still work?")
+	fs.BoolVar(&v.quick, "quick", false, "one short round, about 20 s in all (its first line says how long): does everything still work?")
 	fs.BoolVar(&v.list, "list", false, "print the names of scenarios and contenders, and end")
 	fs.StringVar(&v.only, "only", "", "measure only these scenarios and contenders (comma-separated `names`)")
 	fs.StringVar(&v.require, "require", "", "fail if one of these contenders is missing (comma-separated `names`)")

@@ -45,8 +45,14 @@ func bindReusable(fd int) (addr string, err error) {
 
 func (r reservation) close() { _ = unix.Close(r.fd) }
 
+func (b *bed) keepReserved(r reservation) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reserved = append(b.reserved, r)
+}
+
 // reserveListeners returns an address for each name, which stay reserved until the bed
-// is closed.
+// is closed. It is safe for concurrent use.
 func (b *bed) reserveListeners(names []string) (listeners, error) {
 	addrs := listeners{}
 	for _, name := range names {
@@ -54,7 +60,7 @@ func (b *bed) reserveListeners(names []string) (listeners, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reserve an address: %w", err)
 		}
-		b.reserved = append(b.reserved, r)
+		b.keepReserved(r)
 		addrs[name] = []string{r.addr}
 	}
 	return addrs, nil

@@ -38,31 +38,32 @@ func (p *progress) say(text string) {
 	_, _ = fmt.Fprintln(p.w, "bench:", text)
 }
 
-// begin takes note of what is to be done.
-func (p *progress) begin(opts options, figures []*figure) {
+// begin notes what is to be done.
+func (p *progress) begin(opts options, steps []step) {
 	p.opts, p.start = opts, time.Now()
-	for _, f := range figures {
-		if f.scenario.idle {
-			p.expected += p.guess(f)
+	for _, s := range steps {
+		if s.idle() {
+			p.expected += p.guess(s)
 		} else {
-			p.expected += p.guess(f) * time.Duration(opts.rounds)
+			p.expected += p.guess(s) * time.Duration(opts.rounds)
 		}
 	}
 }
 
-// guess returns how long a step should take. What matters is only how the steps
-// compare: the pace so far tells the rest.
-func (p *progress) guess(f *figure) time.Duration {
-	if f.scenario.idle {
-		return 1500 * time.Millisecond
+// guess returns how long a step should take. It is corrected by the pace so far.
+func (p *progress) guess(s step) time.Duration {
+	if f := s[0]; f.scenario.idle {
+		opening := time.Duration(len(s)*f.scenario.conns) * 100 * time.Microsecond
+		return opening + restSettle + idleSettle + f.scenario.watch + 300*time.Millisecond
 	}
-	return p.opts.duration + warmup(p.opts.duration) + 20*time.Millisecond
+	return p.opts.duration + warmup(p.opts.duration) + 30*time.Millisecond
 }
 
-// step announces the next sample.
-func (p *progress) step(round int, f *figure) {
+// step announces the next step.
+func (p *progress) step(round int, s step) {
+	f := s[0]
 	p.done += p.last
-	p.last = p.guess(f)
+	p.last = p.guess(s)
 	text := fmt.Sprintf("round %d of %d, %s left", round+1, p.opts.rounds, p.left(time.Since(p.start)))
 	switch {
 	case p.terminal:

@@ -132,14 +132,15 @@ func packageHint(packages string) string {
 // every contender in turn.
 func (b *bench) runRounds(ctx context.Context) error {
 	b.figures = b.plan()
-	b.progress.begin(b.opts, b.figures)
+	steps := stepsOf(b.figures, b.opts.quick)
+	b.progress.begin(b.opts, steps)
 	for round := range b.opts.rounds {
-		for _, f := range b.figures {
-			if f.err != nil || f.scenario.idle && round > 0 {
-				continue // void already; memory does not vary by round
+		for _, s := range steps {
+			if s.done(round) {
+				continue
 			}
-			b.progress.step(round, f)
-			f.err = b.measure(ctx, f)
+			b.progress.step(round, s)
+			s.each(func(f *figure) { f.err = b.measure(ctx, f) })
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -152,6 +153,9 @@ func (b *bench) runRounds(ctx context.Context) error {
 func (b *bench) plan() []*figure {
 	var figures []*figure
 	for _, s := range b.opts.only.scenarios {
+		if b.opts.quick {
+			s = s.quick()
+		}
 		for _, c := range b.opts.only.players(s) {
 			if b.instances[c.peer.name] != nil {
 				figures = append(figures, &figure{contender: c, scenario: s})

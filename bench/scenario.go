@@ -23,13 +23,17 @@ type scenario struct {
 	latency     bool          // each operation's time is recorded, and -rate applies
 	bytes       bool          // what is counted is bytes, not operations
 	idle        bool          // connections that do nothing, in a process started for it
-	settle      time.Duration // how long they have done nothing when the peer is looked at
+	watch       time.Duration // how long the processor time of idle connections is watched
 	extra       bool          // it runs only where -only names it
 }
 
 // idleConns is how many connections an idle scenario opens, where the limit of
 // open files allows it.
 const idleConns = 4000
+
+// quickIdleConns is the number with -quick, where all contenders hold theirs at the
+// same time.
+const quickIdleConns = 1000
 
 // scenarios returns all scenarios, in the order of the report.
 func scenarios() []scenario {
@@ -66,8 +70,8 @@ func httpScenarios() []scenario {
 }
 
 func idleScenarios() []scenario {
-	tcp := scenario{open: openEcho, idle: true, settle: idleSettle}
-	http := scenario{protocol: overHTTP, open: openHTTP(smallAnswer), idle: true, settle: idleSettle}
+	tcp := scenario{open: openEcho, idle: true, watch: idleWatch}
+	http := scenario{protocol: overHTTP, open: openHTTP(smallAnswer), idle: true, watch: idleWatch}
 	return []scenario{
 		tcp.as("idle-l4", "idle TCP connections, a second after their last byte", idleConns),
 		http.as("idle-l7", "idle HTTP keep-alive connections", idleConns),
@@ -77,6 +81,14 @@ func idleScenarios() []scenario {
 // as returns the kind of load s under a name, with conns connections.
 func (s scenario) as(name, title string, conns int) scenario {
 	s.name, s.title, s.conns = name, title, conns
+	return s
+}
+
+// quick returns s as -quick measures it.
+func (s scenario) quick() scenario {
+	if s.idle {
+		s.conns, s.watch = quickIdleConns, quickIdleWatch
+	}
 	return s
 }
 
