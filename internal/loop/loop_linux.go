@@ -5,6 +5,7 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -22,6 +23,10 @@ const (
 	// ReadFrom. After quietLooks without a byte they are.
 	sweepEvery = time.Second / quietLooks
 	quietLooks = 2
+	// yieldEvery is how long a loop goes on before it has the runtime schedule it anew.
+	// After 10 ms the runtime would do that itself, by a signal; it would look for
+	// that every 20 µs, and take a loop that is just waiting its processor.
+	yieldEvery = 5 * time.Millisecond
 )
 
 // Loop runs fibers and waits for their connections, on one thread at a time.
@@ -43,6 +48,7 @@ type Loop struct {
 	idle         int      // the fewest spare ones since the last sweep
 	fibers       int      // that have not returned
 	spent        int      // bytes moved by the fiber that runs
+	yielded      int64    // when the runtime has last scheduled the loop
 	closing      bool     // by Group.Close
 	conns        table
 	listeners    map[int32]*Listener // by the number in their events
@@ -130,7 +136,12 @@ func (l *Loop) turn() {
 		l.runReady()
 	}
 	l.ready = append(l.ready, again...)
-	l.timers.expire()
+	at := now()
+	l.timers.expire(at)
+	if at-l.yielded >= int64(yieldEvery) {
+		l.yielded = at
+		runtime.Gosched()
+	}
 }
 
 // poll returns how many events there are. It asks without waiting first: the

@@ -48,11 +48,8 @@ func (ts *timers) wait() int {
 }
 
 // expire fires what is due.
-func (ts *timers) expire() {
-	if len(ts.heap) == 0 {
-		return
-	}
-	for at := now(); len(ts.heap) > 0 && ts.heap[0].when <= at; {
+func (ts *timers) expire(at int64) {
+	for len(ts.heap) > 0 && ts.heap[0].when <= at {
 		t := heap.Pop(&ts.heap).(*timer)
 		if t.fiber != nil {
 			t.fiber.loop.wake(t.fiber)
