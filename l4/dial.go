@@ -26,7 +26,7 @@ func (ses *session) dial() Ending {
 		if err == nil {
 			b.Count()
 			ses.backend, ses.dialTook = b, time.Since(ses.began)
-			ses.relay.init(ses.client, conn, b)
+			ses.relay.init(ses.stream, conn, b)
 			return ""
 		}
 		if s.dials.Err() != nil {
@@ -61,8 +61,7 @@ func (ses *session) dialOne(b *health.Backend) (dialled *loop.Conn, err error) {
 	if s.SendProxy == 0 {
 		return conn, nil
 	}
-	v := &ses.visitor
-	if err := writeProxyHeader(conn, s.SendProxy, v.Client, v.Local(ses.client)); err != nil {
+	if err := ses.writeProxyHeader(conn); err != nil {
 		_ = conn.Reset()
 		b.Suspect() // it broke before it said anything
 		return nil, fmt.Errorf("write PROXY header to %s: %w", b.Addr, err)

@@ -19,11 +19,12 @@ const (
 	Denied           Ending = "denied"             // the client is not allowed, or has too many connections
 	BackendDown      Ending = "backend_down"       // cut when its backend went down
 	ProxyHeader      Ending = "proxy_header"       // no PROXY header, or a bad one
+	TLSHandshake     Ending = "tls_handshake"      // the client's TLS handshake failed
 	BadResponse      Ending = "bad_response"       // L7: the backend's response broke a rule
 )
 
 // Endings are all endings.
 var Endings = [...]Ending{
 	EOF, ClientReset, BackendReset, Idle, HalfCloseTimeout, MaxAge, Drain,
-	OperatorClose, ConnectFailed, NoBackend, Denied, BackendDown, ProxyHeader, BadResponse,
+	OperatorClose, ConnectFailed, NoBackend, Denied, BackendDown, ProxyHeader, TLSHandshake, BadResponse,
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+	"github.com/pires/go-proxyproto/tlvparse"
 )
 
 // Sizes of the PROXY protocol's headers (its specification, sections 2.1, 2.2).
@@ -138,11 +139,42 @@ func hasOrMayHave(b, prefix []byte) bool {
 }
 
 // writeProxyHeader tells a backend who the client is. For a client without an
-// address, of a Unix socket, it says so.
-func writeProxyHeader(conn net.Conn, version byte, client, local netip.AddrPort) error {
-	header := proxyproto.HeaderProxyFromAddrs(version, tcpAddr(client), tcpAddr(local))
+// address, of a Unix socket, it says so. Version 2 has what is known of its TLS.
+func (ses *session) writeProxyHeader(conn net.Conn) error {
+	v := &ses.visitor
+	header := proxyproto.HeaderProxyFromAddrs(ses.server.SendProxy, tcpAddr(v.Client), tcpAddr(v.Local(ses.client)))
+	if header.Version == 2 && ses.secured != nil {
+		tlvs, err := ses.secured.tlvs()
+		if err == nil {
+			err = header.SetTLVs(tlvs)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	_, err := header.WriteTo(conn)
 	return err
+}
+
+// tlvs returns what a PROXY header has about TLS (its specification, section 2.2).
+func (t *TLSInfo) tlvs() (all []proxyproto.TLV, err error) {
+	if t.Protocol != "" {
+		all = append(all, proxyproto.TLV{Type: proxyproto.PP2_TYPE_ALPN, Value: []byte(t.Protocol)})
+	}
+	if t.ServerName != "" {
+		all = append(all, proxyproto.TLV{Type: proxyproto.PP2_TYPE_AUTHORITY, Value: []byte(t.ServerName)})
+	}
+	ssl := tlvparse.PP2SSL{
+		Client: tlvparse.PP2_BITFIELD_CLIENT_SSL, Verify: 1,
+		TLV: []proxyproto.TLV{{Type: proxyproto.PP2_SUBTYPE_SSL_VERSION, Value: []byte("TLSv" + t.Version)}},
+	}
+	if t.verified {
+		ssl.Client |= tlvparse.PP2_BITFIELD_CLIENT_CERT_CONN | tlvparse.PP2_BITFIELD_CLIENT_CERT_SESS
+		ssl.Verify = 0
+		ssl.TLV = append(ssl.TLV, proxyproto.TLV{Type: proxyproto.PP2_SUBTYPE_SSL_CN, Value: []byte(t.ClientName)})
+	}
+	tlv, err := ssl.Marshal()
+	return append(all, tlv), err
 }
 
 // tcpAddr returns nil for an address that there is not.

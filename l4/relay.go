@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 
 	"fourseven/health"
 	"fourseven/internal/loop"
@@ -37,14 +38,16 @@ type relay struct {
 
 // side is one of the two connections.
 type side struct {
-	*loop.Conn
-	before  int64 // written before the relay began
-	patient bool  // its user timeout is lifted
+	Conn
+	bare    *loop.Conn // Conn, or what is under its TLS
+	bulk    int64      // what BytesRead has to reach for bulk to be seen to again
+	before  int64      // written before the relay began
+	patient bool       // its user timeout is lifted
 }
 
-func (r *relay) init(client, backend *loop.Conn, of *health.Backend) {
-	r.client = side{Conn: client, before: client.BytesWritten()}
-	r.backend = side{Conn: backend, before: backend.BytesWritten()}
+func (r *relay) init(client, backend Conn, of *health.Backend) {
+	r.client = side{Conn: client, bare: bare(client), before: client.BytesWritten()}
+	r.backend = side{Conn: backend, bare: bare(backend), before: backend.BytesWritten()}
 	r.of = of
 }
 
@@ -61,13 +64,16 @@ func (r *relay) start() {
 
 // wait leaves small messages to the loop, and has a fiber copy what is more.
 func (r *relay) wait(src, dst *side) {
-	src.Forward(dst.Conn, func() { r.copy(src, dst) })
+	if src.bare == src.Conn && dst.bare == dst.Conn {
+		src.bare.Forward(dst.bare, func() { r.copy(src, dst) })
+		return
+	}
+	src.OnReadable(func() { r.copy(src, dst) })
 }
 
 // copy moves one direction until it ends or is idle.
 func (r *relay) copy(src, dst *side) {
-	// The bare connections: any wrapper here switches splice off.
-	_, err := io.Copy(dst.Conn, src.Conn)
+	err := r.move(src, dst)
 	var op *net.OpError
 	switch {
 	case err == nil:
@@ -83,10 +89,23 @@ func (r *relay) copy(src, dst *side) {
 	}
 }
 
+// move moves what there is, and returns loop.ErrIdle when that has been all for a while.
+func (r *relay) move(src, dst *side) error {
+	if src.bare == src.Conn && dst.bare == dst.Conn {
+		// The bare connections: any wrapper here switches splice off.
+		_, err := io.Copy(dst.bare, src.bare)
+		return err
+	}
+	return copyPlain(dst, src)
+}
+
 // passEnd tells the destination that the source has ended. The second end needs no
 // telling: closing says it.
 func (r *relay) passEnd(src, dst *side) {
 	if r.ended++; r.ended == 2 {
+		if dst.bare != dst.Conn {
+			_ = dst.CloseWrite() // TLS wants to be told
+		}
 		r.end(EOF)
 		return
 	}
@@ -99,7 +118,7 @@ func (r *relay) passEnd(src, dst *side) {
 // then both connections are reset. Whoever is here first does it: its Flush ends when
 // the other side breaks, too.
 func (r *relay) broke(src, dst *side) {
-	if r.why != "" {
+	if r.why != "" || r.ended == 2 { // passEnd may still wait for room
 		return
 	}
 	r.why = r.resetOf(src)
@@ -149,4 +168,35 @@ func (r *relay) end(why Ending) {
 	}
 	r.set.remove(r)
 	r.finished(r.why)
+}
+
+// plainBuffers are for copies that are not the loop's: to TLS or from it.
+var plainBuffers = sync.Pool{New: func() any { return new([tlsPiece]byte) }}
+
+// bulkStep is how many bytes pass between two looks at the sockets' buffers, which the
+// kernel makes larger by itself.
+const bulkStep = 1 << 20
+
+// copyPlain moves what there is, without waiting for more, and then returns loop.ErrIdle.
+// The end of the stream is no error.
+func copyPlain(dst, src *side) error {
+	buf := plainBuffers.Get().(*[tlsPiece]byte)
+	defer plainBuffers.Put(buf)
+	for {
+		n, err := src.TryRead(buf[:])
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case n == 0:
+			return loop.ErrIdle
+		case n == len(buf) && src.BytesRead() >= src.bulk:
+			src.bulk = src.BytesRead() + bulkStep
+			boundBuffers(dst.bare, src.bare)
+		}
+		if _, err := dst.Write(buf[:n]); err != nil {
+			return err
+		}
+	}
 }

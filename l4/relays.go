@@ -32,7 +32,7 @@ type Relays struct {
 // Start begins a relay of two connections of a loop, the second one to b, in a fiber of
 // that loop, and returns. ended is called once, in a fiber, when both connections are
 // closed, with the bytes from and to the client and why the relay ended.
-func (rs *Relays) Start(client, backend *loop.Conn, b *health.Backend, ended func(received, sent int64, why Ending)) {
+func (rs *Relays) Start(client, backend Conn, b *health.Backend, ended func(received, sent int64, why Ending)) {
 	r := &relay{}
 	r.init(client, backend, b)
 	rs.start(r, func(why Ending) { ended(r.received(), r.sent(), why) })

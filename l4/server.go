@@ -36,6 +36,8 @@ type Server struct {
 
 	// Relays has the time limits of connections, and holds the open ones.
 	Relays Relays
+	// TLS ends the clients' TLS. If nil, what comes is relayed as it is.
+	TLS *TLSServer
 	// Gate decides which clients are allowed. If nil, all are.
 	Gate *Gate
 	// Slots limits the open connections. If nil, there is no limit.

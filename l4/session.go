@@ -17,6 +17,7 @@ type Record struct {
 	Reason         Ending
 	Retries        int   // further backends tried after a failed dial
 	Received, Sent int64 // bytes from and to the client
+	TLS            TLSInfo
 	Began          time.Time
 	Dial, Whole    time.Duration // until the backend was dialled, until the end
 }
@@ -25,6 +26,8 @@ type Record struct {
 type session struct {
 	server  *Server
 	client  *loop.Conn
+	stream  Conn            // the client's plain bytes: client, or its TLS
+	secured *TLSInfo        // once there is TLS
 	visitor Visitor         // once the gate has allowed it
 	backend *health.Backend // nil unless one was dialled
 	relay   relay           // once there is a backend
@@ -45,6 +48,9 @@ func (ses *session) connect() {
 	}()
 	entered := ses.enter()
 	if entered == "" {
+		entered = ses.secure()
+	}
+	if entered == "" {
 		entered = ses.dial()
 	}
 	if why = entered; why == "" {
@@ -64,6 +70,28 @@ func (ses *session) enter() (why Ending) {
 		return Drain
 	}
 	return why
+}
+
+// secure ends the client's TLS, if that is wanted. The wait for the handshake ends when
+// the server is cut.
+func (ses *session) secure() Ending {
+	s := ses.server
+	ses.stream = ses.client
+	if s.TLS == nil {
+		return ""
+	}
+	stop := context.AfterFunc(s.dials, func() { _ = ses.client.Reset() })
+	defer stop()
+	conn, err := s.TLS.Serve(ses.client, ses.visitor.Client)
+	switch {
+	case err != nil && s.dials.Err() != nil:
+		return Drain
+	case err != nil:
+		return TLSHandshake
+	}
+	info := conn.Info()
+	ses.stream, ses.secured = conn, &info
+	return ""
 }
 
 // refuse ends a session that has no relay.
@@ -108,6 +136,9 @@ func (ses *session) record(why Ending) Record {
 	rec := Record{
 		Client: ses.visitor.Client, Reason: why, Retries: ses.retries,
 		Began: ses.began, Whole: time.Since(ses.began),
+	}
+	if ses.secured != nil {
+		rec.TLS = *ses.secured
 	}
 	if ses.backend != nil {
 		rec.Backend = ses.backend.Addr

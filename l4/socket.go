@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"fourseven/internal/loop"
 )
 
 // userTimeout is how long sent data may stay unacknowledged (RFC 5482), where the
@@ -21,7 +19,7 @@ var LongAgo = time.Unix(1, 0)
 // socket is only closed.
 func Reset(conn net.Conn) {
 	switch c := conn.(type) {
-	case *loop.Conn:
+	case Conn:
 		_ = c.Reset()
 		return
 	case *net.TCPConn:

@@ -16,7 +16,7 @@ func (r *relay) tune() {
 		return
 	}
 	r.tuning.tuned = true
-	if raw, err := r.backend.SyscallConn(); err == nil && r.backend.RemoteAddrPort().IsValid() {
+	if raw, err := r.backend.bare.SyscallConn(); err == nil && r.backend.RemoteAddrPort().IsValid() {
 		_ = TuneSocket("tcp", "", raw)
 	}
 }
@@ -36,7 +36,7 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
 	}
 	r.tuning.lifted = now
 	for _, s := range []*side{&r.client, &r.backend} {
-		control(s.Conn, func(fd uintptr) {
+		control(s.bare, func(fd uintptr) {
 			heard, waits := closedWindow(fd)
 			switch {
 			case waits && !s.patient && heard < timeout/2:
@@ -52,7 +52,7 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
 func (r *relay) restoreUserTimeout(timeout time.Duration) {
 	for _, s := range []*side{&r.client, &r.backend} {
 		if s.patient {
-			control(s.Conn, func(fd uintptr) { s.patient = !setUserTimeout(fd, timeout) })
+			control(s.bare, func(fd uintptr) { s.patient = !setUserTimeout(fd, timeout) })
 		}
 	}
 }

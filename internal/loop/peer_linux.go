@@ -4,6 +4,35 @@ package loop
 
 import "golang.org/x/sys/unix"
 
+// TryRead reads what has arrived, without waiting. It returns 0 and no error if that is
+// nothing. It takes the place of OnReadable and Forward.
+func (c *Conn) TryRead(p []byte) (int, error) {
+	if c.notify != nil {
+		c.ignore()
+	}
+	if err := c.may(readSide); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	if len(c.rest) > 0 {
+		n := copy(p, c.rest)
+		c.drop(n)
+		return n, nil
+	}
+	n, err := c.recv(p)
+	if err == errAgain {
+		return 0, nil
+	}
+	return n, err
+}
+
+// AwaitReadable waits until TryRead would return bytes or an error. It may also return
+// for another reason.
+func (c *Conn) AwaitReadable() {
+	if c.may(readSide) == nil {
+		c.waitReadable()
+	}
+}
+
 // Quiet reports whether the connection is open and there is nothing to read, not even
 // the end of the stream. It asks the kernel, and does not wait.
 func (c *Conn) Quiet() bool {

@@ -36,6 +36,46 @@ func (c *Conn) PeerLeft() (ended, gone bool) {
 	return ended || c.eof, gone
 }
 
+// TryRead reads what has arrived, without waiting. It returns 0 and no error if that is
+// nothing. It takes the place of OnReadable and Forward.
+func (c *Conn) TryRead(p []byte) (int, error) {
+	c.unwatch()
+	if err := c.may(); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	if len(c.rest) > 0 {
+		n := copy(p, c.rest)
+		c.drop(n)
+		return n, nil
+	}
+	var n int
+	var err error
+	c.control(func(fd int) { n, err = unix.Read(fd, p) })
+	switch {
+	case n > 0:
+		c.read.Add(int64(n))
+		return n, nil
+	case err == unix.EAGAIN:
+		return 0, nil
+	case err != nil:
+		_ = c.fail(err) // the kernel tells it once
+	}
+	return c.Read(p) // which does not wait, as there is an end or an error
+}
+
+// AwaitReadable waits until TryRead would return bytes or an error. It may also return
+// for another reason.
+func (c *Conn) AwaitReadable() {
+	c.unwatch()
+	if c.may() != nil || len(c.rest) > 0 {
+		return
+	}
+	var one [1]byte
+	n := 0
+	c.Loop().wait(func() { n, _ = c.receive(one[:]) }) // an end or an error is there again for TryRead
+	c.rest = append(c.rest, one[:n]...)
+}
+
 // tryRead reads what has arrived, without waiting, and returns how much that was. An end
 // is there again for Read.
 func (c *Conn) tryRead(p []byte) (n int) {

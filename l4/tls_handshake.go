@@ -1,0 +1,89 @@
+package l4
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"fourseven/internal/loop"
+)
+
+// farewell is how long a peer may take to close the connection after a failed handshake:
+// closing it with bytes unread would reset it, and the peer would lose the alert.
+const farewell = time.Second
+
+// errNoTLS is why a handshake fails with a peer that does not speak TLS.
+var errNoTLS = errors.New("the client does not speak TLS")
+
+// ServeTLS does the server's handshake on a new connection, within the limit. It waits,
+// in the only fiber that uses the connection. After an error, which has the peer's alert
+// if there was one, the connection is closed.
+func ServeTLS(raw *loop.Conn, config *tls.Config, limit time.Duration) (*TLSConn, error) {
+	c := newTLSConn(raw)
+	c.tls = tls.Server(&c.wire, config)
+	return c, c.shake(limit)
+}
+
+// DialTLS does the client's handshake, as ServeTLS does the server's.
+func DialTLS(raw *loop.Conn, config *tls.Config, limit time.Duration) (*TLSConn, error) {
+	c := newTLSConn(raw)
+	c.tls = tls.Client(&c.wire, config)
+	return c, c.shake(limit)
+}
+
+func newTLSConn(raw *loop.Conn) *TLSConn {
+	return &TLSConn{raw: raw, wire: wire{raw: raw, handshake: true}}
+}
+
+// shake does the handshake. Zero is no limit.
+func (c *TLSConn) shake(limit time.Duration) error {
+	if limit > 0 {
+		_ = c.raw.SetDeadline(time.Now().Add(limit))
+	}
+	err := c.tls.Handshake()
+	if sent := c.wire.drain(); err == nil {
+		err = sent
+	}
+	if err != nil {
+		c.part(err)
+		return handshakeError(err, limit)
+	}
+	_ = c.raw.SetDeadline(time.Time{})
+	c.wire.handshake = false
+	c.whole = len(c.wire.in) > 0
+	return nil
+}
+
+// part ends a connection whose handshake failed: with a reset if the peer has not spoken
+// TLS, else in a way that lets it read the alert.
+func (c *TLSConn) part(err error) {
+	c.closed.Store(true)
+	var noTLS tls.RecordHeaderError
+	if errors.As(err, &noTLS) || errors.Is(err, os.ErrDeadlineExceeded) || c.raw.Err() != nil || c.raw.CloseWrite() != nil {
+		_ = c.raw.Reset()
+		return
+	}
+	_ = c.raw.SetDeadline(time.Now().Add(farewell))
+	var buf [512]byte
+	for err = nil; err == nil; {
+		_, err = c.raw.Read(buf[:])
+	}
+	_ = c.raw.Close()
+}
+
+// handshakeError says in plain words why a handshake failed.
+func handshakeError(err error, limit time.Duration) error {
+	var noTLS tls.RecordHeaderError
+	switch {
+	case errors.As(err, &noTLS):
+		return fmt.Errorf("%w: %w", errNoTLS, noTLS)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("TLS handshake not complete within %s: %w", limit, err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the connection ended in the TLS handshake: %w", err)
+	}
+	return fmt.Errorf("TLS handshake: %w", err)
+}

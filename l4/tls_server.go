@@ -1,0 +1,100 @@
+package l4
+
+import (
+	"cmp"
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"fourseven/health"
+	"fourseven/internal/loop"
+)
+
+// handshakeTimeout is how long a client's TLS handshake may take.
+const handshakeTimeout = 10 * time.Second
+
+// Handshake is how a TLS handshake with a client ended.
+type Handshake string
+
+// The results of a handshake.
+const (
+	HandshakeFull    Handshake = "full"
+	HandshakeResumed Handshake = "resumed" // of an earlier session
+	HandshakeFailed  Handshake = "failed"
+)
+
+// Handshakes are all results.
+var Handshakes = [...]Handshake{HandshakeFull, HandshakeResumed, HandshakeFailed}
+
+// TLSServer ends the TLS of one frontend's clients. Its fields are set before use and do
+// not change afterwards; it is safe for concurrent use.
+type TLSServer struct {
+	Config *tls.Config
+	// Frontend names the frontend in the log.
+	Frontend string
+	// Timeout bounds a handshake. If zero, it is ten seconds.
+	Timeout time.Duration
+	// Logger takes a line about failed handshakes, once a second at most. If nil, nothing
+	// is logged.
+	Logger *slog.Logger
+	// Shaken is called with the result of each handshake, in an event loop: it must not
+	// block. It may be nil.
+	Shaken func(Handshake)
+
+	logged health.Throttle
+}
+
+// Serve does the handshake on a new connection, whose client has that address. It waits, in
+// the only fiber that uses the connection. If it fails, the connection is closed.
+func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort) (*TLSConn, error) {
+	conn, err := ServeTLS(raw, s.Config, cmp.Or(s.Timeout, handshakeTimeout))
+	if err != nil {
+		s.report(HandshakeFailed)
+		s.log(client, err)
+		return nil, err
+	}
+	if conn.State().DidResume {
+		s.report(HandshakeResumed)
+	} else {
+		s.report(HandshakeFull)
+	}
+	return conn, nil
+}
+
+func (s *TLSServer) report(h Handshake) {
+	if s.Shaken != nil {
+		s.Shaken(h)
+	}
+}
+
+func (s *TLSServer) log(client netip.AddrPort, err error) {
+	if s.Logger == nil {
+		return
+	}
+	if held, ok := s.logged.Pass("handshake"); ok {
+		s.Logger.Info("TLS handshake failed", "frontend", s.Frontend, "client", client, "err", err, "held_back", held)
+	}
+}
+
+// TLSInfo describes the TLS of a client. The zero value is that of one without TLS.
+type TLSInfo struct {
+	Version    string // 1.2 or 1.3
+	ServerName string // that the client asked for
+	Protocol   string // agreed on by ALPN
+	ClientName string // the common name of the client's certificate, if it was verified
+	verified   bool   // there is such a certificate
+}
+
+// Info returns what was agreed on in the handshake.
+func (c *TLSConn) Info() TLSInfo {
+	state := c.tls.ConnectionState()
+	info := TLSInfo{ServerName: state.ServerName, Protocol: state.NegotiatedProtocol, Version: "1.2"}
+	if state.Version == tls.VersionTLS13 {
+		info.Version = "1.3"
+	}
+	if info.verified = len(state.VerifiedChains) > 0; info.verified {
+		info.ClientName = state.PeerCertificates[0].Subject.CommonName
+	}
+	return info
+}
