@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,16 +21,16 @@ import (
 // TestDockerfile builds the Dockerfile's images. Their builder is made on the
 // spot from this machine's Go: no registry is asked, and nothing is downloaded.
 func TestDockerfile(t *testing.T) {
-	if os.Getenv("CI") != "true" {
-		t.Skip("compiles the standard library in a container, for a minute: runs where CI=true")
-	}
-	needDocker(t)
+	needBuilder(t)
 	project := fmt.Sprintf("fourseven-test-%d", os.Getpid())
 	importBuilder(t, project+"-builder")
-	build := func(target string) (image string) {
+	build := func(target string, args ...string) (image string) {
 		image = project + "-dockerfile-" + target
-		docker(t, "build", "--force-rm", "--network", "none", "--target", target, "-t", image,
-			"--build-arg", "GO_IMAGE="+project+"-builder", "--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=c0ffee", ".")
+		args = append([]string{"build", "--force-rm", "--network", "none", "--target", target, "-t", image,
+			"--build-arg", "GO_IMAGE=" + project + "-builder", "--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=c0ffee"}, args...)
+		cmd := exec.Command("docker", append(args, ".")...)
+		cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0") // the older builder
+		output(t, cmd)
 		t.Cleanup(func() { docker(t, "rmi", image) })
 		return image
 	}
@@ -40,7 +41,7 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("backend: got %s, want %s", got, want)
 	}
 	image := build("fourseven")
-	if got, want := identity(image), "65532:65532 [/fourseven] 2"; got != want {
+	if got, want := identity(image), "65532:65532 [/fourseven] 3"; got != want {
 		t.Errorf("fourseven: got %s, want %s", got, want)
 	}
 	if got, want := docker(t, "inspect", "--format", "{{.Config.Healthcheck.Test}}", image), "[CMD /fourseven healthcheck]"; got != want {
@@ -57,6 +58,14 @@ func TestDockerfile(t *testing.T) {
 	checkLabels(t, image)
 	checkModules(t, image)
 	checkHealthcheck(t, image)
+}
+
+func needBuilder(t *testing.T) {
+	t.Helper()
+	if os.Getenv("CI") != "true" {
+		t.Skip("compiles the standard library in a container, for some minutes: runs where CI=true")
+	}
+	needDocker(t)
 }
 
 // checkLabels wants what an inventory of images reads, and no label that is empty.
@@ -78,35 +87,99 @@ func checkLabels(t *testing.T, image string) {
 	}
 }
 
-// checkModules wants the list of modules in the image's binary, each with its
-// version and sum: what an SBOM is written from.
+// checkModules wants the list of modules in the image's binary, each with its version and sum,
+// and each of them in the SBOM and among the licences.
 func checkModules(t *testing.T, image string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "fourseven")
+	dir := t.TempDir()
 	id := docker(t, "create", image)
 	t.Cleanup(func() { docker(t, "rm", id) })
-	docker(t, "cp", id+":/fourseven", binary)
-	listed := goTool(t, "version", "-m", binary)
+	for _, file := range []string{"fourseven", "sbom.cdx.json", "licenses"} {
+		docker(t, "cp", id+":/"+file, filepath.Join(dir, file))
+	}
+	listed := goTool(t, "version", "-m", filepath.Join(dir, "fourseven"))
 	if !strings.Contains(listed, "\tpath\tfourseven\n") {
 		t.Errorf("no build information: %s", listed)
 	}
+	sbom := readFile(t, filepath.Join(dir, "sbom.cdx.json"))
 	for _, module := range linkedModules(t) {
-		line := regexp.MustCompile("\tdep\t" + regexp.QuoteMeta(module) + "\tv[^\t]+\th1:.+")
-		if !line.MatchString(listed) {
+		line := regexp.MustCompile("\tdep\t" + regexp.QuoteMeta(module) + "\t(v[^\t]+)\th1:.+").FindStringSubmatch(listed)
+		if line == nil {
 			t.Errorf("module %s is not in the binary's list:\n%s", module, listed)
+			continue
+		}
+		if !strings.Contains(sbom, fmt.Sprintf(`"purl": "pkg:golang/%s@%s"`, module, line[1])) {
+			t.Errorf("module %s %s is not in the SBOM:\n%s", module, line[1], sbom)
+		}
+		if files, err := os.ReadDir(filepath.Join(dir, "licenses", module)); err != nil || len(files) == 0 {
+			t.Errorf("module %s has no licence: %v", module, err)
 		}
 	}
 }
 
-// linkedModules returns the modules that the program is made of, but for its own.
+// linkedModules returns the modules that the program is made of, but for its own, on the
+// platforms of the image.
 func linkedModules(t *testing.T) []string {
 	t.Helper()
-	all := strings.Fields(goTool(t, "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "."))
+	var all []string
+	for _, arch := range []string{"amd64", "arm64"} {
+		cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", ".")
+		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0")
+		all = append(all, strings.Fields(output(t, cmd))...)
+	}
 	slices.Sort(all)
 	if all = slices.Compact(all); len(all) == 0 {
 		t.Fatal("the program has no modules")
 	}
 	return all
+}
+
+// TestDockerfileModules holds the modules that the Dockerfile downloads against those that are
+// linked.
+func TestDockerfileModules(t *testing.T) {
+	text := readFile(t, "Dockerfile")
+	list := regexp.MustCompile(`(RUN \["go", "mod", "download")[^\]]*\]`)
+	var want strings.Builder
+	for _, module := range linkedModules(t) {
+		fmt.Fprintf(&want, ", \\\n    %q", module)
+	}
+	renewed := list.ReplaceAllString(text, "${1}"+want.String()+"]")
+	if renewed == text {
+		return
+	}
+	if !*update {
+		t.Fatal("the Dockerfile downloads other modules than are linked: go test ./internal/e2e -run TestDockerfileModules -update")
+	}
+	if err := os.WriteFile("Dockerfile", []byte(renewed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDockerfilePlatform builds the image for another processor with BuildKit. Go compiles on
+// this machine's own platform, so nothing is emulated.
+func TestDockerfilePlatform(t *testing.T) {
+	needBuilder(t)
+	builder := fmt.Sprintf("fourseven-test-%d-platform", os.Getpid())
+	importBuilder(t, builder)
+	image := builder + "-arm64"
+	cmd := exec.Command("docker", "build", "--platform", "linux/arm64", "--network", "none", "-t", image, "--build-arg", "GO_IMAGE="+builder, ".")
+	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=1")
+	if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "buildx component is missing") {
+		t.Skip("docker has no buildx here, and so no BuildKit")
+	} else if err != nil {
+		t.Fatalf("BuildKit: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { docker(t, "rmi", image) })
+	if got := docker(t, "inspect", "--format", "{{.Os}}/{{.Architecture}}", image); got != "linux/arm64" {
+		t.Errorf("the image is for %s, want linux/arm64", got)
+	}
+	binary := filepath.Join(t.TempDir(), "fourseven")
+	id := docker(t, "create", "--platform", "linux/arm64", image)
+	t.Cleanup(func() { docker(t, "rm", id) })
+	docker(t, "cp", id+":/fourseven", binary)
+	if f, err := elf.Open(binary); err != nil || f.Machine != elf.EM_AARCH64 {
+		t.Errorf("the binary is not for arm64: %v", err)
+	}
 }
 
 // checkHealthcheck wants the image's own HEALTHCHECK to find the instance well

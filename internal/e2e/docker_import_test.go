@@ -33,7 +33,7 @@ func buildStatic(t *testing.T, binary, dir string) {
 }
 
 // importBuilder makes an image for the Dockerfile to build in: Go as it stands on
-// this machine, and the modules of go.mod.
+// this machine, and the modules that the program links.
 func importBuilder(t *testing.T, image string) {
 	t.Helper()
 	goroot, modules := goTool(t, "env", "GOROOT"), moduleCache(t)
@@ -42,21 +42,29 @@ func importBuilder(t *testing.T, image string) {
 	t.Cleanup(func() { docker(t, "image", "prune", "--force", "--filter", "label="+label) })
 	importImage(t, image, func(tw *tar.Writer) error {
 		errs := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777})
-		for _, part := range []string{"VERSION", "go.env", "bin/go", "pkg/include", "pkg/tool", "src"} {
+		for _, part := range []string{"LICENSE", "PATENTS", "VERSION", "go.env", "bin/go", "pkg/include", "pkg/tool", "src"} {
 			errs = errors.Join(errs, addTree(tw, path.Join("usr/local/go", part), filepath.Join(goroot, part)))
 		}
 		return errors.Join(errs, addTree(tw, "go/pkg/mod", modules), tw.Close())
 	}, "LABEL "+label, "ENV PATH=/usr/local/go/bin GOPATH=/go GOCACHE=/tmp/cache GOPROXY=off")
 }
 
-// moduleCache returns a new module cache with the modules of go.mod and no others.
+// moduleCache returns a new module cache with what the Dockerfile may download and nothing
+// else: the modules that are linked.
 func moduleCache(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	known := "file://" + goTool(t, "env", "GOMODCACHE") + "/cache/download"
-	cmd := exec.Command("go", "mod", "download", "-modcacherw")
-	cmd.Env = append(os.Environ(), "GOMODCACHE="+dir, "GOPROXY="+known+","+goTool(t, "env", "GOPROXY"))
-	output(t, cmd)
+	env := append(os.Environ(), "GOMODCACHE="+dir, "GOPROXY="+known+","+goTool(t, "env", "GOPROXY"), "GOFLAGS=-modcacherw")
+	for _, args := range [][]string{
+		append([]string{"mod", "download"}, linkedModules(t)...),
+		{"list", "-deps", "./testdata/backend"},
+		{"list", "-C", "internal/inventory", "-deps", "."},
+	} {
+		cmd := exec.Command("go", args...)
+		cmd.Env = env
+		output(t, cmd)
+	}
 	return dir
 }
 
