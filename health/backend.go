@@ -43,6 +43,7 @@ type Backend struct {
 	total    atomic.Uint64
 	active   atomic.Int64
 	traffic  Traffic
+	served   served
 }
 
 // Traffic counts the bytes between clients and a backend, as they move: Received

@@ -18,13 +18,14 @@ func (ses *session) dial() Ending {
 		if b == nil {
 			break
 		}
+		b.HoldConn()
 		if try > 0 {
 			ses.retries++
 			s.retries.Add(1)
 		}
 		conn, err := ses.dialOne(b)
 		if err == nil {
-			b.Count()
+			b.CountConn()
 			ses.backend, ses.dialTook = b, time.Since(ses.began)
 			ses.relay.init(ses.stream, conn, b)
 			return ""
@@ -46,7 +47,7 @@ func (ses *session) dial() Ending {
 func (ses *session) dialOne(b *health.Backend) (dialled *loop.Conn, err error) {
 	defer func() {
 		if dialled == nil { // also after a panic
-			b.Release()
+			b.ReleaseConn()
 		}
 	}()
 	s := ses.server

@@ -51,7 +51,7 @@ func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) 
 	if err := d.check(ctx, b, conn, err); err != nil {
 		return nil, err
 	}
-	d.report(began)
+	d.report(b, began)
 	return conn, nil
 }
 
@@ -69,7 +69,7 @@ func (d *Dialer) DialIn(ctx context.Context, l *loop.Loop, b *health.Backend) (*
 	if err := d.check(ctx, b, conn, err); err != nil {
 		return nil, err
 	}
-	d.report(began)
+	d.report(b, began)
 	return conn.(*loop.Conn), nil
 }
 
@@ -120,9 +120,12 @@ func (d *Dialer) check(ctx context.Context, b *health.Backend, conn net.Conn, er
 	return b.DialFailed(err)
 }
 
-func (d *Dialer) report(began time.Time) {
+// report counts a dial that succeeded.
+func (d *Dialer) report(b *health.Backend, began time.Time) {
+	took := time.Since(began)
+	b.Connected(took)
 	if d.Dialled != nil {
-		d.Dialled(time.Since(began))
+		d.Dialled(took)
 	}
 }
 

@@ -104,7 +104,7 @@ func (ses *session) refuse(why Ending) {
 func (ses *session) finish(why Ending) {
 	s := ses.server
 	if ses.backend != nil {
-		ses.backend.Release()
+		ses.backend.ReleaseConn()
 	}
 	if why == BackendReset && ses.relay.sent() == 0 {
 		ses.backend.Suspect() // it broke before it said anything

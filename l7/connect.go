@@ -32,7 +32,7 @@ func (ex *exchange) connect(turn *health.Turn) error {
 			err = ex.backend.attach(bc)
 		}
 		if err == nil {
-			ex.rec.Backend = b.Addr
+			ex.rec.Backend, ex.rec.from = b.Addr, b
 			return nil
 		}
 		c.srv.Logger.Debug("connect", "backend", b.Addr, "err", err)
@@ -89,8 +89,9 @@ func (ex *exchange) moveOn(turn *health.Turn, broken error) error {
 	err := ex.connect(turn)
 	if err != nil && turn.Last() == gaveUp {
 		ex.rec.Reason = ""
-		return ex.errorFor(broken)
+		return ex.errorFor(broken) // which counts as its failure
 	}
+	gaveUp.CountFailure()
 	return err
 }
 

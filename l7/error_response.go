@@ -21,6 +21,9 @@ func (ex *exchange) fail(err error) bool {
 		return false // no request has come
 	}
 	ex.recordFailure(err)
+	if b := ex.rec.from; b != nil && ex.rec.backendFailed(own) {
+		b.CountFailure()
+	}
 	switch {
 	case ex.responding || !isOwn:
 		return ex.breakOff(err)

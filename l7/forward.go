@@ -26,7 +26,7 @@ const (
 // or over a new connection, such a request is tried on one other backend.
 func (ex *exchange) ask(turn *health.Turn) error {
 	for repeated, moved := false, false; ; {
-		bc := ex.backend.conn
+		bc, began := ex.backend.conn, time.Since(ex.rec.Began)
 		begun, err := ex.attempt(bc)
 		uploads := ex.upload.done != nil
 		sent := uploads || ex.toBackend.Sent // an upload owns toBackend
@@ -35,6 +35,7 @@ func (ex *exchange) ask(turn *health.Turn) error {
 		}
 		switch {
 		case err == nil:
+			ex.backend.backend.Responded(ex.resp.Status, time.Since(ex.rec.Began)-began)
 			return nil
 		case begun || ex.conn.stopped != running:
 			return ex.errorFor(err)

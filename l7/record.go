@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fourseven/health"
 	"fourseven/l4"
 	"fourseven/l7/http1"
 )
@@ -48,10 +49,11 @@ type Closing struct {
 // recording is what an exchange notes for its Record.
 type recording struct {
 	Record
-	line       []byte // Method and Target, copied: the buffer they came in is reused
-	own        int    // the status of a response of ours, or 0
-	head       int64  // bytes of the request's head, as far as it came
-	sentBefore int64  // the connection's bytes, when the request began
+	from       *health.Backend // the last one with a connection, as Record.Backend
+	line       []byte          // Method and Target, copied: the buffer they came in is reused
+	own        int             // the status of a response of ours, or 0
+	head       int64           // bytes of the request's head, as far as it came
+	sentBefore int64           // the connection's bytes, when the request began
 	reported   bool
 }
 
@@ -117,6 +119,18 @@ func (ex *exchange) recordFailure(err error) {
 	default:
 		r.Reason = l4.BackendReset
 	}
+}
+
+// backendFailed reports whether it is the backend's fault that the client did not get its
+// response. own is the proxy's response in its place, if there is one.
+func (r *recording) backendFailed(own *httpError) bool {
+	switch r.Reason {
+	case l4.BackendReset, l4.BadResponse, l4.BackendDown:
+		return true
+	case l4.Idle:
+		return own != nil && own.status == 504
+	}
+	return false
 }
 
 // stopReason returns why the connection was stopped.

@@ -23,12 +23,18 @@ type backend struct {
 	State            string            `json:"state"`            // what the probes say
 	Mode             string            `json:"mode"`             // what the operator says
 	Since            *time.Time        `json:"since,omitempty"`
-	Probe            *probe            `json:"probe,omitempty"` // the last one
-	Active           int64             `json:"active_connections"`
-	Connections      uint64            `json:"connections"`
-	Received         int64             `json:"received_bytes"` // from clients
-	Sent             int64             `json:"sent_bytes"`     // to clients
-	Errors           map[string]uint64 `json:"errors"`         // failed dials by reason
+	Probe            *probe            `json:"probe,omitempty"`    // the last one
+	Active           int64             `json:"active_connections"` // and requests in flight
+	Connections      uint64            `json:"connections"`        // and requests
+	OpenConns        int64             `json:"open_connections"`   // over L4 alone
+	Conns            uint64            `json:"l4_connections"`
+	InFlight         int64             `json:"requests_in_flight"`
+	Requests         uint64            `json:"requests"`
+	Responses        map[string]uint64 `json:"responses"`       // by the class of their status
+	Failed           uint64            `json:"failed_requests"` // without a whole, valid response
+	Received         int64             `json:"received_bytes"`  // from clients
+	Sent             int64             `json:"sent_bytes"`      // to clients
+	Errors           map[string]uint64 `json:"errors"`          // failed dials by reason
 	Checks           map[string]uint64 `json:"checks"`
 	Changes          uint64            `json:"state_changes"`
 }
@@ -160,6 +166,7 @@ func describe(t target) backend {
 		State: status.State.String(), Mode: b.Mode().String(),
 		Active: b.Active(), Connections: b.Total(),
 		Received: b.Traffic().Received.Load(), Sent: b.Traffic().Sent.Load(),
+		Responses: map[string]uint64{}, Failed: b.FailedRequests(),
 		Errors: map[string]uint64{}, Checks: map[string]uint64{}, Changes: b.Changes(),
 	}
 	if !status.Since.IsZero() {
@@ -170,6 +177,11 @@ func describe(t target) backend {
 		if status.Err != nil {
 			d.Probe.Error = status.Err.Error()
 		}
+	}
+	d.Conns, d.OpenConns = b.Conns()
+	d.Requests, d.InFlight = b.Requests()
+	for i, n := range b.Responses() {
+		d.Responses[health.Classes[i]] = n
 	}
 	for _, r := range health.Reasons {
 		d.Errors[r.String()] = b.Failures(r)

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -14,34 +15,24 @@ import (
 // counting costs the data path nothing more, and the series of a backend go when it
 // leaves.
 var (
-	buildInfo     = desc("lb_build_info", "The program's version; always 1.", "version", "goversion")
-	serviceLimit  = desc("lb_service_connections_limit", "Limit of the service's open client connections; 0 is no limit below that of the process.")
-	limit         = desc("lb_connections_limit", "Limit of open client connections; 0 is no limit.")
-	draining      = desc("lb_draining", "1 once the shutdown has begun, otherwise 0.")
-	acceptErrors  = desc("lb_accept_errors_total", "Failed accepts on all frontends.")
-	loopStalls    = desc("lb_loop_stalls_total", "Number of times that an event loop was held up for more than 100 ms.")
-	linesDropped  = desc("lb_log_lines_dropped_total", "Log lines dropped because the reader of the log was too slow.")
-	accepted      = desc("lb_frontend_connections_total", "Client connections accepted.", "frontend")
-	active        = desc("lb_frontend_active_connections", "Currently open client connections.", "frontend")
-	rejected      = desc("lb_frontend_rejected_total", "Client connections refused, by reason.", "frontend", "reason")
-	closed        = desc("lb_connections_closed_total", "Client connections closed, by reason.", "frontend", "reason")
-	received      = desc("lb_received_bytes_total", "Bytes received from clients.", "frontend")
-	sent          = desc("lb_sent_bytes_total", "Bytes sent to clients.", "frontend")
-	retries       = desc("lb_retries_total", "Further backends tried after a failed dial.", "frontend")
-	up            = desc("lb_backend_up", "1 if the backend is up according to its probes and the operator, otherwise 0.", "backend")
-	standby       = desc("lb_backend_standby", "1 if the backend's probes report standby: it works but wants no traffic. lb_backend_up is then 0.", "backend")
-	single        = desc("lb_backend_active", "With LB_BALANCE=single: 1 for the backend that gets all new connections, otherwise 0.", "backend")
-	backendActive = desc("lb_backend_active_connections", "Currently open L4 connections to the backend and HTTP requests in flight at it.", "backend")
-	backendTotal  = desc("lb_backend_connections_total", "L4 connections and HTTP requests sent to the backend.", "backend")
-	backendIn     = desc("lb_backend_received_bytes_total", "Bytes sent from clients to the backend.", "backend")
-	backendOut    = desc("lb_backend_sent_bytes_total", "Bytes sent from the backend to clients.", "backend")
-	connectErrors = desc("lb_backend_connect_errors_total", "Failed dials of the backend, by reason.", "backend", "reason")
-	checks        = desc("lb_backend_checks_total", "Probes of the backend, by result; local is a failure of this machine, standby a working backend that wants no traffic.", "backend", "result")
-	changes       = desc("lb_backend_state_changes_total", "Number of times that the backend went up or down.", "backend")
-	requests      = desc("lb_http_requests_total", "HTTP requests, by status of the response and method; 499 if the client left before the response.", "code", "method")
-	inFlight      = desc("lb_http_requests_in_flight", "HTTP requests in flight, including upgraded connections.")
-	reloads       = desc("lb_reloads_total", "Settings read again while running, by result; refused keeps the old value.", "setting", "result")
-	lookups       = desc("lb_dns_lookups_total", "DNS lookups of backends' names, by result.", "result")
+	buildInfo    = desc("lb_build_info", "The program's version; always 1.", "version", "goversion")
+	serviceLimit = desc("lb_service_connections_limit", "Limit of the service's open client connections; 0 is no limit below that of the process.")
+	limit        = desc("lb_connections_limit", "Limit of open client connections; 0 is no limit.")
+	draining     = desc("lb_draining", "1 once the shutdown has begun, otherwise 0.")
+	acceptErrors = desc("lb_accept_errors_total", "Failed accepts on all frontends.")
+	loopStalls   = desc("lb_loop_stalls_total", "Number of times that an event loop was held up for more than 100 ms.")
+	linesDropped = desc("lb_log_lines_dropped_total", "Log lines dropped because the reader of the log was too slow.")
+	accepted     = desc("lb_frontend_connections_total", "Client connections accepted.", "frontend")
+	active       = desc("lb_frontend_active_connections", "Currently open client connections.", "frontend")
+	rejected     = desc("lb_frontend_rejected_total", "Client connections refused, by reason.", "frontend", "reason")
+	closed       = desc("lb_connections_closed_total", "Client connections closed, by reason.", "frontend", "reason")
+	received     = desc("lb_received_bytes_total", "Bytes received from clients.", "frontend")
+	sent         = desc("lb_sent_bytes_total", "Bytes sent to clients.", "frontend")
+	retries      = desc("lb_retries_total", "Further backends tried after a failed dial.", "frontend")
+	requests     = desc("lb_http_requests_total", "HTTP requests, by status of the response and method; 499 if the client left before the response.", "code", "method")
+	inFlight     = desc("lb_http_requests_in_flight", "HTTP requests in flight, including upgraded connections.")
+	reloads      = desc("lb_reloads_total", "Settings read again while running, by result; refused keeps the old value.", "setting", "result")
+	lookups      = desc("lb_dns_lookups_total", "DNS lookups of backends' names, by result.", "result")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -93,9 +84,11 @@ type serviceCollector struct{ *Service }
 func (c serviceCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		acceptErrors, accepted, active, rejected, closed, received, sent, retries,
-		up, standby, single, backendActive, backendTotal, backendIn, backendOut, connectErrors, checks, changes,
 		requests, inFlight, lookups,
 	} {
+		out <- d
+	}
+	for _, d := range backendDescs {
 		out <- d
 	}
 	if c.Name != "" {
@@ -118,6 +111,9 @@ func (c serviceCollector) Collect(out chan<- prometheus.Metric) {
 	e.counter(acceptErrors, failed)
 	for _, b := range c.Pool.Backends() {
 		collectBackend(e, b)
+		if c.InFlight != nil {
+			collectHTTP(e, b)
+		}
 		if c.Pool.Balance == health.Single {
 			e.gauge(single, truth(c.Pool.Active() == b), b.Addr)
 		}
@@ -145,22 +141,6 @@ func (c serviceCollector) collectFrontend(e exposition, name string, stats l4.St
 	})
 }
 
-func collectBackend(e exposition, b *health.Backend) {
-	e.gauge(up, truth(b.Up()), b.Addr)
-	e.gauge(standby, truth(b.Status().State == health.Standby && b.Mode() != health.ModeDown), b.Addr)
-	e.gauge(backendActive, float64(b.Active()), b.Addr)
-	e.counter(backendTotal, b.Total(), b.Addr)
-	e.counter(backendIn, uint64(b.Traffic().Received.Load()), b.Addr)
-	e.counter(backendOut, uint64(b.Traffic().Sent.Load()), b.Addr)
-	e.counter(changes, b.Changes(), b.Addr)
-	for _, r := range health.Reasons {
-		e.counter(connectErrors, b.Failures(r), b.Addr, r.String())
-	}
-	for _, r := range health.CheckResults {
-		e.counter(checks, b.Checks(r), b.Addr, r.String())
-	}
-}
-
 // exposition is where a collector's metrics go.
 type exposition struct{ out chan<- prometheus.Metric }
 
@@ -170,6 +150,14 @@ func (e exposition) gauge(d *prometheus.Desc, v float64, labels ...string) {
 
 func (e exposition) counter(d *prometheus.Desc, v uint64, labels ...string) {
 	e.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func (e exposition) histogram(d *prometheus.Desc, counted health.Durations, bounds []time.Duration, labels ...string) {
+	buckets := map[float64]uint64{}
+	for _, bound := range bounds {
+		buckets[bound.Seconds()] = counted.AtMost(bound)
+	}
+	e.out <- prometheus.MustNewConstHistogram(d, counted.Count(), counted.Sum.Seconds(), buckets, labels...)
 }
 
 func truth(fact bool) float64 {

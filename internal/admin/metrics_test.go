@@ -47,6 +47,11 @@ func TestMetrics(t *testing.T) {
 	traffic := src.Services[0].Pool.Backends()[0].Traffic()
 	traffic.Received.Add(9)
 	traffic.Sent.Add(10)
+	b := src.Services[0].Pool.Backends()[0]
+	b.Connected(time.Second)
+	b.Responded(204, time.Second)
+	b.Responded(503, 2*time.Second)
+	b.CountFailure()
 	src.Services[0].Lookups = func(r health.LookupResult) uint64 { return uint64(r) }
 	got := series(t, src)
 	for _, want := range []string{
@@ -65,6 +70,11 @@ func TestMetrics(t *testing.T) {
 		`lb_backend_connect_duration_seconds_count 1`,
 		`lb_backend_connect_errors_total{backend="a:1",reason="no_source_port"} 0`,
 		`lb_retries_total{frontend="l4"} 5`,
+		`lb_backend_dial_duration_seconds_sum{backend="a:1"} 1`, `lb_backend_dial_duration_seconds_count{backend="a:1"} 1`,
+		`lb_backend_http_requests_total{backend="a:1"} 0`, `lb_backend_http_requests_in_flight{backend="a:1"} 0`,
+		`lb_backend_http_responses_total{backend="a:1",code="2xx"} 1`, `lb_backend_http_responses_total{backend="a:1",code="5xx"} 1`,
+		`lb_backend_http_responses_total{backend="unix:/run/b.sock",code="5xx"} 0`, `lb_backend_http_failures_total{backend="a:1"} 1`,
+		`lb_backend_http_response_duration_seconds_sum{backend="a:1"} 3`, `lb_backend_http_response_duration_seconds_count{backend="a:1"} 2`,
 		`lb_backend_checks_total{backend="unix:/run/b.sock",result="failed"} 1`,
 		`lb_backend_state_changes_total{backend="a:1"} 0`,
 		`lb_http_requests_total{code="200",method="GET"} 1`, `lb_http_requests_total{code="other",method="other"} 1`,
@@ -174,6 +184,15 @@ func labelled(series, service string) string {
 		return cmp.Or(-cmp.Compare(truth(!strings.HasPrefix(a, "le=")), truth(!strings.HasPrefix(b, "le="))), cmp.Compare(a, b))
 	})
 	return name + "{" + strings.Join(all, ",") + "}"
+}
+
+// Pins that a service without HTTP has no series of it.
+func TestMetricsWithoutHTTP(t *testing.T) {
+	src := source(t)
+	src.Services[0].InFlight = nil
+	if all := strings.Join(series(t, src), "\n"); strings.Contains(all, "lb_backend_http") || !strings.Contains(all, "lb_backend_dial_duration") {
+		t.Errorf("got:\n%s", all)
+	}
 }
 
 // Pins that the series of a backend go when it leaves.

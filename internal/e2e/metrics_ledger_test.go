@@ -37,7 +37,7 @@ func scrape(t *testing.T, addr string) map[string]int64 {
 		case strings.HasPrefix(name, "lb_build_info"), name == "lb_connections_limit":
 			delete(all, name)
 		// How often L7 dials depends on what is kept, and so on how fast the machine is.
-		case strings.HasPrefix(name, "lb_backend_connect_duration"):
+		case strings.HasPrefix(name, "lb_backend_connect_duration"), strings.HasPrefix(name, "lb_backend_dial_duration"):
 			delete(all, name)
 		// Over L7 a client's bytes are not a backend's; backendBytes looks over L4.
 		case strings.HasPrefix(name, "lb_backend_received_bytes"), strings.HasPrefix(name, "lb_backend_sent_bytes"):
@@ -70,6 +70,14 @@ func (l *ledger) ended(n int64, frontend, reason string) {
 func (l *ledger) served(n int64, code, method string) {
 	l.add(n, "lb_http_requests_total{code=%q,method=%q}", code, method)
 	l.add(n, "lb_http_request_duration_seconds_count")
+}
+
+// forwarded adds requests that a backend responded to.
+func (l *ledger) forwarded(n int64, addr, class string) {
+	l.add(n, "lb_backend_connections_total{backend=%q}", addr)
+	l.add(n, "lb_backend_http_requests_total{backend=%q}", addr)
+	l.add(n, "lb_backend_http_responses_total{backend=%q,code=%q}", addr, class)
+	l.add(n, "lb_backend_http_response_duration_seconds_count{backend=%q}", addr)
 }
 
 // forget drops the series of a backend that left.

@@ -68,7 +68,7 @@ func retried(l *ledger, alive, dead string) {
 	l.ended(6, "l7", "eof")
 	l.served(6, "200", "GET")
 	l.add(3, "lb_retries_total{frontend=%q}", "l7")
-	l.add(6, "lb_backend_connections_total{backend=%q}", alive)
+	l.forwarded(6, alive, "2xx")
 	l.add(3, "lb_backend_connect_errors_total{backend=%q,reason=%q}", dead, "refused")
 	l.balanced()
 }
@@ -95,7 +95,7 @@ func kept(l *ledger, addr string) {
 	_, _ = io.Copy(io.Discard, br)
 	_ = conn.Close()
 	l.ended(1, "l7", "eof")
-	l.add(3, "lb_backend_connections_total{backend=%q}", addr)
+	l.forwarded(3, addr, "2xx")
 	l.balanced()
 }
 
