@@ -37,7 +37,7 @@ func ratioChart(r *report, m measure) (template.HTML, error) {
 
 func (s *scenarioReport) hasRatio(m measure) bool {
 	for _, f := range s.Figures {
-		if f.Ratio != nil && m.of(f.Ratio) > 0 {
+		if f.Ratio != nil && m.of(f.Ratio).median > 0 {
 			return true
 		}
 	}
@@ -48,7 +48,7 @@ func (s *scenarioReport) hasRatio(m measure) bool {
 func ratioPoints(rows []scenarioReport, name string, m measure) plotter.XYs {
 	var points plotter.XYs
 	for i, s := range rows {
-		if v := s.ratio(name, m); v > 0 {
+		if v := s.ratio(name, m).median; v > 0 {
 			points = append(points, plotter.XY{X: v, Y: float64(len(rows) - 1 - i)})
 		}
 	}

@@ -56,11 +56,11 @@ func (f *figure) overRounds(of func(sample) float64) *spread {
 	return newSpread(values)
 }
 
-// against returns subject's value divided by that of f: the median of the
-// ratios of each round. It is 0 if a figure is void or there is no ratio.
-func (f *figure) against(subject *figure, of func(sample) float64) float64 {
+// against returns subject's value divided by that of f, round by round. It is the zero
+// value if a figure is void or there is no ratio.
+func (f *figure) against(subject *figure, of func(sample) float64) ratio {
 	if subject == nil || f.err != nil || subject.err != nil {
-		return 0
+		return ratio{}
 	}
 	var ratios []float64
 	for i := range min(len(f.samples), len(subject.samples)) {
@@ -68,5 +68,5 @@ func (f *figure) against(subject *figure, of func(sample) float64) float64 {
 			ratios = append(ratios, of(subject.samples[i])/own)
 		}
 	}
-	return median(ratios)
+	return newRatio(ratios)
 }

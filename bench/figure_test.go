@@ -26,8 +26,12 @@ func TestRatioIsTakenRoundByRound(t *testing.T) {
 		other.samples = append(other.samples, sampleOf(n, 0, time.Millisecond))
 	}
 	other.samples[2] = sampleOf(2000, 0, time.Millisecond) // one round is off
-	if got := other.against(own, rateOf); got != 2 {
-		t.Errorf("ratio %v, want 2", got)
+	got := other.against(own, rateOf)
+	if got.median != 2 || *got.around != (span{0.2, 2}) {
+		t.Errorf("ratio %v in %v, want 2 in 0.2 to 2", got.median, got.around)
+	}
+	if got := got.inverse(); got.median != 0.5 || *got.around != (span{0.5, 5}) {
+		t.Errorf("inverse %v in %v, want 0.5 in 0.5 to 5", got.median, got.around)
 	}
 }
 
@@ -35,8 +39,10 @@ func TestRatioOfVoidIsNone(t *testing.T) {
 	t.Parallel()
 	good := &figure{samples: []sample{sampleOf(10, 0, 1)}}
 	void := &figure{samples: []sample{sampleOf(10, 0, 1)}, err: errors.New("reset")}
-	if got := good.against(void, rateOf) + void.against(good, rateOf) + good.against(nil, rateOf); got != 0 {
-		t.Errorf("got %v, want none", got)
+	for _, got := range []ratio{good.against(void, rateOf), void.against(good, rateOf), good.against(nil, rateOf)} {
+		if got != (ratio{}) || got.inverse() != (ratio{}) {
+			t.Errorf("got %v, want none", got)
+		}
 	}
 }
 

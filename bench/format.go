@@ -42,11 +42,11 @@ func thousands(n int64) string {
 func micros(us float64) string {
 	switch {
 	case us >= 1e6:
-		return threeDigits(us/1e6) + "s"
+		return threeDigits(us/1e6) + " s"
 	case us >= 1e3:
-		return threeDigits(us/1e3) + "ms"
+		return threeDigits(us/1e3) + " ms"
 	}
-	return threeDigits(us) + "us"
+	return threeDigits(us) + " us"
 }
 
 func threeDigits(v float64) string {
@@ -80,7 +80,7 @@ func timesText(r *ratioReport) string {
 	if r == nil || r.Rate == 0 {
 		return ""
 	}
-	return ratioText(r.Rate) + "x"
+	return ratioText(r.Rate)
 }
 
 // ratioText writes a ratio, a dash for none.
@@ -88,7 +88,24 @@ func ratioText(v float64) string {
 	if v == 0 {
 		return "-"
 	}
-	return threeDigits(v)
+	return threeDigits(v) + " times"
+}
+
+// wrap breaks text into lines of up to width columns.
+func wrap(text string, width int) []string {
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case len([]rune(*last))+1+len([]rune(word)) <= width:
+			*last += " " + word
+		default:
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
 
 func mebibytes(v float64) string { return fmt.Sprintf("%.1f MiB", v/(1<<20)) }

@@ -13,7 +13,7 @@ func readMachine() machineReport {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	load, _ := os.ReadFile("/proc/loadavg")
 	average, _ := strconv.ParseFloat(firstField(string(load)), 64)
-	return machineReport{
+	m := machineReport{
 		OS:         strings.TrimSpace(runtime.GOOS + " " + string(kernel)),
 		Arch:       runtime.GOARCH,
 		Processor:  procField("/proc/cpuinfo", "model name"),
@@ -22,6 +22,8 @@ func readMachine() machineReport {
 		Load:       average,
 		Go:         runtime.Version(),
 	}
+	m.Loaded = m.Load > float64(m.Processors)
+	return m
 }
 
 func firstField(text string) string {

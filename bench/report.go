@@ -18,6 +18,7 @@ type report struct {
 	Settings  settingsReport   `json:"settings"`
 	Machine   machineReport    `json:"machine"`
 	Peers     []peerReport     `json:"peers"`
+	Answer    []string         `json:"answer,omitempty"` // L4 or L7? A paragraph each
 	Scenarios []scenarioReport `json:"scenarios"`
 }
 
@@ -35,8 +36,9 @@ type machineReport struct {
 	Processor  string  `json:"processor"`
 	Processors int     `json:"processors"`
 	MemoryMiB  int64   `json:"memory_mib"`
-	Load       float64 `json:"load_average"` // of the minute before the run
-	Go         string  `json:"go"`           // that built the bench
+	Load       float64 `json:"load_average"`     // of the minute before the run
+	Loaded     bool    `json:"loaded,omitempty"` // by more than its processors can do at once
+	Go         string  `json:"go"`               // that built the bench
 }
 
 // peerReport says which program a peer was, or why there was none.
@@ -59,8 +61,9 @@ type scenarioReport struct {
 // figureReport is what one contender did in one scenario.
 type figureReport struct {
 	Contender string `json:"contender"`
-	Name      string `json:"name"`           // of the contender, for people
-	Void      string `json:"void,omitempty"` // the error for which there is nothing else
+	Name      string `json:"name"`             // of the contender, for people
+	Loaded    bool   `json:"loaded,omitempty"` // the machine was: see machine.loaded
+	Void      string `json:"void,omitempty"`   // the error for which there is nothing else
 
 	Rate        *spread           `json:"rate,omitempty"`
 	P50         *spread           `json:"p50_us,omitempty"`
@@ -97,13 +100,6 @@ type idleReport struct {
 	ProcessorShare           float64 `json:"processor_share"` // of one processor, for all of them
 }
 
-// ratioReport holds ratios: the median of the rounds' own. 0, left out, is none.
-type ratioReport struct {
-	Rate float64 `json:"rate,omitempty"`
-	P99  float64 `json:"p99,omitempty"`
-	CPU  float64 `json:"cpu,omitempty"`
-}
-
 func newReport(b *bench, start time.Time) *report {
 	rep := &report{
 		Schema:  schemaVersion,
@@ -121,7 +117,21 @@ func newReport(b *bench, start time.Time) *report {
 			rep.Scenarios = append(rep.Scenarios, sr)
 		}
 	}
+	rep.markLoaded()
+	rep.Answer = newAnswer(rep)
 	return rep
+}
+
+// markLoaded notes at every figure that the machine was busy with something else.
+func (r *report) markLoaded() {
+	if !r.Machine.Loaded {
+		return
+	}
+	for _, s := range r.Scenarios {
+		for i := range s.Figures {
+			s.Figures[i].Loaded = true
+		}
+	}
 }
 
 func newScenarioReport(s scenario, figures []*figure) scenarioReport {
@@ -178,12 +188,13 @@ func (r *figureReport) fill(f, own *figure) {
 	if f == own || own == nil {
 		return
 	}
-	r.Ratio = &ratioReport{Rate: f.against(own, rate)}
+	r.Ratio = &ratioReport{}
+	r.Ratio.Rate, r.Ratio.RateRange = f.against(own, rate).parts()
 	if r.CPU != nil {
-		r.Ratio.CPU = f.against(own, cost)
+		r.Ratio.CPU, r.Ratio.CPURange = f.against(own, cost).parts()
 	}
 	if f.scenario.latency {
-		r.Ratio.P99 = f.against(own, latencyAt(99))
+		r.Ratio.P99, r.Ratio.P99Range = f.against(own, latencyAt(99)).parts()
 	}
 }
 

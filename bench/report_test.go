@@ -14,8 +14,8 @@ import (
 )
 
 // sampleReport is a report with everything that can be in one: made from figures
-// as a run makes it, on a machine of the imagination.
-func sampleReport() *report {
+// as a run makes it, on a machine of the imagination. changes alter what was measured.
+func sampleReport(changes ...func(*bench)) *report {
 	b := &bench{
 		opts: options{
 			duration: 350 * time.Millisecond, rounds: 3, rate: 0, command: "go run ./bench -only <some>",
@@ -29,13 +29,16 @@ func sampleReport() *report {
 		},
 	}
 	all := selection{scenarios: scenarios(), contenders: contenders()}
-	b.opts.only = all.narrow([]string{"rt-64", "bulk-1", "http-64", "idle-l4", "direct", "fourseven", "fourseven-l4", "haproxy", "python"})
+	b.opts.only = all.narrow([]string{"rt-64", "bulk-1", "http-1", "http-64", "idle-l4", "direct", "fourseven", "fourseven-l4", "haproxy", "python"})
 	b.figures = sampleFigures(b.opts.only)
-	rep := newReport(b, time.Now())
-	rep.Started, rep.Seconds = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 95.4
-	rep.Machine = machineReport{
+	b.machine = machineReport{
 		OS: "linux 6.1.0", Arch: "amd64", Processor: "Example CPU", Processors: 2, MemoryMiB: 7936, Load: 0.25, Go: "go1.26.0",
 	}
+	for _, change := range changes {
+		change(b)
+	}
+	rep := newReport(b, time.Now())
+	rep.Started, rep.Seconds = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 95.4
 	return rep
 }
 
@@ -62,7 +65,8 @@ func fillSample(f *figure, i, j int64) {
 		return
 	}
 	for round := range int64(3) {
-		s := sampleOf((30000+1000*round)/(i*j), time.Duration(200*j)*time.Millisecond, time.Duration(50*i*j)*time.Microsecond)
+		drift := 100 + 5*(round-1)*j // of the machine, differently for each
+		s := sampleOf((30000+1000*round)*drift/100/(i*j), time.Duration(200*j)*time.Millisecond, time.Duration(50*i*j)*time.Microsecond)
 		_ = s.hist.RecordValues(int64(time.Duration(j)*3*time.Millisecond), 200)
 		if f.scenario.bytes {
 			s.count *= 100_000
@@ -102,8 +106,37 @@ func TestTextReport(t *testing.T) {
 	}
 	golden(t, "report.txt.golden", got.Bytes())
 	for line := range strings.Lines(got.String()) {
-		if n := len([]rune(line)) - 1; n > 100 {
-			t.Errorf("%d columns, want at most 100: %s", n, line)
+		if n := len([]rune(line)) - 1; n > textWidth {
+			t.Errorf("%d columns, want at most %d: %s", n, textWidth, line)
+		}
+	}
+}
+
+// Beside every figure of a run on a loaded machine stands that it is one.
+func TestLoadedMachineIsSaidBesideEveryFigure(t *testing.T) {
+	t.Parallel()
+	rep := sampleReport(func(b *bench) { b.machine.Load, b.machine.Loaded = 3.25, true })
+	var text bytes.Buffer
+	if err := writeText(&text, rep); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(text.String(), "Loaded machine: before the run the load was 3.2 on 2 processors.") {
+		t.Errorf("it does not begin with the warning: %.200s", &text)
+	}
+	figures, marked := 0, 0
+	for _, s := range rep.Scenarios {
+		for _, f := range s.Figures {
+			if figures++; f.Loaded {
+				marked++
+			}
+		}
+	}
+	if n := strings.Count(text.String(), " loaded\n"); figures != marked || n != figures-rep.voids() {
+		t.Errorf("%d lines of %d figures are marked, %d figures in the JSON", n, figures, marked)
+	}
+	for line := range strings.Lines(text.String()) {
+		if n := len([]rune(line)) - 1; n > textWidth {
+			t.Errorf("%d columns: %s", n, line)
 		}
 	}
 }
@@ -118,7 +151,7 @@ func TestHTMLReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	charts := drawing.FindAll(got.Bytes(), -1)
-	if len(charts) != len(measures)+2 { // and the two scenarios with latencies
+	if len(charts) != len(measures)+3 { // and the three scenarios with latencies
 		t.Errorf("%d charts", len(charts))
 	}
 	for _, chart := range charts {
@@ -157,8 +190,8 @@ func checkChart(t *testing.T, chart []byte) {
 func TestRatiosInTheReport(t *testing.T) {
 	t.Parallel()
 	rep := sampleReport()
-	if n := rep.voids(); n != 1 {
-		t.Errorf("%d void figures, want 1", n)
+	if n := rep.voids(); n != 2 {
+		t.Errorf("%d void figures, want 2", n)
 	}
 	for _, f := range rep.Scenarios[0].Figures {
 		switch {
@@ -179,12 +212,18 @@ func TestFormats(t *testing.T) {
 		{quantity(999.6), "1,000"},
 		{quantity(12.34), "12.3"},
 		{quantity(1.234), "1.23"},
-		{micros(0.4), "0.40us"},
-		{micros(99.96), "100us"},
-		{micros(1234), "1.23ms"},
-		{micros(2_500_000), "2.50s"},
+		{micros(0.4), "0.40 us"},
+		{micros(99.96), "100 us"},
+		{micros(1234), "1.23 ms"},
+		{micros(2_500_000), "2.50 s"},
 		{ratioText(0), "-"},
-		{ratioText(1.005), "1.00"},
+		{ratioText(1.005), "1.00 times"},
+		{ratio{median: 1.44}.words(), "1.4 times"},
+		{ratio{median: 0.996}.words(), "1.0 times"},
+		{ratio{median: 0.614}.words(), "0.61 times"},
+		{ratio{median: 12.3}.words(), "12 times"},
+		{ratio{median: 1.4, around: &span{1.32, 1.5}}.rangeWords(3), "1.3 to 1.5 over 3 rounds"},
+		{strings.Join(wrap("a bb  cc é", 4), "|"), "a bb|cc é"},
 		{shortMicros(50), "50 us"},
 		{shortMicros(2000), "2 ms"},
 		{kibibytes(4096), "4.0 KiB"},

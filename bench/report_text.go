@@ -3,14 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 )
 
-// writeText writes the report for a terminal of 100 columns.
+// writeText writes the report for a terminal of textWidth columns.
 func writeText(w io.Writer, r *report) error {
 	var t textReport
+	t.answer(r)
 	t.head(r)
 	for _, s := range r.Scenarios {
 		t.scenario(s)
@@ -22,6 +22,9 @@ func writeText(w io.Writer, r *report) error {
 	_, err := io.WriteString(w, t.String())
 	return err
 }
+
+// textWidth is how many columns the text takes at most.
+const textWidth = 100
 
 // textReport collects the lines.
 type textReport struct{ strings.Builder }
@@ -59,12 +62,34 @@ func seconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second)).Round(time.Millisecond)
 }
 
+// answer writes the warning of a loaded machine, and what the run says on L4 or L7.
+func (t *textReport) answer(r *report) {
+	if r.Machine.Loaded {
+		t.paragraph(r.Machine.loadWarning())
+	}
+	if len(r.Answer) == 0 {
+		return
+	}
+	t.linef("%s", answerTitle)
+	for _, text := range r.Answer {
+		t.paragraph(text)
+	}
+}
+
+// paragraph writes text in lines of up to textWidth columns, and an empty line.
+func (t *textReport) paragraph(text string) {
+	for _, line := range wrap(text, textWidth) {
+		t.linef("%s", line)
+	}
+	t.linef("")
+}
+
 func (t *textReport) scenario(s scenarioReport) {
 	t.linef("\n%s  %s", s.Name, s.Title)
 	if s.Unit == "" {
 		t.linef("  %-12s %14s %16s %20s %12s", "", "at rest", "a connection", "descriptors each", "CPU idle")
 	} else {
-		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", "", s.Unit, "min..max", "p50", "p99", "p99.9", "CPU "+s.CPUUnit, "ratio")
+		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", "", s.Unit, "min..max", "p50", "p99", "p99.9", "CPU "+s.CPUUnit, "fourseven does")
 	}
 	for _, f := range s.Figures {
 		t.figure(f)
@@ -72,29 +97,28 @@ func (t *textReport) scenario(s scenarioReport) {
 }
 
 func (t *textReport) figure(f figureReport) {
+	mark := ""
+	if f.Loaded {
+		mark = "loaded"
+	}
 	switch {
 	case f.Void != "":
 		t.linef("  %-12s void: %s", f.Contender, oneLine(f.Void))
 	case f.Idle != nil:
-		t.linef("  %-12s %14s %16s %20.2f %11.2f%%", f.Contender, mebibytes(float64(f.Idle.RestBytes)),
-			kibibytes(f.Idle.BytesPerConnection), f.Idle.DescriptorsPerConnection, 100*f.Idle.ProcessorShare)
+		t.linef("  %-12s %14s %16s %20.2f %11.2f%% %s", f.Contender, mebibytes(float64(f.Idle.RestBytes)),
+			kibibytes(f.Idle.BytesPerConnection), f.Idle.DescriptorsPerConnection, 100*f.Idle.ProcessorShare, mark)
 	default:
-		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %s", f.Contender, quantity(f.Rate.Median),
-			quantity(f.Rate.Min)+".."+quantity(f.Rate.Max), latencyText(f.P50), latencyText(f.P99), latencyText(f.P999),
-			costText(f.CPU), timesText(f.Ratio))
+		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %-10s %s", f.Contender, quantity(f.Rate.Median), f.rangeText(),
+			latencyText(f.P50), latencyText(f.P99), latencyText(f.P999), costText(f.CPU), timesText(f.Ratio), mark)
 	}
 }
 
-// measure is one of the tables of ratios.
-type measure struct {
-	title string
-	of    func(*ratioReport) float64
-}
-
-var measures = []measure{
-	{"rate: fourseven has ... times that of (more is better)", func(r *ratioReport) float64 { return r.Rate }},
-	{"p99 latency: fourseven has ... times that of (less is better)", func(r *ratioReport) float64 { return r.P99 }},
-	{"processor time an operation or byte: fourseven has ... times that of (less is better)", func(r *ratioReport) float64 { return r.CPU }},
+// rangeText writes how the rate differed over the rounds.
+func (f *figureReport) rangeText() string {
+	if len(f.Rounds) == 1 {
+		return "one round"
+	}
+	return quantity(f.Rate.Min) + ".." + quantity(f.Rate.Max)
 }
 
 // ratios writes one measure's table, with a line a scenario.
@@ -106,7 +130,7 @@ func (t *textReport) ratios(r *report, m measure) {
 	t.linef("\n%s", m.title)
 	t.linef("  %-14s%s", "", columns(names, func(name string) string { return name }))
 	for _, s := range r.Scenarios {
-		line := columns(names, func(name string) string { return ratioText(s.ratio(name, m)) })
+		line := columns(names, func(name string) string { return ratioText(s.ratio(name, m).median) })
 		if strings.Trim(line, " -") != "" {
 			t.linef("  %-14s%s", s.Name, line)
 		}
@@ -121,36 +145,17 @@ func columns(names []string, text func(string) string) string {
 	return b.String()
 }
 
-// rivals returns the contenders with a ratio of m in any scenario, in their order.
-func rivals(r *report, m measure) []string {
-	var names []string
-	for _, c := range contenders() {
-		if slices.ContainsFunc(r.Scenarios, func(s scenarioReport) bool { return s.ratio(c.name, m) > 0 }) {
-			names = append(names, c.name)
-		}
-	}
-	return names
-}
-
-// ratio returns the ratio to the contender, or 0 for none.
-func (s *scenarioReport) ratio(name string, m measure) float64 {
-	for _, f := range s.Figures {
-		if f.Contender == name && f.Ratio != nil {
-			return m.of(f.Ratio)
-		}
-	}
-	return 0
-}
-
 func (t *textReport) foot(r *report) {
-	t.linef("\n%s", notes)
+	t.linef("")
+	t.paragraph(notes)
 	if n := r.voids(); n > 0 {
 		t.linef("void figures: %d, because of an error in a worker", n)
 	}
 }
 
 // notes is what a reader needs to know to read the figures right.
-const notes = `Medians over the rounds; ratio is fourseven's rate divided by that of the row. Load generator,
-backends and peers share the machine. Processor time is the peer's alone, all its processes.
-Memory at rest counts what a peer's processes share once for each of them; what HAProxy and nginx
-set aside for connections when they start is part of it, and not of "a connection".`
+const notes = "Figures are medians over the rounds, with the least and the greatest beside them. That fourseven does " +
+	"1.4 times means that its rate is 1.4 times that of the row, taken round by round. Load generator, backends and " +
+	"peers share the machine. Processor time is the peer's alone, all its processes. Memory at rest counts what a " +
+	"peer's processes share once for each of them, and includes what HAProxy and nginx set aside for connections " +
+	"when they start."
