@@ -17,6 +17,7 @@ const (
 	ConnectFailed    Ending = "connect_failed"     // no backend could be reached
 	NoBackend        Ending = "no_backend"         // no backend is up, or all have their max_conns
 	Denied           Ending = "denied"             // the client is not allowed, or has too many connections
+	NoRoute          Ending = "no_route"           // no service has the name or path that the client asks for
 	BackendDown      Ending = "backend_down"       // cut when its backend went down
 	ProxyHeader      Ending = "proxy_header"       // no PROXY header, or a bad one
 	TLSHandshake     Ending = "tls_handshake"      // the client's TLS handshake failed
@@ -26,5 +27,5 @@ const (
 // Endings are all endings.
 var Endings = [...]Ending{
 	EOF, ClientReset, BackendReset, Idle, HalfCloseTimeout, MaxAge, Drain,
-	OperatorClose, ConnectFailed, NoBackend, Denied, BackendDown, ProxyHeader, TLSHandshake, BadResponse,
+	OperatorClose, ConnectFailed, NoBackend, Denied, NoRoute, BackendDown, ProxyHeader, TLSHandshake, BadResponse,
 }

@@ -55,6 +55,10 @@ type Server struct {
 	dials    context.Context // cancelled when Shutdown runs out of time
 	cutDials context.CancelFunc
 
+	routes *Routes   // of RouteTo, or nil
+	others []*Server // that the routes choose from
+	front  *Server   // whose routes choose this one, or nil
+
 	active   atomic.Int64
 	accepted atomic.Uint64
 	retries  atomic.Uint64
@@ -64,8 +68,9 @@ type Server struct {
 	listeners map[*Listener]struct{}
 	draining  bool
 	// open counts the calls of Serve and the connections. It grows only while
-	// draining is false or another call of Serve is counted.
-	open sync.WaitGroup
+	// draining is false or another call of Serve is counted. Servers of one RouteTo
+	// share it.
+	open *sync.WaitGroup
 }
 
 // setUp sets the defaults.
@@ -79,6 +84,15 @@ func (s *Server) setUp() {
 	if s.Loops == nil {
 		s.own, s.unable = NewLoops(s.Logger, 0)
 		s.Loops = s.own
+	}
+	if s.open == nil {
+		s.open = new(sync.WaitGroup)
+	}
+	for _, other := range s.others {
+		if other.Loops == nil {
+			other.Loops = s.Loops
+		}
+		other.init.Do(other.setUp)
 	}
 	s.Relays.Loops = s.Loops
 	s.dials, s.cutDials = context.WithCancel(context.Background())
@@ -109,9 +123,11 @@ func (s *Server) Serve(ln net.Listener) error {
 // begin starts a fiber for a connection that a loop has accepted.
 func (s *Server) begin(client *loop.Conn) {
 	s.active.Add(1)
-	s.accepted.Add(1)
 	s.open.Add(1) // the call of Serve is counted
-	ses := &session{server: s, client: client, began: time.Now()}
+	ses := &session{server: s, slots: s.Slots, client: client, began: time.Now()}
+	if s.routes == nil {
+		s.accepted.Add(1)
+	}
 	if !client.Go(ses.connect) {
 		ses.refuse(Drain) // the loops are being closed
 	}
@@ -150,6 +166,9 @@ func (s *Server) remove(l *Listener, err error) error {
 // a second.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.init.Do(s.setUp)
+	if s.front != nil {
+		s.front.drain() // so that open grows no more
+	}
 	s.drain()
 	defer s.tearDown()
 	donec := make(chan struct{})

@@ -24,7 +24,8 @@ type Record struct {
 
 // session is one client connection, until it is closed.
 type session struct {
-	server  *Server
+	server  *Server // the one that accepted it, until it is routed to another
+	slots   *Slots  // that it has one of
 	client  *loop.Conn
 	stream  Conn            // the client's plain bytes: client, or its TLS
 	secured *TLSInfo        // once there is TLS
@@ -47,6 +48,12 @@ func (ses *session) connect() {
 		}
 	}()
 	entered := ses.enter()
+	if routes := ses.server.routes; routes != nil {
+		if entered == "" {
+			entered = ses.route(routes)
+		}
+		ses.server.accepted.Add(1) // now it is known whose it is
+	}
 	if entered == "" {
 		entered = ses.secure()
 	}
@@ -112,7 +119,7 @@ func (ses *session) finish(why Ending) {
 	ses.report(why)
 	ses.visitor.Leave()
 	s.active.Add(-1)
-	s.Slots.Release()
+	ses.slots.Release()
 	s.open.Done()
 }
 

@@ -1,10 +1,13 @@
 package l4
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fourseven/internal/loop"
 )
 
 // Slots limits the client connections that are open at once, over all frontends
@@ -137,6 +140,34 @@ func mostIdleFirst(all []spare) []spare {
 		all[i] = one.spare
 	}
 	return all
+}
+
+// AcquireWithin takes a slot for a connection that has one of outer already, which s is
+// shared from or is itself. It is called in a fiber of the loop. If none is free, it asks
+// for one by the functions of OnFull, and waits for the time, and no longer than until the
+// context is done. Release of s frees both slots.
+func (s *Slots) AcquireWithin(ctx context.Context, l *loop.Loop, outer *Slots, limit time.Duration) (taken bool) {
+	if s == outer {
+		return true
+	}
+	select {
+	case s.taken <- struct{}{}:
+		return true
+	default:
+	}
+	l.Await(func() {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		taken = s.acquireOwn(ctx.Done())
+	})
+	return taken
+}
+
+// ReleaseWithin frees the slot of AcquireWithin, and keeps that of outer.
+func (s *Slots) ReleaseWithin(outer *Slots) {
+	if s != outer {
+		<-s.taken
+	}
 }
 
 // Release frees a slot that Acquire has taken.

@@ -215,9 +215,11 @@ func cause(err error) error {
 	return err
 }
 
-// Unread puts bytes back that have been read: they are the next to be read. It
-// keeps a copy. A wrapper with the bytes in front would switch splicing off.
+// Unread puts bytes back that have been read: they are the next to be read, and the end
+// of the stream, if it has been read, comes after them again. It keeps a copy. A wrapper
+// with the bytes in front would switch splicing off.
 func (c *Conn) Unread(p []byte) {
+	c.eof = false
 	if len(p) > 0 {
 		c.rest = slices.Concat(p, c.rest)
 	}
