@@ -80,7 +80,7 @@ func TestHello(t *testing.T) {
 		{"records of one byte", inRecords(plain, 1), "db.example.com", true},
 		{"the head in two records", inRecords(plain, 3), "db.example.com", true},
 		{"bytes behind it", append(slices.Clone(plain), "early data"...), "db.example.com", true},
-		{"a large one", inRecords(message(string(long) + named8), recordMax), "a.exampl", true},
+		{"a large one", inRecords(message(string(long)+named8), recordMax), "a.exampl", true},
 		{"too large a one", []byte{recordHandshake, 3, 1, 0, 5, clientHello, 1, 0, 0, 3}, "", true},
 		{"two names", message(named8 + named8), "", true},
 		{"an unknown type of name", message("\x00\x00\x00\x0d\x00\x0b\x01\x00\x08a.exampl"), "", true},

@@ -130,5 +130,5 @@ func codeName(i int) string {
 
 // rejects reports whether the reason is that the client may not come in.
 func rejects(reason string) bool {
-	return reason == string(l4.Denied) || reason == string(l4.ProxyHeader)
+	return reason == string(l4.Denied) || reason == string(l4.ProxyHeader) || reason == string(l4.NoRoute)
 }
