@@ -6,12 +6,10 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// Sizes and types of what a TLS client sends first (RFC 8446, sections 4 and 5.1).
+// What a TLS client sends first (RFC 8446, sections 4 and 5.1).
 const (
-	recordHead      = 5 // type, version and length
-	recordMax       = 1 << 14
-	messageHead     = 4 // type and length
-	recordHandshake = 22
+	messageHead     = 4 // bytes: type and length
+	recordHandshake = 22 // the types of the record and of the message
 	clientHello     = 1
 	serverName      = 0 // the extension (RFC 6066, section 3), and its type for host names
 
@@ -46,7 +44,7 @@ func (h *hello) read(all []byte) (done bool) {
 		} else {
 			h.msg = append(h.msg, record...)
 		}
-		h.taken += recordHead + len(record)
+		h.taken += recordHeader + len(record)
 		if h.isTLS = h.msg[0] == clientHello; !h.isTLS {
 			return true
 		}
@@ -75,17 +73,17 @@ func nextRecord(b []byte) ([]byte, recordState) {
 	switch {
 	case len(b) > 0 && b[0] != recordHandshake, len(b) > 1 && b[1] != 3:
 		return nil, malformed
-	case len(b) < recordHead:
+	case len(b) < recordHeader:
 		return nil, incomplete
 	}
 	size := int(binary.BigEndian.Uint16(b[3:]))
 	switch {
-	case size == 0 || size > recordMax:
+	case size == 0 || size > recordPayload:
 		return nil, malformed
-	case len(b) < recordHead+size:
+	case len(b) < recordHeader+size:
 		return nil, incomplete
 	}
-	return b[recordHead : recordHead+size], complete
+	return b[recordHeader : recordHeader+size], complete
 }
 
 // messageSize returns the length of the message with its head, once that is known.

@@ -19,7 +19,7 @@ func helloOf(t testing.TB, config *tls.Config) []byte {
 	var sent bytes.Buffer
 	go func() {
 		defer func() { _ = server.Close() }()
-		head := make([]byte, recordHead)
+		head := make([]byte, recordHeader)
 		_, _ = readFull(server, head)
 		body := make([]byte, binary.BigEndian.Uint16(head[3:]))
 		_, _ = readFull(server, body)
@@ -45,7 +45,7 @@ func readFull(conn net.Conn, p []byte) (n int, err error) {
 // inRecords spreads a hello over records of so many bytes.
 func inRecords(hello []byte, size int) []byte {
 	var all []byte
-	for part := range slices.Chunk(hello[recordHead:], size) {
+	for part := range slices.Chunk(hello[recordHeader:], size) {
 		all = append(all, recordHandshake, 3, 1, byte(len(part)>>8), byte(len(part)))
 		all = append(all, part...)
 	}
@@ -80,7 +80,7 @@ func TestHello(t *testing.T) {
 		{"records of one byte", inRecords(plain, 1), "db.example.com", true},
 		{"the head in two records", inRecords(plain, 3), "db.example.com", true},
 		{"bytes behind it", append(slices.Clone(plain), "early data"...), "db.example.com", true},
-		{"a large one", inRecords(message(string(long)+named8), recordMax), "a.exampl", true},
+		{"a large one", inRecords(message(string(long)+named8), recordPayload), "a.exampl", true},
 		{"too large a one", []byte{recordHandshake, 3, 1, 0, 5, clientHello, 1, 0, 0, 3}, "", true},
 		{"two names", message(named8 + named8), "", true},
 		{"an unknown type of name", message("\x00\x00\x00\x0d\x00\x0b\x01\x00\x08a.exampl"), "", true},
