@@ -8,7 +8,7 @@ import (
 
 // What a TLS client sends first (RFC 8446, sections 4 and 5.1).
 const (
-	messageHead     = 4 // bytes: type and length
+	messageHead     = 4  // bytes: type and length
 	recordHandshake = 22 // the types of the record and of the message
 	clientHello     = 1
 	serverName      = 0 // the extension (RFC 6066, section 3), and its type for host names
