@@ -33,3 +33,21 @@ func TestConnectionsAreCountedApart(t *testing.T) {
 		t.Errorf("%d dials in %v, want 4", dials.Count(), dials.Sum)
 	}
 }
+
+// Pins that the cheap statistics have the bytes of open connections a little later, and of
+// those that have ended at once.
+func TestRecentStats(t *testing.T) {
+	p := start(t, &Server{}, backend(t, echo))
+	conn := p.dial(t)
+	exchange(t, conn, "four")
+	testkit.Eventually(t, "the bytes of an open connection", func() bool { return p.RecentStats() == p.Server.Stats() })
+	if stats := p.RecentStats(); stats.Received != 4 || stats.Sent != 4 || stats.Active != 1 || stats.Connections != 1 {
+		t.Errorf("%+v", stats)
+	}
+	exchange(t, conn, "five!")
+	_ = conn.Close()
+	p.wantEnding(t, EOF)
+	if stats := p.RecentStats(); stats.Received != 9 || stats.Sent != 9 {
+		t.Errorf("at the end: %+v", stats)
+	}
+}

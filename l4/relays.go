@@ -99,6 +99,16 @@ func (rs *Relays) Bytes() (received, sent int64) {
 	return received, sent
 }
 
+// RecentBytes is Bytes as of the last look at each relay, which was a few seconds ago at
+// most.
+func (rs *Relays) RecentBytes() (received, sent int64) {
+	rs.each(func(s *relaySet) {
+		received += s.received
+		sent += s.sent
+	})
+	return received, sent
+}
+
 // Open returns how many relays to the backend are open.
 func (rs *Relays) Open(b *health.Backend) int { return len(rs.to(b)) }
 

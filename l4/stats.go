@@ -17,10 +17,23 @@ func (s *Server) Active() int { return int(s.active.Load()) }
 
 // Stats returns a snapshot.
 func (s *Server) Stats() Stats {
-	stats := Stats{
+	stats := s.counts()
+	stats.Received, stats.Sent = s.Relays.Bytes()
+	return stats
+}
+
+// RecentStats is Stats at a cost that does not grow with the open connections: their bytes
+// may be a few seconds old.
+func (s *Server) RecentStats() Stats {
+	stats := s.counts()
+	stats.Received, stats.Sent = s.Relays.RecentBytes()
+	return stats
+}
+
+// counts returns a snapshot without bytes.
+func (s *Server) counts() Stats {
+	return Stats{
 		Active: s.Active(), Connections: s.accepted.Load(),
 		Retries: s.retries.Load(), AcceptErrors: s.failures.Load(),
 	}
-	stats.Received, stats.Sent = s.Relays.Bytes()
-	return stats
 }

@@ -37,6 +37,7 @@ type conn struct {
 
 	began          time.Time
 	received, sent atomic.Int64 // bytes from and to the client
+	accounted      moved        // of them, in the loop's counts
 	reason         l4.Ending    // why the connection ended, if not by itself or by a stop
 
 	backend    *backendConn       // that the present request was sent over, or nil
@@ -138,8 +139,7 @@ func (c *conn) end() {
 	c.out.Release()
 	c.recordEnd()
 	c.leaveQueue()
-	c.loop.received += c.received.Load()
-	c.loop.sent += c.sent.Load()
+	c.account()
 	c.visitor.Leave()
 	c.releaseSlot()
 	c.srv.open.Done()
@@ -173,6 +173,7 @@ func (c *conn) serveNext() bool {
 	}
 	c.ex.end()
 	c.ex = nil
+	c.account()
 	return again
 }
 

@@ -1,6 +1,7 @@
 package l7_test
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"net/http"
@@ -126,4 +127,40 @@ func TestCountedTime(t *testing.T) {
 	close(release)
 	_ = nc.CloseWrite()
 	_, _ = io.Copy(io.Discard, nc)
+}
+
+// Pins that the cheap statistics have all bytes: those of connections that are idle or have
+// ended, and the latest of a response that goes on.
+func TestRecentStats(t *testing.T) {
+	const response = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
+	release := make(chan struct{})
+	p := startProxy(t, nil, scriptedBackend(t, func(nc net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(nc)); err == nil {
+			_, _ = io.WriteString(nc, response+"abc")
+			<-release
+			_, _ = io.WriteString(nc, "def")
+		}
+	}))
+	nc := p.dial(t)
+	_, _ = io.WriteString(nc, get)
+	has := func(what string, sent int) {
+		t.Helper()
+		testkit.Eventually(t, what, func() bool {
+			exact, recent := p.Stats(), p.RecentStats()
+			return exact == recent && recent.Received == int64(len(get)) && recent.Sent >= int64(sent-1) && recent.Sent <= int64(sent)
+		})
+	}
+	head := len(response) + len(dateLine)
+	has("half of the body", head+3)
+	close(release)
+	br := bufio.NewReader(nc)
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	has("an idle connection", head+6)
+	_ = nc.Close()
+	testkit.Eventually(t, "the connection has ended", func() bool { return p.RecentStats().Active == 0 })
+	has("none left", head+6)
 }

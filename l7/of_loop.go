@@ -25,7 +25,7 @@ type ofLoop struct {
 	upgraded    queue
 
 	accepted       uint64
-	received, sent int64 // bytes of connections that have ended
+	received, sent int64 // bytes, without the latest of connections that are busy
 }
 
 func (l *ofLoop) queueOf(p phase) *queue {

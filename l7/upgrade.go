@@ -47,6 +47,7 @@ func (ex *exchange) switchProtocols() error {
 	c.rd.Release()
 	c.out.Release()
 	ex.toBackend.Release()
+	c.account()
 	if !c.enter(upgraded) {
 		return errGone
 	}

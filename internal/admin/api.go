@@ -20,3 +20,7 @@ func fail(w http.ResponseWriter, status int, text string) {
 func (src *Source) showConfig(w http.ResponseWriter, _ *http.Request) {
 	show(w, http.StatusOK, src.Settings())
 }
+
+func (src *Source) showEvents(w http.ResponseWriter, _ *http.Request) {
+	show(w, http.StatusOK, src.Events.all())
+}

@@ -32,6 +32,7 @@ type backend struct {
 	Requests         uint64            `json:"requests"`
 	Responses        map[string]uint64 `json:"responses"`       // by the class of their status
 	Failed           uint64            `json:"failed_requests"` // without a whole, valid response
+	Recent           recent            `json:"recent"`          // the last minute
 	Received         int64             `json:"received_bytes"`  // from clients
 	Sent             int64             `json:"sent_bytes"`      // to clients
 	Errors           map[string]uint64 `json:"errors"`          // failed dials by reason
@@ -55,7 +56,7 @@ func (src *Source) showBackends(w http.ResponseWriter, r *http.Request) {
 	all := []backend{}
 	for _, s := range services {
 		for _, b := range s.Pool.Backends() {
-			all = append(all, describe(target{s, b}))
+			all = append(all, src.describe(target{s, b}))
 		}
 	}
 	show(w, http.StatusOK, all)
@@ -89,7 +90,7 @@ func (src *Source) showBackend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if t, ok := src.find(w, r, addr); ok {
-		show(w, http.StatusOK, describe(t))
+		show(w, http.StatusOK, src.describe(t))
 	}
 }
 
@@ -156,7 +157,7 @@ func steeringMethod(addr string) string {
 	return ""
 }
 
-func describe(t target) backend {
+func (src *Source) describe(t target) backend {
 	b := t.backend
 	status, spec := b.Status(), b.Spec()
 	d := backend{
@@ -166,6 +167,7 @@ func describe(t target) backend {
 		State: status.State.String(), Mode: b.Mode().String(),
 		Active: b.Active(), Connections: b.Total(),
 		Received: b.Traffic().Received.Load(), Sent: b.Traffic().Sent.Load(),
+		Recent:    src.History.recent(b, src.Started),
 		Responses: map[string]uint64{}, Failed: b.FailedRequests(),
 		Errors: map[string]uint64{}, Checks: map[string]uint64{}, Changes: b.Changes(),
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"fourseven/health"
 	"fourseven/l4"
 	"fourseven/l7"
 )
@@ -119,6 +120,17 @@ func (c *Counters) eachRequest(f func(code, method string, n uint64)) {
 			}
 		}
 	}
+}
+
+// classes returns how many requests there were, by the class of their status. 499 is of
+// 4xx, and statuses that are no HTTP are of none.
+func (c *Counters) classes() (n [len(health.Classes)]uint64) {
+	c.eachRequest(func(code, _ string, count uint64) {
+		if class := int(code[0]) - '1'; class >= 0 && class < len(n) {
+			n[class] += count
+		}
+	})
+	return n
 }
 
 func codeName(i int) string {

@@ -12,6 +12,7 @@
 // What changes something, or profiles the process, is let in by the guard: with
 // the token, or without one from this machine alone.
 //
-// The package does not listen, keeps no state but the counters, and never touches
-// the data path: everything is read when it is asked for.
+// The package does not listen, keeps no state but the counters, the latest events and
+// five minutes of charts, and never touches the data path: everything is read when it is
+// asked for, or every two seconds by the History.
 package admin

@@ -29,6 +29,13 @@ type Source struct {
 	// Reloads returns how often settings were read again. Each is a series of
 	// lb_reloads_total.
 	Reloads func() []Reload
+	// Events are shown, and take one for each change that an operator makes. If nil, there
+	// are none.
+	Events *Events
+	// History has the charts of the last minutes. If nil, there are none.
+	History *History
+	// Certificates returns those that clients are shown. If nil, there are none.
+	Certificates func() []Certificate
 	// Logger takes a line for each change that an operator makes. If nil, nothing is
 	// logged.
 	Logger *slog.Logger
@@ -86,4 +93,7 @@ type Frontend struct {
 	Name  string // l4 or l7
 	Addr  string
 	Stats func() l4.Stats
+	// Recent is Stats at a cost that does not grow with the open connections: what they
+	// have moved may be a few seconds old.
+	Recent func() l4.Stats
 }

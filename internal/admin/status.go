@@ -16,6 +16,8 @@ type status struct {
 	Started      time.Time        `json:"started"`
 	Now          time.Time        `json:"now"`
 	Ready        bool             `json:"ready"`
+	Health       availability     `json:"availability"` // of all services
+	LastEvent    uint64           `json:"last_event"`   // the ID of the latest of /api/events
 	Draining     bool             `json:"draining"`
 	Limit        int              `json:"connections_limit"` // 0: none
 	AcceptErrors uint64           `json:"accept_errors"`
@@ -24,14 +26,16 @@ type status struct {
 	Frontends    []frontendStatus `json:"frontends"`
 	HTTP         *httpStatus      `json:"http,omitempty"`     // of all services
 	Services     []serviceStatus  `json:"services,omitempty"` // those that have names
+	Certificates []Certificate    `json:"certificates,omitempty"`
 }
 
 // serviceStatus is what /api/status has of one service besides its frontends.
 type serviceStatus struct {
-	Name  string      `json:"name"`
-	Ready bool        `json:"ready"`
-	Limit int         `json:"connections_limit"` // 0: none but the process's
-	HTTP  *httpStatus `json:"http,omitempty"`
+	Name   string       `json:"name"`
+	Ready  bool         `json:"ready"`
+	Health availability `json:"availability"`
+	Limit  int          `json:"connections_limit"` // 0: none but the process's
+	HTTP   *httpStatus  `json:"http,omitempty"`
 }
 
 // reloadStatus is the last time that a setting was read again.
@@ -64,10 +68,13 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 	s := status{
 		Version: src.Version, Started: src.Started, Now: time.Now(),
 		Ready: anyReady(src.Services) && !src.Draining(), Draining: src.Draining(),
+		LastEvent: src.Events.latest(), Certificates: src.certificates(),
 		Limit: src.Limit, Dropped: src.Dropped(),
 		Frontends: []frontendStatus{}, Reloads: lastReloads(src.Reloads()),
 	}
 	for _, service := range src.Services {
+		health := service.availability()
+		s.Health = s.Health.plus(health)
 		for _, f := range service.Frontends {
 			stats := f.Stats()
 			s.Frontends = append(s.Frontends, service.describe(f, stats))
@@ -76,7 +83,7 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 		h := service.http()
 		s.HTTP = s.HTTP.plus(h)
 		if service.Name != "" {
-			s.Services = append(s.Services, serviceStatus{service.Name, service.Pool.Ready(), service.Limit, h})
+			s.Services = append(s.Services, serviceStatus{service.Name, service.Pool.Ready(), health, service.Limit, h})
 		}
 	}
 	show(w, http.StatusOK, s)

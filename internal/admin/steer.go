@@ -42,8 +42,8 @@ func (src *Source) steer(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, action+" takes no parameters")
 	default:
 		t.of.Pool.SetMode(t.backend, mode)
-		src.audit(r, action, t)
-		show(w, http.StatusOK, describe(t))
+		src.audit(r, action, t, "was set to "+action)
+		show(w, http.StatusOK, src.describe(t))
 	}
 }
 
@@ -54,7 +54,7 @@ func (src *Source) close(w http.ResponseWriter, r *http.Request, t target) {
 		return
 	}
 	n := t.of.Close(t.backend, rate)
-	src.audit(r, "close", t, "connections", n, "rate", rate)
+	src.audit(r, "close", t, fmt.Sprintf("loses its %d connections", n), "connections", n, "rate", rate)
 	show(w, http.StatusAccepted, map[string]int{"connections": n})
 }
 
@@ -96,6 +96,7 @@ func (src *Source) weigh(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "weight takes no parameters, expected it in the body")
 		return
 	}
+	was := t.backend.CurrentWeight()
 	weight, err := readWeight(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
 		err = t.of.Pool.SetWeight(t.backend, weight)
@@ -104,12 +105,12 @@ func (src *Source) weigh(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	src.audit(r, "weight", t, "weight", weight)
-	show(w, http.StatusOK, describe(t))
+	src.audit(r, "weight", t, fmt.Sprintf("has weight %d, it had %d", weight, was), "weight", weight)
+	show(w, http.StatusOK, src.describe(t))
 }
 
-// audit logs what an operator changed, and who asked for it.
-func (src *Source) audit(r *http.Request, action string, t target, more ...any) {
+// audit logs what an operator changed, and who asked for it, and adds an event.
+func (src *Source) audit(r *http.Request, action string, t target, text string, more ...any) {
 	by := "this machine"
 	if src.Token != "" {
 		by = "token"
@@ -119,6 +120,11 @@ func (src *Source) audit(r *http.Request, action string, t target, more ...any) 
 		attrs = append([]any{"service", t.of.Name}, attrs...)
 	}
 	src.Logger.Info("operator", append(attrs, more...)...)
+	level := levelWarn
+	if action == "ready" || action == "weight" {
+		level = levelPlain
+	}
+	src.Events.add(Event{Service: t.of.Name, Backend: t.backend.Addr, Level: level, Text: text, By: by, Client: r.RemoteAddr})
 }
 
 // readWeight reads {"weight": 5}, or 5 alone.

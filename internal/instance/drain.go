@@ -15,6 +15,7 @@ import (
 // a value.
 func (in *Instance) shutdown(again <-chan os.Signal, cause ...any) {
 	in.draining.Store(true)
+	in.events.Note(false, "fourseven drains")
 	in.tell(daemon.SdNotifyStopping)
 	delay := in.stepBack()
 	in.logger.Info("draining", append(cause, "delay", delay, "timeout", in.cfg.DrainTimeout)...)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"fourseven/internal/admin"
 	"fourseven/internal/config"
 	"fourseven/internal/logging"
 	"fourseven/internal/loop"
@@ -34,6 +35,7 @@ type Instance struct {
 	admin    *http.Server
 	dropped  func() uint64 // lines of the log
 	reloads  reloads
+	events   admin.Events
 	draining atomic.Bool
 	began    time.Time
 	limits   limits
@@ -57,6 +59,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 		dropped: log.Dropped,
 		fatalc:  make(chan error, 2*len(cfg.Services)+1),
 	}
+	in.events.Note(true, "fourseven "+version+" was started")
 	in.slots = l4.NewSlots(in.limits.conns)
 	var access *logging.AccessLog
 	if cfg.AccessLog {

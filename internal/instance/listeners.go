@@ -63,7 +63,11 @@ func (in *Instance) open(ctx context.Context, ln *net.Listener, variable string,
 
 // serveAll serves on the listeners, and starts probes.
 func (in *Instance) serveAll(ctx context.Context) {
-	in.admin.Handler, in.admin.ConnState = admin.Handler(in.source(ctx)), admin.Few()
+	if in.adminListener != nil {
+		src := in.source(ctx)
+		in.wg.Go(func() { _ = src.History.Run(ctx) })
+		in.admin.Handler, in.admin.ConnState = admin.Handler(src), admin.Few()
+	}
 	for _, ln := range in.listeners() {
 		in.own.Add(ln.Addr())
 	}

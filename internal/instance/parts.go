@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"fourseven/health"
+	"fourseven/internal/admin"
 	"fourseven/internal/config"
 	"fourseven/l4"
 	"fourseven/l7"
@@ -66,13 +67,14 @@ func (s *service) served(r *l7.Record) {
 	}
 }
 
-// transitions returns what is done with the transitions of the pool: they are logged,
+// transitions returns what is done with the transitions of the pool: they are logged and kept,
 // and live connections of a backend that went down are cut, if that is wanted.
-func (s *service) transitions() func(health.Transition) {
+func (s *service) transitions(events *admin.Events) func(health.Transition) {
 	reporter := &health.Reporter{Pool: s.pool, Logger: s.logger}
 	closes := s.cfg.HealthOnDown == "close"
 	return func(t health.Transition) {
 		reporter.Report(t)
+		events.Transition(s.cfg.Name, t)
 		if closes && t.WentDown {
 			s.cutBackend(t.Backend)
 		}

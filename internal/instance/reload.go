@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -70,6 +71,7 @@ func (in *Instance) reloadList(ctx context.Context, l listFile) {
 	}
 	if err != nil {
 		in.logger.Error("reload refused", append(attrs, "err", err)...)
+		in.events.Note(false, fmt.Sprintf("%s was read again and refused: %v", l.variable, err))
 		return
 	}
 	var wg sync.WaitGroup // a service may wait for the first lookups of new names
@@ -77,6 +79,7 @@ func (in *Instance) reloadList(ctx context.Context, l listFile) {
 		wg.Go(func() { s.finder.Replace(ctx, list) })
 	}
 	wg.Wait()
+	in.events.Note(true, l.variable+" was read again")
 	in.logger.Info("reloaded", append(attrs, "entries", len(list))...)
 }
 

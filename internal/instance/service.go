@@ -62,7 +62,7 @@ func (in *Instance) newService(cfg *config.Service, access *logging.AccessLog) *
 	if cfg.HealthOnDown == "close" {
 		s.l4.Relays.CutOnDown, s.l7.CutOnDown = true, true
 	}
-	pool.OnTransition = s.transitions()
+	pool.OnTransition = s.transitions(&in.events)
 	return s
 }
 

@@ -19,13 +19,14 @@ func (in *Instance) source(ctx context.Context) admin.Source {
 		Draining: in.draining.Load,
 		Dropped:  in.dropped,
 		Stalls:   in.loops.Stalls,
-		Reloads:  in.reloads.snapshot, Logger: in.logger,
+		Reloads:  in.reloads.snapshot, Logger: in.logger, Events: &in.events,
 		Version: in.version, Hostname: hostname(), Started: in.began, Limit: in.limits.conns,
 		Token: string(in.cfg.AdminToken), Settings: in.settings,
 	}
 	for _, s := range in.services {
 		src.Services = append(src.Services, in.describe(ctx, s))
 	}
+	src.History = admin.NewHistory(src.Services)
 	return src
 }
 
@@ -36,10 +37,10 @@ func (in *Instance) describe(ctx context.Context, s *service) *admin.Service {
 		Lookups: s.finder.Lookups,
 	}
 	if ln := s.l4Listener; ln != nil {
-		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l4", Addr: ln.Addr().String(), Stats: s.l4.Stats})
+		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l4", Addr: ln.Addr().String(), Stats: s.l4.Stats, Recent: s.l4.RecentStats})
 	}
 	if ln := s.l7Listener; ln != nil {
-		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l7", Addr: ln.Addr().String(), Stats: s.l7.Stats})
+		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l7", Addr: ln.Addr().String(), Stats: s.l7.Stats, Recent: s.l7.RecentStats})
 		d.InFlight = s.l7.Active
 	}
 	return d
