@@ -34,6 +34,13 @@ type Conn interface {
 
 var _, _ Conn = (*loop.Conn)(nil), (*TLSConn)(nil)
 
+// Taken returns how many bytes of what was written the peer's kernel has acknowledged:
+// encrypted ones, if there is TLS.
+func Taken(c Conn) int64 {
+	b := bare(c)
+	return b.BytesWritten() - int64(b.Unacked())
+}
+
 // bare returns the loop's connection, which is under the TLS if there is any.
 func bare(c Conn) *loop.Conn {
 	if t, ok := c.(*TLSConn); ok {

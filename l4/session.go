@@ -89,12 +89,12 @@ func (ses *session) secure() Ending {
 	}
 	stop := context.AfterFunc(s.dials, func() { _ = ses.client.Reset() })
 	defer stop()
-	conn, err := s.TLS.Serve(ses.client, ses.visitor.Client)
+	conn, why := s.TLS.Serve(ses.client, ses.visitor.Client)
 	switch {
-	case err != nil && s.dials.Err() != nil:
+	case why != "" && s.dials.Err() != nil:
 		return Drain
-	case err != nil:
-		return TLSHandshake
+	case why != "":
+		return why
 	}
 	info := conn.Info()
 	ses.stream, ses.secured = conn, &info

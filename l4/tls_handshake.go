@@ -22,16 +22,21 @@ var errNoTLS = errors.New("the client does not speak TLS")
 // in the only fiber that uses the connection. After an error, which has the peer's alert
 // if there was one, the connection is closed.
 func ServeTLS(raw *loop.Conn, config *tls.Config, limit time.Duration) (*TLSConn, error) {
+	return serveTLS(raw, config, limit, nil)
+}
+
+// serveTLS is ServeTLS with a response to clients that speak plain HTTP.
+func serveTLS(raw *loop.Conn, config *tls.Config, limit time.Duration, plain []byte) (*TLSConn, error) {
 	c := newTLSConn(raw)
 	c.tls = tls.Server(&c.wire, config)
-	return c, c.shake(limit)
+	return c, c.shake(limit, plain)
 }
 
 // DialTLS does the client's handshake, as ServeTLS does the server's.
 func DialTLS(raw *loop.Conn, config *tls.Config, limit time.Duration) (*TLSConn, error) {
 	c := newTLSConn(raw)
 	c.tls = tls.Client(&c.wire, config)
-	return c, c.shake(limit)
+	return c, c.shake(limit, nil)
 }
 
 func newTLSConn(raw *loop.Conn) *TLSConn {
@@ -39,7 +44,7 @@ func newTLSConn(raw *loop.Conn) *TLSConn {
 }
 
 // shake does the handshake. Zero is no limit.
-func (c *TLSConn) shake(limit time.Duration) error {
+func (c *TLSConn) shake(limit time.Duration, plain []byte) error {
 	if limit > 0 {
 		_ = c.raw.SetDeadline(time.Now().Add(limit))
 	}
@@ -48,7 +53,7 @@ func (c *TLSConn) shake(limit time.Duration) error {
 		err = sent
 	}
 	if err != nil {
-		c.part(err)
+		c.part(err, plain)
 		return handshakeError(err, limit)
 	}
 	_ = c.raw.SetDeadline(time.Time{})
@@ -57,16 +62,23 @@ func (c *TLSConn) shake(limit time.Duration) error {
 	return nil
 }
 
-// part ends a connection whose handshake failed: with a reset if the peer has not spoken
-// TLS, else in a way that lets it read the alert.
-func (c *TLSConn) part(err error) {
+// part ends a connection whose handshake failed: in a way that lets the peer read the
+// alert, or the response to plain HTTP; with a reset if there is neither.
+func (c *TLSConn) part(err error, plain []byte) {
 	c.closed.Store(true)
+	_ = c.raw.SetDeadline(time.Now().Add(farewell))
 	var noTLS tls.RecordHeaderError
-	if errors.As(err, &noTLS) || errors.Is(err, os.ErrDeadlineExceeded) || c.raw.Err() != nil || c.raw.CloseWrite() != nil {
+	if errors.As(err, &noTLS) {
+		if len(plain) == 0 || !isHTTP(noTLS.RecordHeader) {
+			_ = c.raw.Reset()
+			return
+		}
+		_, _ = c.raw.Write(plain)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || c.raw.Err() != nil || c.raw.CloseWrite() != nil {
 		_ = c.raw.Reset()
 		return
 	}
-	_ = c.raw.SetDeadline(time.Now().Add(farewell))
 	var buf [512]byte
 	for err = nil; err == nil; {
 		_, err = c.raw.Read(buf[:])
@@ -74,16 +86,27 @@ func (c *TLSConn) part(err error) {
 	_ = c.raw.Close()
 }
 
+// isHTTP reports whether five bytes are those of a plain request.
+func isHTTP(begin [5]byte) bool {
+	switch string(begin[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "DELET", "PATCH", "OPTIO":
+		return true
+	}
+	return false
+}
+
 // handshakeError says in plain words why a handshake failed.
 func handshakeError(err error, limit time.Duration) error {
 	var noTLS tls.RecordHeaderError
 	switch {
+	case errors.As(err, &noTLS) && isHTTP(noTLS.RecordHeader):
+		return fmt.Errorf("%w, but HTTP: %w", errNoTLS, noTLS)
 	case errors.As(err, &noTLS):
 		return fmt.Errorf("%w: %w", errNoTLS, noTLS)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("TLS handshake not complete within %s: %w", limit, err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("the connection ended in the TLS handshake: %w", err)
+	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the connection ended in the TLS handshake: %w", io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("TLS handshake: %w", err)
 }

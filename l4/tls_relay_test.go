@@ -290,6 +290,16 @@ func TestTLSHandshakeFails(t *testing.T) {
 	}
 }
 
+// Pins that a client that connects and leaves, as probes of a port do, is no failed
+// handshake.
+func TestTLSProbeOfThePort(t *testing.T) {
+	srv, _ := ending(t)
+	srv.TLS.Shaken = func(h Handshake) { t.Errorf("handshake %s", h) }
+	p := start(t, srv, backend(t, echo))
+	_ = p.dial(t).Close()
+	p.wantEnding(t, EOF)
+}
+
 // Pins that a client that does nothing holds up no other one, and that a shutdown which
 // runs out of time ends its handshake.
 func TestTLSSilentClients(t *testing.T) {

@@ -3,6 +3,8 @@ package l4
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
+	"io"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -33,6 +35,8 @@ type TLSServer struct {
 	Config *tls.Config
 	// Frontend names the frontend in the log.
 	Frontend string
+	// Plain is a response to clients that speak plain HTTP. If empty, they get a reset.
+	Plain []byte
 	// Timeout bounds a handshake. If zero, it is ten seconds.
 	Timeout time.Duration
 	// Logger takes a line about failed handshakes, once a second at most. If nil, nothing
@@ -46,20 +50,26 @@ type TLSServer struct {
 }
 
 // Serve does the handshake on a new connection, whose client has that address. It waits, in
-// the only fiber that uses the connection. If it fails, the connection is closed.
-func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort) (*TLSConn, error) {
-	conn, err := ServeTLS(raw, s.Config, cmp.Or(s.Timeout, handshakeTimeout))
+// the only fiber that uses the connection. An ending that is not empty is why there is no
+// connection, and the one before is closed: TLSHandshake, or EOF if the client has ended
+// it without a byte, as probes of the port do.
+func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort) (*TLSConn, Ending) {
+	before := raw.BytesRead()
+	conn, err := serveTLS(raw, s.Config, cmp.Or(s.Timeout, handshakeTimeout), s.Plain)
+	if errors.Is(err, io.ErrUnexpectedEOF) && raw.BytesRead() == before {
+		return nil, EOF
+	}
 	if err != nil {
 		s.report(HandshakeFailed)
 		s.log(client, err)
-		return nil, err
+		return nil, TLSHandshake
 	}
 	if conn.State().DidResume {
 		s.report(HandshakeResumed)
 	} else {
 		s.report(HandshakeFull)
 	}
-	return conn, nil
+	return conn, ""
 }
 
 func (s *TLSServer) report(h Handshake) {

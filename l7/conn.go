@@ -2,6 +2,7 @@ package l7
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -18,11 +19,14 @@ import (
 type conn struct {
 	srv     *Server
 	loop    *ofLoop
-	nc      *loop.Conn
+	nc      l4.Conn
 	lent    lent
-	visitor l4.Visitor
-	peer    netip.Addr // the client, without a zone; invalid for Unix sockets
-	trusted bool       // X-Forwarded-* of this client are kept
+	secured *l4.TLSInfo // nil without TLS
+	// elsewhere is where its requests are redirected to; nil if they are served.
+	elsewhere *redirect
+	visitor   l4.Visitor
+	peer      netip.Addr // the client, without a zone; invalid for Unix sockets
+	trusted   bool       // X-Forwarded-* of this client are kept
 
 	queue      *queue // that it is in
 	prev, next *conn
@@ -45,9 +49,10 @@ type conn struct {
 	watched
 }
 
-// lent is a client's connection as fasthttp gets it for as long as there are requests.
+// lent is a client's connection as fasthttp gets it for as long as there are requests. It
+// does not show TLS: fasthttp would enter its own loop over requests.
 type lent struct {
-	*loop.Conn
+	l4.Conn
 	conn *conn
 }
 
@@ -55,9 +60,11 @@ type lent struct {
 func (l *lent) Close() error { return nil }
 
 // begin begins with a connection that a loop has accepted.
-func (s *Server) begin(nc *loop.Conn) {
+func (s *Server) begin(nc *loop.Conn) { s.beginConn(nc, nil) }
+
+func (s *Server) beginConn(nc *loop.Conn, elsewhere *redirect) {
 	l := s.of(nc.Loop())
-	c := &conn{srv: s, loop: l, nc: nc, began: time.Now()}
+	c := &conn{srv: s, loop: l, nc: nc, elsewhere: elsewhere, began: time.Now()}
 	c.lent = lent{nc, c}
 	c.rd = http1.Reader{Conn: nc, Count: &c.received}
 	c.early.conn, c.early.count = nc, &c.sent
@@ -74,7 +81,7 @@ func (s *Server) begin(nc *loop.Conn) {
 // arrive is the first fiber of a connection.
 func (c *conn) arrive() {
 	defer c.settle()
-	if !c.enterGate() {
+	if !c.enterGate() || !c.secure() {
 		_ = c.nc.Reset()
 		return
 	}
@@ -128,6 +135,7 @@ func (c *conn) settle() {
 		}
 	}
 	if !c.resting {
+		c.takeLeave()
 		c.end()
 	}
 }
@@ -180,7 +188,7 @@ func (c *conn) serveNext() bool {
 // readFirst reads the first bytes of a request.
 func (c *conn) readFirst() bool {
 	err := c.rd.Fill(http1.SmallBuffer)
-	if err != nil && err != io.EOF && c.stopped == running {
+	if err != nil && err != io.EOF && !errors.Is(err, l4.ErrTruncated) && c.stopped == running {
 		c.reason = l4.ClientReset
 	}
 	return err == nil
@@ -197,6 +205,7 @@ const (
 // bytes unread resets the connection, and the client may lose the response (RFC
 // 9112 section 9.6).
 func (c *conn) linger() {
+	_ = c.nc.SetWriteDeadline(time.Now().Add(lingerTime))
 	if c.nc.CloseWrite() != nil {
 		return
 	}

@@ -95,9 +95,16 @@ func (c *conn) retire() {
 // side or sends another request. Closing it at once would reset a client that is just
 // sending.
 func (c *conn) endStream() {
-	if c.nc.CloseWrite() != nil {
-		_ = c.nc.Close()
+	_ = c.nc.SetDeadline(time.Now().Add(lingerGap))
+	if c.secured == nil {
+		c.closeWrite()
 		return
 	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(lingerGap))
+	c.nc.Go(c.closeWrite) // it may have to wait for room
+}
+
+func (c *conn) closeWrite() {
+	if c.nc.CloseWrite() != nil {
+		_ = c.nc.Close()
+	}
 }

@@ -28,6 +28,7 @@ func (e *httpError) refuses() bool {
 
 // Causes of refused requests. Their texts are what the access log shows.
 var (
+	errNoHost      = errors.New("no Host")
 	errSlowHead    = errors.New("slow head")
 	errSlowBody    = errors.New("slow body")
 	errBadBody     = errors.New("malformed body")

@@ -64,12 +64,27 @@ func (ex *exchange) sendError(status int, text string) {
 	if text == "" {
 		text = fasthttp.StatusMessage(status)
 	}
+	quoted, err := json.Marshal(map[string]string{"error": text})
+	if err != nil {
+		panic(err) // no string fails
+	}
+	ex.sendOwn(status, func(dst []byte) []byte {
+		return fmt.Appendf(dst, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(quoted))
+	}, string(quoted))
+}
+
+// sendOwn sends the client a response of our own with these fields, and with a body unless
+// the request is for the head alone.
+func (ex *exchange) sendOwn(status int, fields func([]byte) []byte, body string) {
 	ex.rec.own = status
 	c := ex.conn
 	// The connection may have been stopped: its deadline has passed then.
 	_ = c.nc.SetWriteDeadline(time.Now().Add(sendErrorTime))
 	c.out.Start()
-	c.out.Buf = ex.appendError(c.out.Buf, status, text)
+	c.out.Buf = ex.appendOwn(c.out.Buf, status, fields)
+	if !ex.req.IsHead {
+		c.out.Buf = append(c.out.Buf, body...)
+	}
 	if c.out.Flush() != nil {
 		ex.close = true
 	}
@@ -77,26 +92,17 @@ func (ex *exchange) sendError(status int, text string) {
 	_ = c.nc.SetWriteDeadline(time.Time{})
 }
 
-// appendError appends a whole response with a JSON body.
-func (ex *exchange) appendError(dst []byte, status int, text string) []byte {
-	quoted, err := json.Marshal(map[string]string{"error": text})
-	if err != nil {
-		panic(err) // no string fails
-	}
-	text = string(quoted)
+// appendOwn appends the head of a response of our own.
+func (ex *exchange) appendOwn(dst []byte, status int, fields func([]byte) []byte) []byte {
 	// Not a fasthttp.ResponseHeader: its Date starts a goroutine that never ends.
 	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", status, fasthttp.StatusMessage(status))
 	dst = ex.conn.loop.date.append(dst)
-	dst = fmt.Appendf(dst, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(text))
+	dst = fields(dst)
 	switch {
 	case ex.close:
 		dst = append(dst, "Connection: close\r\n"...)
 	case ex.req.HTTP10:
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
-	dst = append(dst, "\r\n"...)
-	if ex.req.IsHead {
-		return dst
-	}
-	return append(dst, text...)
+	return append(dst, "\r\n"...)
 }

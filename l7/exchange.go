@@ -85,6 +85,9 @@ func (ex *exchange) serve() bool {
 	if err := ex.readRequest(); err != nil {
 		return ex.fail(err)
 	}
+	if to := ex.conn.elsewhere; to != nil {
+		return to.answer(ex)
+	}
 	ex.count()
 	ex.close = !ex.req.KeepAlive()
 	ex.toBackend.Start()

@@ -1,5 +1,7 @@
 package l7
 
+import "fourseven/l4"
+
 // pace is how much of a body has moved while it was waited for. Without it a peer that
 // sends or takes a byte now and then would hold a connection for ever.
 type pace struct {
@@ -56,7 +58,7 @@ func (c *conn) moved() int64 { return c.received.Load() + c.takenSoFar() }
 
 // takenSoFar returns how many bytes the client has taken. What waits in the socket for it
 // to read does not count.
-func (c *conn) takenSoFar() int64 { return c.nc.BytesWritten() - int64(c.nc.Unacked()) }
+func (c *conn) takenSoFar() int64 { return l4.Taken(c.nc) }
 
 // noteTaken takes it for progress if the client has read something while a write waits:
 // there may be room for more only after megabytes.

@@ -13,6 +13,7 @@ import (
 // Record describes one request that was responded to or forwarded.
 type Record struct {
 	Client  netip.AddrPort // zero for Unix sockets
+	TLS     *l4.TLSInfo    // nil without
 	Backend string         // the last one with a connection; empty if there was none
 	// Method and Target are those of the request line, cut off after MaxRecorded bytes
 	// each. They are empty if it could not be read, and valid during the call of Served.
@@ -61,7 +62,7 @@ type recording struct {
 // memory.
 func beginRecord(c *conn, line []byte) recording {
 	return recording{
-		Record: Record{Client: c.visitor.Client, Began: time.Now()},
+		Record: Record{Client: c.visitor.Client, TLS: c.secured, Began: time.Now()},
 		line:   line, sentBefore: c.sent.Load(),
 	}
 }

@@ -89,7 +89,8 @@ func (ex *exchange) appendHop(b []byte) []byte {
 }
 
 // appendForwarded adds X-Forwarded-For, -Proto and -Host. Those of a trusted proxy are
-// kept, with its own address appended to X-Forwarded-For.
+// kept, with its own address appended to X-Forwarded-For. The name in the certificate of
+// a client is nobody else's to state.
 func (ex *exchange) appendForwarded(b []byte) []byte {
 	proto, hosted := false, false
 	b = ex.appendForwardedFor(b)
@@ -101,8 +102,16 @@ func (ex *exchange) appendForwarded(b []byte) []byte {
 		b = append(append(b, f.Line...), "\r\n"...)
 		proto, hosted = proto || f.Kind == http1.ForwardedProto, hosted || f.Kind == http1.ForwardedHost
 	}
-	if !proto {
+	secured := ex.conn.secured
+	switch {
+	case proto:
+	case secured != nil:
+		b = append(b, "X-Forwarded-Proto: https\r\n"...)
+	default:
 		b = append(b, "X-Forwarded-Proto: http\r\n"...)
+	}
+	if secured != nil && secured.ClientName != "" {
+		b = appendField(b, "X-Client-Cert-CN", fieldValue(secured.ClientName))
 	}
 	if !hosted && ex.req.Host != nil {
 		b = appendField(b, "X-Forwarded-Host", ex.req.Host)
@@ -129,6 +138,17 @@ func (ex *exchange) appendForwardedFor(b []byte) []byte {
 		return b[:before]
 	}
 	return append(b[:len(b)-len(", ")], "\r\n"...)
+}
+
+// fieldValue returns a text with each byte replaced that no field may have.
+func fieldValue(text string) []byte {
+	value := []byte(text)
+	for i, c := range value {
+		if c < ' ' || c == 0x7f {
+			value[i] = '?'
+		}
+	}
+	return value
 }
 
 func appendField(b []byte, name string, value []byte) []byte {

@@ -83,6 +83,8 @@ type Server struct {
 	// any frontend; from nine tenths of it responses say "Connection: close". If nil,
 	// there is no limit.
 	Slots *l4.Slots
+	// TLS ends the clients' TLS. If nil, they speak plain HTTP.
+	TLS *l4.TLSServer
 	// Gate decides which clients are allowed, and reads PROXY headers. If nil, all
 	// clients are allowed.
 	Gate *l4.Gate
@@ -139,7 +141,9 @@ func (s *Server) Active() int { return int(s.active.Load()) }
 // may be called for several listeners. Its error is never nil: ErrServerClosed after
 // Shutdown, another one if the event loops could not be started or were closed. No
 // failure of ln ends it.
-func (s *Server) Serve(ln net.Listener) error {
+func (s *Server) Serve(ln net.Listener) error { return s.serve(ln, s.begin) }
+
+func (s *Server) serve(ln net.Listener, begin func(*loop.Conn)) error {
 	s.start.Do(s.init)
 	l := &l4.Listener{Listener: ln, Frontend: "l7", Slots: s.Slots, Logger: s.Logger, Failures: &s.failures}
 	defer func() { _ = l.Close() }()
@@ -152,7 +156,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	defer s.removeListener(l)
 	if err == nil {
-		err = l.ServeIn(s.begin)
+		err = l.ServeIn(begin)
 	}
 	if s.draining.Load() {
 		return ErrServerClosed
@@ -181,6 +185,9 @@ func (s *Server) init() {
 	if s.Relays != nil {
 		s.Relays.Loops = s.Loops
 		s.Relays.CutOnDown = s.Relays.CutOnDown || s.CutOnDown
+	}
+	if s.TLS != nil && s.TLS.Plain == nil {
+		s.TLS.Plain = plainHTTP
 	}
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
 	s.upstreams.init(s, len(s.Loops.Loops()))

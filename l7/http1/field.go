@@ -29,6 +29,7 @@ const (
 	ForwardedProto               // X-Forwarded-Proto
 	ForwardedHost                // X-Forwarded-Host
 	Forwarded                    // Forwarded, X-Real-IP, and every other X-Forwarded-*
+	ClientName                   // X-Client-Cert-CN: set by whoever ends the client's TLS
 	Dropped                      // never passed on
 )
 
@@ -69,8 +70,11 @@ func kindOf(name []byte) (k Kind, exact bool) {
 		k, known = ForwardedFor, "x-forwarded-for"
 	case 16:
 		k, known = ForwardedHost, "x-forwarded-host"
-		if name[0]|0x20 == 'p' {
+		switch {
+		case name[0]|0x20 == 'p':
 			k, known = HopByHop, "proxy-connection"
+		case name[2]|0x20 == 'c':
+			k, known = ClientName, "x-client-cert-cn"
 		}
 	case 17:
 		k, known = TransferEncoding, "transfer-encoding"
