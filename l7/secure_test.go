@@ -3,6 +3,7 @@ package l7_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -276,25 +277,28 @@ func TestRedirect(t *testing.T) {
 		{"no Host", "GET /x HTTP/1.0\r\n\r\n", 8443, 400, ""},
 		{"bad request", "GET /x HTTP/1.1\r\n\r\n", 8443, 400, ""},
 	}
+	redirecting := map[int]*proxy{}
+	for _, port := range []int{443, 8443} {
+		s, ln := newServer(), testkit.Listen(t)
+		donec := make(chan struct{})
+		go func() { defer close(donec); _ = s.ServeRedirect(ln, port) }()
+		t.Cleanup(func() { _ = s.Shutdown(context.Background()); <-donec })
+		redirecting[port] = &proxy{s, ln.Addr().String()}
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newServer()
-			ln := testkit.Listen(t)
-			donec := make(chan struct{})
-			go func() { defer close(donec); _ = s.ServeRedirect(ln, tt.port) }()
-			p := &proxy{s, ln.Addr().String()}
+			p := redirecting[tt.port]
 			resp, _ := p.do(t, tt.request)
 			if resp.StatusCode != tt.status || resp.Header.Get("Location") != tt.location || resp.Header.Get("Date") == "" {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, resp.Header, tt.status, tt.location)
 			}
-			conn := p.dial(t)
-			br := bufio.NewReader(conn)
-			for range 3 {
-				_, _ = io.WriteString(conn, get)
-				readResponse(t, br, get)
-			}
-			_ = s.Shutdown(t.Context())
-			<-donec
 		})
 	}
+	conn := redirecting[443].dial(t)
+	br := bufio.NewReader(conn)
+	for range 3 {
+		_, _ = io.WriteString(conn, get)
+		readResponse(t, br, get)
+	}
+	_ = conn.Close()
 }
