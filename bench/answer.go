@@ -163,8 +163,8 @@ func (p *pair) verdict() (verdict, count string) {
 	return "L7 costs less here. ", ""
 }
 
-// loadWarning says that the figures are not to be relied on.
-func (m machineReport) loadWarning() string {
+// LoadWarning says that the figures are not to be relied on.
+func (m machineReport) LoadWarning() string {
 	return fmt.Sprintf("Loaded machine: before the run the load was %.1f on %d processors. Other programs took part of the "+
 		"machine, so every figure below is marked loaded; run it again on a quiet machine.", m.Load, m.Processors)
 }

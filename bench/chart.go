@@ -10,7 +10,6 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
@@ -23,7 +22,7 @@ var colors = map[string]color.NRGBA{
 	"haproxy":      {0x1c, 0x7e, 0xd6, 0xff},
 	"nginx":        {0x2f, 0x9e, 0x44, 0xff},
 	"stdlib":       {0xae, 0x3e, 0xc9, 0xff},
-	"fasthttp":     {0x7a, 0x5c, 0x3a, 0xff},
+	"fasthttp":     {0xa9, 0x74, 0x4f, 0xff},
 	"python":       {0x0c, 0x85, 0x99, 0xff},
 }
 
@@ -43,8 +42,8 @@ func newPlot(xLabel, yLabel string) *plot.Plot {
 
 // svg draws p as an element to be put into a page. CSS gives the letters and
 // axes the page's colour.
-func svg(p *plot.Plot, width, height vg.Length, label string) (template.HTML, error) {
-	canvas := vgsvg.New(width, height)
+func svg(p *plot.Plot, as size, label string) (template.HTML, error) {
+	canvas := vgsvg.New(as.width, as.height)
 	p.Draw(draw.New(canvas))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
@@ -68,15 +67,4 @@ func (d decades) Ticks(lo, hi float64) []plot.Tick {
 		}
 	}
 	return ticks
-}
-
-// roundDown returns the nearest tick of decades that is not above v.
-func roundDown(v float64) float64 {
-	ticks := decades{shortMicros}.Ticks(v/10, v)
-	return ticks[len(ticks)-1].Value
-}
-
-// roundUp returns the nearest tick of decades that is not below v.
-func roundUp(v float64) float64 {
-	return decades{shortMicros}.Ticks(v, v*10)[0].Value
 }

@@ -45,7 +45,7 @@ func contenders() []contender {
 		{name: "haproxy", full: "HAProxy", about: "HAProxy, mode tcp with splice-auto, mode http with http-reuse always",
 			peer: haproxyPeer(), through: both},
 		{name: "nginx", full: "nginx", about: "nginx, stream, http with keepalive upstream", peer: nginxPeer(), through: both},
-		{name: "stdlib", full: "httputil.ReverseProxy", about: "Go's httputil.ReverseProxy", peer: stdlibPeer(), through: onlyHTTP},
+		{name: "stdlib", full: "Go ReverseProxy", about: "Go's httputil.ReverseProxy", peer: stdlibPeer(), through: onlyHTTP},
 		{name: "fasthttp", full: "fasthttp proxy", about: "a plain proxy made of fasthttp's server and client", peer: fasthttpPeer(), through: onlyHTTP},
 		{name: "python", full: "FastAPI and httpx", about: "a small FastAPI and httpx balancer (testdata/bench/python_lb.py)",
 			peer: pythonPeer(), through: onlyHTTP},

@@ -84,6 +84,14 @@ func (r ratio) rangeWords(rounds int) string {
 	return words
 }
 
+// rangeText writes the least and the greatest of the rounds, "" for a single round.
+func (r ratio) rangeText() string {
+	if r.around == nil {
+		return ""
+	}
+	return threeDigits(r.around.Min) + " to " + threeDigits(r.around.Max)
+}
+
 func shortRatio(v float64) string {
 	switch {
 	case v >= 9.95:
@@ -97,13 +105,14 @@ func shortRatio(v float64) string {
 // measure is what ratios are taken of.
 type measure struct {
 	title string
+	more  bool // is better
 	of    func(*ratioReport) ratio
 }
 
 var measures = []measure{
-	{"Rate: fourseven does so many times what the other does (more is better)", (*ratioReport).rate},
-	{"99th percentile of latency: fourseven's is so many times the other's (less is better)", (*ratioReport).p99},
-	{"Processor time per operation or byte: fourseven's is so many times the other's (less is better)", (*ratioReport).cpu},
+	{"Rate: fourseven does so many times what the other does (more is better)", true, (*ratioReport).rate},
+	{"99th percentile of latency: fourseven's is so many times the other's (less is better)", false, (*ratioReport).p99},
+	{"Processor time per operation or byte: fourseven's is so many times the other's (less is better)", false, (*ratioReport).cpu},
 }
 
 // rivals returns the contenders with a ratio of m in any scenario, in their order.

@@ -89,6 +89,8 @@ type roundReport struct {
 type percentileValue struct {
 	Percentile   float64 `json:"percentile"`
 	Microseconds float64 `json:"us"`
+	Min          float64 `json:"min_us"` // of the rounds
+	Max          float64 `json:"max_us"`
 }
 
 // idleReport is what connections cost that do nothing.
@@ -205,7 +207,8 @@ func (r *figureReport) fillLatency(f *figure) {
 		if float64(all.TotalCount())*(100-p) < 100 {
 			break // so far out there was not one operation
 		}
-		r.Percentiles = append(r.Percentiles, percentileValue{p, float64(all.ValueAtPercentile(p)) / 1e3})
+		rounds := f.overRounds(latencyAt(p))
+		r.Percentiles = append(r.Percentiles, percentileValue{p, float64(all.ValueAtPercentile(p)) / 1e3, rounds.Min, rounds.Max})
 	}
 }
 

@@ -14,30 +14,25 @@ var pageText string
 // page is what the template is filled with.
 type page struct {
 	*report
-	Description string
-	Notes       string
-	Keys        []key
-	RatioCharts []ratioFigure
-	Blocks      []block
+	Description  string
+	Notes        string
+	RatioFigures []*ratioFigure
+	Blocks       []block
 }
 
-// key is an entry of the legend.
+// key is an entry of a legend.
 type key struct {
 	Name  string
 	Color template.CSS
 }
 
-// ratioFigure is the chart of one measure.
-type ratioFigure struct {
-	Title string
-	Chart template.HTML
-}
-
-// block is one scenario with its chart, which is empty for loads that do not
-// measure latency.
+// block is one scenario with its chart in two widths, which are empty for loads that
+// do not measure latency.
 type block struct {
 	scenarioReport
-	Chart template.HTML
+	Broad, Narrow template.HTML
+	Keys          []key
+	Spread        bool // the chart has one
 }
 
 // writeHTML writes the report as one page that needs no other file.
@@ -54,32 +49,30 @@ func writeHTML(w io.Writer, r *report) error {
 }
 
 var pageFuncs = template.FuncMap{
-	"quantity": quantity,
-	"latency":  latencyText,
-	"cost":     costText,
-	"times":    timesText,
-	"oneLine":  oneLine,
-	"percent":  func(share float64) string { return fmt.Sprintf("%.2f", 100*share) },
-	"mib":      func(v int64) string { return mebibytes(float64(v)) },
-	"kib":      kibibytes,
-	"day":      func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
-	"gib":      func(mib int64) string { return fmt.Sprintf("%.1f GiB", float64(mib)/1024) },
-	"subject":  func() string { return subject },
+	"quantity":    quantity,
+	"latency":     latencyText,
+	"cost":        costText,
+	"times":       timesText,
+	"rateRange":   func(r *ratioReport) string { return r.rate().rangeText() },
+	"oneLine":     oneLine,
+	"percent":     func(share float64) string { return fmt.Sprintf("%.2f", 100*share) },
+	"mib":         func(v int64) string { return mebibytes(float64(v)) },
+	"kib":         kibibytes,
+	"day":         func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
+	"gib":         func(mib int64) string { return fmt.Sprintf("%.1f GiB", float64(mib)/1024) },
+	"subject":     func() string { return subject },
+	"answerTitle": func() string { return answerTitle },
 }
 
 func newPage(r *report) (*page, error) {
-	p := &page{report: r, Description: describe(r), Notes: notes, Keys: legend(r)}
+	p := &page{report: r, Description: describe(r), Notes: notes}
 	for _, m := range measures {
-		chart, err := ratioChart(r, m)
-		if err != nil {
-			return nil, err
-		}
-		if chart != "" {
-			p.RatioCharts = append(p.RatioCharts, ratioFigure{m.title, chart})
+		if fig := newRatioFigure(r, m); fig != nil {
+			p.RatioFigures = append(p.RatioFigures, fig)
 		}
 	}
 	for _, s := range r.Scenarios {
-		b, err := newBlock(s)
+		b, err := newBlock(s, r.Settings.Rounds > 1)
 		if err != nil {
 			return nil, err
 		}
@@ -88,32 +81,31 @@ func newPage(r *report) (*page, error) {
 	return p, nil
 }
 
-func newBlock(s scenarioReport) (block, error) {
-	for _, f := range s.Figures {
-		if len(f.Percentiles) > 0 {
-			chart, err := latencyChart(s)
-			return block{s, chart}, err
-		}
+func newBlock(s scenarioReport, spread bool) (b block, err error) {
+	b = block{scenarioReport: s, Spread: spread, Keys: legend(s)}
+	if len(b.Keys) == 0 {
+		return b, nil
 	}
-	return block{s, ""}, nil
+	if b.Broad, err = latencyChart(s, broad); err != nil {
+		return b, err
+	}
+	b.Narrow, err = latencyChart(s, narrow)
+	return b, err
 }
 
-// legend returns the contenders that have a figure, in their order.
-func legend(r *report) []key {
-	present := map[string]bool{}
-	for _, s := range r.Scenarios {
-		for _, f := range s.Figures {
-			present[f.Contender] = true
-		}
-	}
+// legend returns the contenders with a line in the chart of s, in their order.
+func legend(s scenarioReport) []key {
 	var keys []key
-	for _, c := range contenders() {
-		if present[c.name] {
-			keys = append(keys, key{c.name, cssColor(c.name)})
+	for _, f := range s.Figures {
+		if len(f.Percentiles) > 0 {
+			keys = append(keys, key{f.Name, cssColor(f.Contender)})
 		}
 	}
 	return keys
 }
+
+// RangeWords writes how the rate differed over the rounds.
+func (f figureReport) RangeWords() string { return f.rangeText(" to\u00a0") }
 
 func cssColor(contender string) template.CSS {
 	c := colors[contender]

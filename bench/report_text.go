@@ -65,7 +65,7 @@ func seconds(s float64) time.Duration {
 // answer writes the warning of a loaded machine, and what the run says on L4 or L7.
 func (t *textReport) answer(r *report) {
 	if r.Machine.Loaded {
-		t.paragraph(r.Machine.loadWarning())
+		t.paragraph(r.Machine.LoadWarning())
 	}
 	if len(r.Answer) == 0 {
 		return
@@ -108,17 +108,17 @@ func (t *textReport) figure(f figureReport) {
 		t.linef("  %-12s %14s %16s %20.2f %11.2f%% %s", f.Contender, mebibytes(float64(f.Idle.RestBytes)),
 			kibibytes(f.Idle.BytesPerConnection), f.Idle.DescriptorsPerConnection, 100*f.Idle.ProcessorShare, mark)
 	default:
-		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %-10s %s", f.Contender, quantity(f.Rate.Median), f.rangeText(),
+		t.linef("  %-12s %9s %19s %8s %8s %8s %9s  %-10s %s", f.Contender, quantity(f.Rate.Median), f.rangeText(".."),
 			latencyText(f.P50), latencyText(f.P99), latencyText(f.P999), costText(f.CPU), timesText(f.Ratio), mark)
 	}
 }
 
-// rangeText writes how the rate differed over the rounds.
-func (f *figureReport) rangeText() string {
+// rangeText writes how the rate differed over the rounds: least, to, greatest.
+func (f *figureReport) rangeText(to string) string {
 	if len(f.Rounds) == 1 {
 		return "one round"
 	}
-	return quantity(f.Rate.Min) + ".." + quantity(f.Rate.Max)
+	return quantity(f.Rate.Min) + to + quantity(f.Rate.Max)
 }
 
 // ratios writes one measure's table, with a line a scenario.
