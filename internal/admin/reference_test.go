@@ -53,7 +53,7 @@ func TestMetricsGoldenReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("METRICS.md is not up to date: go test ./internal/admin -run TestMetricsGolden -update rewrites it")
+		t.Errorf("METRICS.md is not up to date: go test ./internal/admin -run TestMetricsGolden -update rewrites it; got:\n%s", got)
 	}
 }
 

@@ -64,7 +64,7 @@ func TestHelpReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("SETTINGS.md is not up to date: go test ./internal/config -run TestHelp -update rewrites it")
+		t.Errorf("SETTINGS.md is not up to date: go test ./internal/config -run TestHelp -update rewrites it; got:\n%s", got)
 	}
 }
 
