@@ -30,13 +30,28 @@ job "fourseven" {
       }
     }
 
+    # Both listeners are services of Consul: fourseven-l4 (TCP) and fourseven-l7 (HTTP). An
+    # instance leaves them while it drains, and not because its backends are down: Consul would
+    # else drop all instances at once.
     service {
-      name = "fourseven"
+      name = "fourseven-l4"
       port = "l4"
       check {
         type     = "http"
         port     = "admin"
-        path     = "/readyz"
+        path     = "/readyz?ignore=backends"
+        interval = "2s"
+        timeout  = "1s"
+      }
+    }
+
+    service {
+      name = "fourseven-l7"
+      port = "l7"
+      check {
+        type     = "http"
+        port     = "admin"
+        path     = "/readyz?ignore=backends"
         interval = "2s"
         timeout  = "1s"
       }
@@ -61,7 +76,10 @@ job "fourseven" {
         LB_DNS_SERVER     = "127.0.0.1:8600"
         LB_DNS_INTERVAL   = "5s"
         LB_BALANCE        = "source_hash"
+        LB_L4_LISTEN      = ":9000"
+        LB_L7_LISTEN      = ":8000"
         LB_ADMIN_LISTEN   = ":9900"
+        LB_MAX_CONNS      = "6000" # fits the memory below: 64 MiB, and 32 KiB for each
         LB_SHUTDOWN_DELAY = "5s"
         LB_DRAIN_TIMEOUT  = "20s"
       }

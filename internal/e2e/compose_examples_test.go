@@ -22,6 +22,7 @@ func TestComposeScale(t *testing.T) {
 	testkit.Eventually(t, "fourseven to be up", func() bool { return c.run("port", "fourseven", "8000") != "" })
 	l4, l7 := c.url("fourseven", "9000"), c.url("fourseven", "8000")
 	waitUntilServed(t, l7)
+	waitUntilServed(t, c.url("fourseven", "9900")+"readyz")
 	for _, n := range []string{"5", "3"} {
 		c.run("up", "-d", "--no-build", "--no-recreate", "--scale", "backend="+n)
 		for name, url := range map[string]string{"L4": l4, "L7": l7} {

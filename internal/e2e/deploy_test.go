@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 	"fourseven/internal/config"
 )
 
-const manifests, job = "deploy/kubernetes/fourseven.yaml", "deploy/nomad/fourseven.nomad.hcl"
+const manifests, job = "deploy/kubernetes", "deploy/nomad/fourseven.nomad.hcl"
 
 // TestDeployExamples checks the examples as their orchestrators read them, and that
 // fourseven takes the settings in them.
@@ -24,7 +25,7 @@ func TestDeployExamples(t *testing.T) {
 		if errors != "" {
 			t.Errorf("%s: %s", path, errors)
 		}
-		c, err := config.Load(environ)
+		c, err := config.Load(withoutFiles(environ))
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -42,25 +43,35 @@ func TestDeployChecksAreStrict(t *testing.T) {
 		{manifests, "replicas: 2", "replicas: two", "cannot unmarshal"},
 		{manifests, "port: admin", "port: adnim", "a probe of a port that it does not have"},
 		{manifests, "targetPort: l7", "targetPort: 8001", "Service fourseven: no container has the port 8001"},
-		{manifests, "  selector:\n    app: web\n", "  selector:\n    app: wep\n", "Service web selects no pods"},
-		{manifests, "minAvailable: 1\n  selector:\n    matchLabels:\n      app: fourseven", "minAvailable: 1", "PodDisruptionBudget fourseven selects no pods"},
+		{manifests, "selector:\n    app.kubernetes.io/name: web\n", "selector:\n    app.kubernetes.io/name: wep\n", "Service web selects no pods"},
+		{manifests, "minAvailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: fourseven", "minAvailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: x", "PodDisruptionBudget fourseven selects no pods"},
 		{manifests, "terminationGracePeriodSeconds: 45", "terminationGracePeriodSeconds: 30", "is not above 35s"},
+		{manifests, "memory: 384Mi", "memory: 256Mi", "where LB_MAX_CONNS=10000 takes 394788864"},
+		{manifests, "/readyz?ignore=backends", "/readyz", "no probe of /readyz?ignore=backends"},
+		{manifests, "LB_ADMIN_TOKEN_FILE", "LB_ADMIN_TOKEN", "the token is not from a Secret"},
+		{manifests, "    app.kubernetes.io/instance: fourseven\n", "", "fourseven has no label app.kubernetes.io/instance"},
+		{manifests, "containerPort: 9000", "containerPort: 9001", "no setting listens on port 9001"},
+		{manifests, "        - port: l4\n", "        - port: l5\n", "NetworkPolicy fourseven: no container has the port l5"},
+		{manifests, "- podSelector:\n            matchLabels:\n              app.kubernetes.io/name: web", "- podSelector:\n            matchLabels:\n              app.kubernetes.io/name: wep", "egress to pods that are not there"},
+		{manifests, "    - port: admin\n      path: /metrics", "    - port: metrics\n      path: /metrics", "PodMonitor fourseven: an endpoint at a port that no container has"},
+		{manifests, "podMetricsEndpoints:", "endpoints:", `unknown field "spec.endpoints"`},
+		{manifests, "- name: admin\n          secret:", "- name: token\n          secret:", "mounts admin, which the pod does not have"},
 		{dashboardFile, `"expr":`, `"exprs":`, "unexpected field 'exprs'"},
 		{dashboardFile, `"drawStyle":`, `"drawStile":`, "unexpected field 'drawStile'"},
 		{dashboardFile, `"x": 3, "y": 1,`, `"x": 2, "y": 1,`, "lie over each other"},
 		{dashboardFile, `"id": 3,`, `"id": 4,`, "have the same id"},
 		{job, "env {", "environment {", `no block "env"`},
+		{job, `port "l7" {`, `port "http" {`, "port http: no service with a check"},
+		{job, "static = 9000", "static = 9001", `port l4: LB_L4_LISTEN is ":9000"`},
+		{job, "memory = 256", "memory = 128", "memory of 128 MiB, where LB_MAX_CONNS=6000 takes 252"},
 		{job, "env {", "env [", "Argument or block definition required"},
 	} {
-		text, err := os.ReadFile(tt.path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := []byte(exampleText(t, tt.path))
 		bad := bytes.Replace(text, []byte(tt.old), []byte(tt.new), 1)
 		if bytes.Equal(bad, text) {
 			t.Fatalf("%s has no %q", tt.path, tt.old)
 		}
-		path := filepath.Join(t.TempDir(), filepath.Base(tt.path))
+		path := filepath.Join(t.TempDir(), "example"+cmp.Or(filepath.Ext(tt.path), ".yaml"))
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -68,6 +79,20 @@ func TestDeployChecksAreStrict(t *testing.T) {
 			t.Errorf("%s instead of %s: got %q, want %q", tt.new, tt.old, errors, tt.want)
 		}
 	}
+}
+
+// exampleText returns an example's text, of a folder that of all its files.
+func exampleText(t *testing.T, path string) string {
+	t.Helper()
+	files := []string{path}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		files, _ = filepath.Glob(filepath.Join(path, "*.yaml"))
+	}
+	var all []string
+	for _, file := range files {
+		all = append(all, readFile(t, file))
+	}
+	return strings.Join(all, "\n---\n")
 }
 
 const strictDir = "testdata/strict"
@@ -79,9 +104,15 @@ func strict(t *testing.T, path string) (environ []string, errors string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return strictInput(t, path, "")
+}
+
+// strictInput is strict for a text, if the path is -.
+func strictInput(t *testing.T, path, text string) (environ []string, errors string) {
+	t.Helper()
 	cmd := exec.Command("go", "run", "-C", strictDir, ".", path)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stdin, cmd.Stderr = strings.NewReader(text), &stderr
 	out, _ := cmd.Output() // a fault is told on standard error
 	return strings.Fields(string(out)), stderr.String()
 }

@@ -2,12 +2,15 @@
 // fourseven needs none of what this takes: Kubernetes manifests are decoded as its
 // API server does with fieldValidation=Strict, and what they say of each other is
 // compared; a Nomad job is parsed as HCL; a Grafana dashboard is decoded by its schema,
-// strictly. It prints the environment of each container or task named fourseven, as
-// NAME=value, and exits with 1 for a fault.
+// strictly. It takes a file, a folder of manifests, or - for manifests on standard input. It
+// prints the environment of each container or task named fourseven, as NAME=value, and exits
+// with 1 for a fault.
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +24,7 @@ func main() {
 	case ".json":
 		check = checkDashboard
 	}
-	text, err := os.ReadFile(os.Args[1])
+	text, err := read(os.Args[1])
 	if err == nil {
 		var environ []string
 		environ, err = check(text)
@@ -31,4 +34,27 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// read returns what is to be checked. The manifests of a folder become one text.
+func read(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(os.Stdin)
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return os.ReadFile(path)
+	}
+	files, err := filepath.Glob(filepath.Join(path, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var all [][]byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return bytes.Join(all, []byte("\n---\n")), nil
 }
