@@ -68,6 +68,7 @@ EXPOSE 8080
 ENTRYPOINT ["/backend"]
 
 FROM build AS describe
+ARG VERSION=dev
 COPY --from=inventory /out/inventory /out/inventory
 RUN ["/out/inventory", "/out/fourseven", "/out/about"]
 

@@ -102,6 +102,9 @@ func checkModules(t *testing.T, image string) {
 		t.Errorf("no build information: %s", listed)
 	}
 	sbom := readFile(t, filepath.Join(dir, "sbom.cdx.json"))
+	if !strings.Contains(sbom, `"version": "1.2.3"`) {
+		t.Errorf("the SBOM does not have the version: %.500s", sbom)
+	}
 	for _, module := range linkedModules(t) {
 		line := regexp.MustCompile("\tdep\t" + regexp.QuoteMeta(module) + "\t(v[^\t]+)\th1:.+").FindStringSubmatch(listed)
 		if line == nil {

@@ -2,7 +2,7 @@
 // its modules and of Go. It reads the list of modules in the binary, as go version -m does, and
 // the modules' files in the module cache. The same binary gives the same files.
 //
-//	go run -C internal/inventory . /path/to/fourseven /path/to/folder
+//	VERSION=v1.0.0 go run -C internal/inventory . /path/to/fourseven /path/to/folder
 //
 // It is a module of its own, so that fourseven needs nothing of what this takes.
 package main

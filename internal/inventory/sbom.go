@@ -1,20 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"os"
-	"regexp"
 	"runtime/debug"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
-// writeSBOM writes the bill of materials. It has no date and no serial number, so that the same
+// writeSBOM writes the bill of materials, with the version in VERSION, which go build -trimpath
+// keeps out of the binary. It has no date and no serial number, so that the same
 // binary always gives the same one.
 func writeSBOM(info *debug.BuildInfo, all []component, path string) error {
+	version := cmp.Or(os.Getenv("VERSION"), info.Main.Version)
 	bom := cdx.NewBOM()
 	bom.Metadata = &cdx.Metadata{Component: &cdx.Component{
 		BOMRef: info.Main.Path, Type: cdx.ComponentTypeApplication, Name: info.Main.Path,
-		Version: version(info), Licenses: licences("MIT"),
+		Version: version, Licenses: licences("MIT"),
 	}}
 	parts, refs := make([]cdx.Component, 0, len(all)), make([]string, 0, len(all))
 	for _, c := range all {
@@ -40,19 +42,4 @@ func writeSBOM(info *debug.BuildInfo, all []component, path string) error {
 
 func licences(spdx string) *cdx.Licenses {
 	return &cdx.Licenses{{License: &cdx.License{ID: spdx}}}
-}
-
-// stamped finds the version among the linker's flags.
-var stamped = regexp.MustCompile(`main\.version=([^\s'"]+)`)
-
-// version returns what the linker was told, or else the version of the main module.
-func version(info *debug.BuildInfo) string {
-	for _, s := range info.Settings {
-		if s.Key == "-ldflags" {
-			if v := stamped.FindStringSubmatch(s.Value); v != nil {
-				return v[1]
-			}
-		}
-	}
-	return info.Main.Version
 }
