@@ -45,6 +45,7 @@ RUN ["go", "mod", "download", \
     "github.com/prometheus/procfs", \
     "github.com/valyala/bytebufferpool", \
     "github.com/valyala/fasthttp", \
+    "golang.org/x/crypto", \
     "golang.org/x/net", \
     "golang.org/x/sys", \
     "golang.org/x/text", \
