@@ -46,6 +46,7 @@ RUN ["go", "mod", "download", \
     "github.com/valyala/bytebufferpool", \
     "github.com/valyala/fasthttp", \
     "golang.org/x/crypto", \
+    "golang.org/x/crypto/x509roots/fallback", \
     "golang.org/x/net", \
     "golang.org/x/sys", \
     "golang.org/x/text", \

@@ -26,22 +26,29 @@ func SplitAddr(addr string) (network, address string) {
 // zero byte at its end).
 const maxSocketPath = 107
 
-// parseAddr returns the one spelling of an address to dial: host:port, with http:// or
-// tcp:// in front accepted, or unix:/path.
-func parseAddr(s string) (string, error) {
+// parseAddr returns the one spelling of an address to dial, host:port or unix:/path, and
+// what the scheme in front of it, if there is one, says about TLS.
+func parseAddr(s string) (addr string, tls TLS, err error) {
 	if strings.ContainsFunc(s, unprintable) || !utf8.ValidString(s) { // no log line or metric could show it
-		return "", fmt.Errorf("expected an address in UTF-8 without control characters")
+		return "", TLSDefault, fmt.Errorf("expected an address in UTF-8 without control characters")
 	}
 	if network, path := SplitAddr(s); network == "unix" {
-		return parseSocketPath(path)
+		addr, err = parseSocketPath(path)
+		return addr, TLSDefault, err
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
-		if scheme != "http" && scheme != "tcp" {
-			return "", fmt.Errorf("unknown scheme %q, expected http://, tcp://, dns:// or srv://, or none", scheme)
+		switch scheme {
+		case "http", "tcp":
+			tls = TLSOff
+		case "https", "tls":
+			tls = TLSOn
+		default:
+			return "", TLSDefault, fmt.Errorf("unknown scheme %q, expected http://, https://, tcp://, tls://, dns:// or srv://, or none", scheme)
 		}
 		s = strings.TrimSuffix(rest, "/")
 	}
-	return parseHostPort(s)
+	addr, err = parseHostPort(s)
+	return addr, tls, err
 }
 
 func unprintable(r rune) bool { return unicode.IsControl(r) || r == '\ufeff' }

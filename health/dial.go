@@ -22,15 +22,16 @@ const (
 	Unreachable
 	NoSourcePort
 	NoFD
+	TLSHandshake // it accepted the connection
 	numReasons
 )
 
 // Reasons are all reasons of a failed dial.
-var Reasons = [numReasons]Reason{Refused, Timeout, Unreachable, NoSourcePort, NoFD}
+var Reasons = [numReasons]Reason{Refused, Timeout, Unreachable, NoSourcePort, NoFD, TLSHandshake}
 
 // String returns the reason's word as logs and metrics have it.
 func (r Reason) String() string {
-	return [...]string{"refused", "timeout", "unreachable", "no_source_port", "no_fd"}[r]
+	return [...]string{"refused", "timeout", "unreachable", "no_source_port", "no_fd", "tls_handshake"}[r]
 }
 
 // Local reports whether the failure is this machine's and not the backend's.
@@ -117,7 +118,10 @@ func (b *Backend) DialFailed(err error) *DialError {
 
 func reasonOf(err error) Reason {
 	var dns *net.DNSError
+	var tls *HandshakeError
 	switch {
+	case errors.As(err, &tls):
+		return TLSHandshake
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return NoFD
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -310,7 +310,7 @@ func TestParseEntry(t *testing.T) {
 		{"srv://", "", "expected srv://_service._proto.name, without a port"},
 		{"srv://_pg._tcp.db:5432", "", "expected srv://_service._proto.name, without a port"},
 		{"dns://web:80;wieght=2", "", `unknown option "wieght", expected weight=N, max_conns=N, check=PORT or backup`},
-		{"consul://web", "", `unknown scheme "consul", expected http://, tcp://, dns:// or srv://, or none`},
+		{"consul://web", "", `unknown scheme "consul", expected http://, https://, tcp://, tls://, dns:// or srv://, or none`},
 	} {
 		e, err := ParseEntry(tt.in)
 		if tt.err != "" {

@@ -104,7 +104,7 @@ func hostName(addr string) (name, port string) {
 }
 
 func parseHost(s string) (name, port string, err error) {
-	addr, err := parseAddr(s)
+	addr, _, err := parseAddr(s)
 	if network, _ := SplitAddr(addr); err != nil || network == "unix" || strings.Contains(s, "://") {
 		return "", "", fmt.Errorf("expected dns://name:port, with a port from 1 to 65535")
 	}

@@ -18,8 +18,21 @@ func because(err error) []any {
 		return nil
 	}
 	attrs := []any{"err", err}
-	if h := (hinted{}); errors.As(err, &h) && h.hint != "" {
-		attrs = append(attrs, "hint", h.hint)
+	if hint := Hint(err); hint != "" {
+		attrs = append(attrs, "hint", hint)
 	}
 	return attrs
+}
+
+// Hint returns what remedies a probe's or a dial's error, or nothing if that is not known.
+func Hint(err error) string {
+	var h hinted
+	var tls *HandshakeError
+	switch {
+	case errors.As(err, &h):
+		return h.hint
+	case errors.As(err, &tls):
+		return tls.Hint
+	}
+	return ""
 }

@@ -3,7 +3,6 @@ package health
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -30,14 +29,16 @@ type Via struct {
 	// ProxyTraffic sends no PROXY header to a backend whose Spec has a Check: the header
 	// is that of the traffic.
 	ProxyTraffic bool
-	// TLS makes a TLS handshake before the rest of the probe. The certificate is not
-	// verified: a probe asks whether the backend works, and its identity is checked
-	// by the clients, whose TLS goes through untouched. A name in the
-	// backend's address is sent as server name (RFC 6066 section 3).
-	TLS bool
+	// TLS returns the handshake that comes before the rest of a probe, or nil for none. If
+	// TLS is nil, there is none.
+	TLS func(Target) *Handshake
 
-	serverName string // instead of the address's
+	named string // the name in the Host field of an http probe
+	http  bool
 }
+
+// longAgo is a deadline that ends waiting reads and writes at once.
+var longAgo = time.Unix(1, 0)
 
 // talk connects to the backend and calls f with the connection. Nothing that f does
 // with it takes longer than the context.
@@ -47,7 +48,7 @@ func (v Via) talk(ctx context.Context, b *Backend, f func(net.Conn) error) error
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(longAgo) })
 	defer stop()
 	err = f(conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -86,44 +87,75 @@ func (v Via) dial(ctx context.Context, b *Backend) (net.Conn, error) {
 	if err != nil {
 		return nil, &DialError{Addr: addr, Reason: reasonOf(err), Err: cause(err)}
 	}
-	if v.ProxyTraffic && b.Spec().Check != "" {
-		v.Proxy = 0
-	}
-	if err := writeProxyHeader(conn, v.Proxy); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	if v.TLS {
-		host, _, _ := net.SplitHostPort(addr) // none of a Unix socket
-		return handshake(ctx, conn, cmp.Or(v.serverName, b.Spec().Host, host))
-	}
 	return conn, nil
 }
 
 func (v Via) connect(ctx context.Context, b *Backend) (net.Conn, error) {
-	var nd net.Dialer
 	spec := b.Spec()
+	open := v.opener(b)
 	if spec.Check.host() {
-		conn, _, err := dialEach(ctx, spec.checked(), nd.DialContext)
+		conn, _, err := dialEach(ctx, spec.checked(), open)
 		return conn, err
 	}
 	network, addr := SplitAddr(b.Addr)
 	if network == "unix" {
-		return nd.DialContext(ctx, network, addr)
+		return open(ctx, network, addr)
 	}
 	addrs := *b.dialled.Load()
 	if len(addrs) == 1 {
-		return nd.DialContext(ctx, network, v.at(addrs[0], spec.Check))
+		return open(ctx, network, v.at(addrs[0], spec.Check))
 	}
 	probed := make([]string, len(addrs))
 	for i, addr := range addrs {
 		probed[i] = v.at(addr, spec.Check)
 	}
-	conn, i, err := dialEach(ctx, probed, nd.DialContext)
+	conn, i, err := dialEach(ctx, probed, open)
 	if err == nil {
 		b.reached.Store(&addrs[i])
 	}
 	return conn, err
+}
+
+// opener returns what opens a connection to an address of the backend, with all that comes
+// before the probe itself.
+func (v Via) opener(b *Backend) DialFunc {
+	var nd net.Dialer
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := nd.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if err := writeProxyHeader(conn, v.proxy(b)); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		if h := v.handshake(b); h != nil {
+			return h.shake(ctx, conn)
+		}
+		return conn, nil
+	}
+}
+
+// proxy returns the version of the PROXY header to this backend.
+func (v Via) proxy(b *Backend) byte {
+	if v.ProxyTraffic && b.Spec().Check != "" {
+		return 0
+	}
+	return v.Proxy
+}
+
+// handshake returns the TLS handshake with this backend, or nil for none.
+func (v Via) handshake(b *Backend) *Handshake {
+	if v.TLS == nil {
+		return nil
+	}
+	spec := b.Spec()
+	_, addr := v.addr(b)
+	host, _, _ := net.SplitHostPort(addr) // none of a Unix socket
+	if !spec.Check.host() {
+		host = spec.ServerName()
+	}
+	return v.TLS(Target{Backend: b, Traffic: spec.Check == "" && v.Port == 0, Host: host, Named: v.named, HTTP: v.http})
 }
 
 // writeProxyHeader sends the header of a connection that is the balancer's own: v2 has
@@ -144,19 +176,4 @@ func writeProxyHeader(conn net.Conn, version byte) error {
 		return fmt.Errorf("send PROXY header: %w", cause(err))
 	}
 	return nil
-}
-
-// handshake closes conn if it fails.
-func handshake(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
-	// Not verified: see Via. An address is no server name, and crypto/tls sends none.
-	secured := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: true})
-	if err := secured.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		err = fmt.Errorf("TLS handshake: %w", err)
-		if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
-			return nil, hinted{err, "LB_HEALTH_TLS=off if the backend does not expect TLS"}
-		}
-		return nil, err
-	}
-	return secured, nil
 }

@@ -111,5 +111,5 @@ func endTooSoon(err error, got []byte) error {
 	if len(got) > 0 {
 		return err
 	}
-	return hinted{err, "LB_HEALTH_PROXY if the backend expects a PROXY header, LB_HEALTH_TLS=on if it expects TLS"}
+	return hinted{err, "LB_HEALTH_PROXY if the backend expects a PROXY header, LB_BACKEND_TLS=on if it expects TLS, LB_HEALTH_TLS=on for its probes alone"}
 }

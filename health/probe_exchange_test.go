@@ -114,7 +114,7 @@ func TestTLSProbes(t *testing.T) {
 	b := NewBackend(srv.Listener.Addr().String())
 	plain := backendOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	is204 := func(status int) bool { return status == http.StatusNoContent }
-	via := Via{TLS: true}
+	via := Via{TLS: unverified}
 	probes := map[string]Probe{
 		"tcp":      TCPProbe(via),
 		"http":     httpProbe("/health", is204, via),
@@ -124,7 +124,7 @@ func TestTLSProbes(t *testing.T) {
 		if err := probe(t.Context(), b); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := probe(t.Context(), plain); err == nil || !strings.Contains(err.Error(), "TLS handshake") {
+		if err := probe(t.Context(), plain); err == nil || !strings.Contains(err.Error(), "(tls_handshake): the backend does not speak TLS") {
 			t.Errorf("%s to a backend without TLS: %v", name, err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestTLSProbeTimeout(t *testing.T) {
 	b := serveTCP(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	if err := TCPProbe(Via{TLS: true})(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
+	if err := TCPProbe(Via{TLS: unverified})(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -24,13 +24,15 @@ const (
 	maxProbeInterim = 16
 )
 
+// hintTLS is for backends that expect TLS.
+const hintTLS = "LB_BACKEND_TLS=on if the backend expects TLS, LB_HEALTH_TLS=on for its probes alone"
+
 // HTTP is a probe by an HTTP request. Redirects are not followed. Responses are read as L7
 // reads them: a backend whose responses L7 refuses is down.
 type HTTP struct {
 	// Method is GET if it is empty. Path is what is asked for.
 	Method, Path string
-	// Host is the request's Host field, and its name the server name of TLS. If empty,
-	// it is the address that is probed.
+	// Host is the request's Host field. If empty, it is the address that is probed.
 	Host string
 	// Fields are further lines of the request's head, each with CRLF at its end.
 	Fields string
@@ -93,7 +95,7 @@ func statusHint(status int) string {
 	case status == 401, status == 403:
 		return "set LB_HEALTH_PATH to a path that needs no login, or accept the status with LB_HEALTH_STATUS"
 	case status == 400:
-		return "LB_HEALTH_TLS=on if the backend expects TLS"
+		return hintTLS
 	case status < 400:
 		return "LB_HEALTH_STATUS=200-399 accepts it"
 	}
@@ -104,7 +106,7 @@ func statusHint(status int) string {
 // backend does not seem to speak HTTP.
 func (h HTTP) ask(ctx context.Context, b *Backend) (got httpAnswer, err error) {
 	via := h.Via
-	via.serverName = hostOnly(h.Host)
+	via.named, via.http = hostOnly(h.Host), true
 	err = via.talk(ctx, b, func(conn net.Conn) error {
 		if _, err := io.WriteString(conn, h.request(b)); err != nil {
 			return fmt.Errorf("%s: %w", h, headError(nil, err))
@@ -205,9 +207,9 @@ func headError(got []byte, err error) error {
 	ended := err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	switch {
 	case ended && len(got) == 0:
-		return hinted{notHTTPError{}, "LB_HEALTH_CHECK=tcp if the backend does not speak HTTP, LB_HEALTH_TLS=on if it expects TLS, LB_HEALTH_PROXY if it expects a PROXY header"}
+		return hinted{notHTTPError{}, "LB_HEALTH_CHECK=tcp if the backend does not speak HTTP, LB_BACKEND_TLS=on if it expects TLS (LB_HEALTH_TLS=on for its probes alone), LB_HEALTH_PROXY if it expects a PROXY header"}
 	case bytes.HasPrefix(got, []byte{0x15, 0x03}): // an alert, RFC 8446 section 5.1
-		return hinted{notHTTPError{bytes.Clone(got)}, "LB_HEALTH_TLS=on if the backend expects TLS"}
+		return hinted{notHTTPError{bytes.Clone(got)}, hintTLS}
 	case string(got[:n]) != httpStart[:n]:
 		return hinted{notHTTPError{bytes.Clone(got)}, "LB_HEALTH_CHECK=tcp if the backend does not speak HTTP"}
 	case err == io.EOF:

@@ -27,14 +27,12 @@ var errClosedAtOnce = hinted{
 
 // TCPProbe passes if the backend accepts a connection and does not close it at once,
 // and if the TLS handshake passes where there is one. A backend that has sent
-// something before it closes passes.
+// something before it closes passes. With TLS 1.3 a backend that misses a certificate
+// closes the connection after the handshake.
 func TCPProbe(via Via) Probe {
 	return func(ctx context.Context, b *Backend) error {
 		began := time.Now()
 		return via.talk(ctx, b, func(conn net.Conn) error {
-			if via.TLS {
-				return nil // a handshake is more than being accepted
-			}
 			return staysOpen(ctx, conn, settleFor(b, time.Since(began)))
 		})
 	}
@@ -68,6 +66,9 @@ func staysOpen(ctx context.Context, conn net.Conn, within time.Duration) error {
 		return nil
 	case err == io.EOF:
 		return errClosedAtOnce
+	}
+	if isAlert(err) {
+		return HandshakeFailed(err)
 	}
 	return fmt.Errorf("%w: %w", errClosedAtOnce, cause(err))
 }

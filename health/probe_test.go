@@ -3,6 +3,7 @@ package health
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -96,7 +97,7 @@ func netPort(t *testing.T, addr string) int {
 
 // Pins the PROXY header of a probe, and that it comes before a TLS handshake.
 func TestProbeBeginsWithProxyHeader(t *testing.T) {
-	for _, via := range []Via{{}, {Proxy: 1}, {Proxy: 2}, {Proxy: 2, TLS: true}} {
+	for _, via := range []Via{{}, {Proxy: 1}, {Proxy: 2}, {Proxy: 2, TLS: unverified}} {
 		got := make(chan *proxyproto.Header, 1)
 		b := serveTCP(t, func(conn net.Conn) {
 			header, _ := proxyproto.Read(bufio.NewReader(conn))
@@ -120,4 +121,9 @@ func httpProbe(path string, accepts func(status int) bool, via Via) Probe {
 
 func exchangeProbe(send, expect []byte, via Via) Probe {
 	return Exchange{Send: send, Expect: expect, Via: via}.Probe
+}
+
+// unverified is the handshake of a probe of a backend whose traffic is not looked into.
+func unverified(t Target) *Handshake {
+	return &Handshake{Config: &tls.Config{ServerName: t.Host, InsecureSkipVerify: true}}
 }

@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ type Spec struct {
 	MaxConns int64
 	// Backup keeps the backend from taking traffic while one that is no backup is up.
 	Backup bool
+	// TLS is whether the backend's entry demands TLS.
+	TLS TLS
 	// Check is where the backend is probed, if not at its own address or at Via.Port.
 	Check Check
 	// Host is the name under which DNS returned Addr, for the server name of TLS. It
@@ -39,6 +42,21 @@ type Spec struct {
 	checkAddrs []string
 }
 
+// ServerName returns the name that the backend's certificate is to have: the one that DNS
+// returned its address for, or else the host, which may be an IP address. It is empty for
+// a Unix socket.
+func (s Spec) ServerName() string {
+	if s.Host != "" {
+		return s.Host
+	}
+	network, addr := SplitAddr(s.Addr)
+	if network == "unix" {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	return host
+}
+
 // dialled returns the addresses that are dialled, in this order.
 func (s Spec) dialled() []string {
 	if s.addrs != nil {
@@ -48,10 +66,21 @@ func (s Spec) dialled() []string {
 	return []string{addr}
 }
 
-// ParseSpec reads one entry of a backend list: host:port, with http:// or tcp:// in
-// front accepted, or unix:/path, followed by options set off by semicolons:
+// TLS is whether a backend's entry demands that connections to it use TLS.
+type TLS uint8
+
+// What an entry may say. By default the settings decide.
+const (
+	TLSDefault TLS = iota
+	TLSOff         // http:// or tcp:// is in front
+	TLSOn          // https:// or tls:// is in front
+)
+
+// ParseSpec reads one entry of a backend list: host:port, with http://, https://, tcp://
+// or tls:// in front accepted, or unix:/path, followed by options set off by semicolons:
 //
 //	db1:5432;weight=3;max_conns=100;check=8008;backup
+//	https://api:8443
 //
 // The error states what was expected, and does not repeat s. If several things are wrong
 // it is a *multierror.Error of them.
@@ -59,7 +88,7 @@ func ParseSpec(s string) (Spec, error) {
 	addr, options, _ := strings.Cut(s, ";")
 	spec := Spec{Weight: 1}
 	var err error
-	spec.Addr, err = parseAddr(strings.TrimSpace(addr))
+	spec.Addr, spec.TLS, err = parseAddr(strings.TrimSpace(addr))
 	if err = joinFaults(err, spec.setOptions(options)); err != nil {
 		return Spec{}, err
 	}
@@ -140,6 +169,9 @@ func (s *Spec) setOption(option string) error {
 // String returns the entry of a backend list that ParseSpec reads.
 func (s Spec) String() string {
 	text := s.Addr
+	if s.TLS == TLSOn {
+		text = "tls://" + text
+	}
 	if s.Weight > 1 {
 		text += fmt.Sprintf(";weight=%d", s.Weight)
 	}

@@ -10,12 +10,13 @@ func TestParseSpec(t *testing.T) {
 		in     string
 		addr   string
 		weight int
+		tls    TLS
 		err    string
 	}{
 		{in: "db1:5432", addr: "db1:5432", weight: 1},
-		{in: "http://10.0.0.1:80", addr: "10.0.0.1:80", weight: 1},
-		{in: "http://10.0.0.1:80/", addr: "10.0.0.1:80", weight: 1},
-		{in: "tcp://db:1;weight=3", addr: "db:1", weight: 3},
+		{in: "http://10.0.0.1:80", addr: "10.0.0.1:80", weight: 1, tls: TLSOff},
+		{in: "http://10.0.0.1:80/", addr: "10.0.0.1:80", weight: 1, tls: TLSOff},
+		{in: "tcp://db:1;weight=3", addr: "db:1", weight: 3, tls: TLSOff},
 		{in: " [::1]:6379 ; weight=256 ", addr: "[::1]:6379", weight: 256},
 		{in: "db:1;", addr: "db:1", weight: 1},
 		{in: "DB.example:080", addr: "db.example:80", weight: 1},
@@ -30,7 +31,9 @@ func TestParseSpec(t *testing.T) {
 		{in: "db:0", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:http", err: "expected a port from 1 to 65535 after the host"},
 		{in: "db:65536", err: "expected a port from 1 to 65535 after the host"},
-		{in: "https://db:443", err: `unknown scheme "https", expected http://, tcp://, dns:// or srv://, or none`},
+		{in: "https://db:443", addr: "db:443", weight: 1, tls: TLSOn},
+		{in: "tls://db:6379/;weight=2", addr: "db:6379", weight: 2, tls: TLSOn},
+		{in: "ftp://db:21", err: `unknown scheme "ftp", expected http://, https://, tcp://, tls://, dns:// or srv://, or none`},
 		{in: "http://db:80/path", err: "expected no path after the port (LB_HEALTH_PATH is the path of probes)"},
 		{in: "http://h:8081/path/more", err: "expected no path after the port (LB_HEALTH_PATH is the path of probes)"},
 		{in: "a:1 b:2", err: "expected commas between entries, not spaces"},
@@ -78,8 +81,8 @@ func TestParseSpec(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if b.Addr != tt.addr || b.Weight != tt.weight {
-				t.Errorf("got %s weight %d, want %s weight %d", b.Addr, b.Weight, tt.addr, tt.weight)
+			if b.Addr != tt.addr || b.Weight != tt.weight || b.TLS != tt.tls {
+				t.Errorf("got %s weight %d TLS %d, want %s weight %d TLS %d", b.Addr, b.Weight, b.TLS, tt.addr, tt.weight, tt.tls)
 			}
 		})
 	}
@@ -88,6 +91,7 @@ func TestParseSpec(t *testing.T) {
 func FuzzParseSpec(f *testing.F) {
 	f.Add("db1:5432;weight=3")
 	f.Add("http://[::1]:80/")
+	f.Add("https://a:443;weight=2")
 	f.Add("db1:1;backup;max_conns=7")
 	f.Add(";;=")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -44,14 +44,14 @@ func (ses *session) dial() Ending {
 // dialOne connects to the backend and sends the PROXY header, if there is to be
 // one. After a failure, which gives the backend back, another one can be tried, since
 // no byte of the client's has been sent.
-func (ses *session) dialOne(b *health.Backend) (dialled *loop.Conn, err error) {
+func (ses *session) dialOne(b *health.Backend) (dialled Conn, err error) {
 	defer func() {
 		if dialled == nil { // also after a panic
 			b.ReleaseConn()
 		}
 	}()
 	s := ses.server
-	conn, err := s.Dialer.DialIn(s.dials, ses.client.Loop(), b)
+	conn, err := s.Dialer.DialIn(s.dials, ses.client.Loop(), b, ses.hello())
 	if err != nil {
 		return nil, err
 	}
@@ -59,13 +59,17 @@ func (ses *session) dialOne(b *health.Backend) (dialled *loop.Conn, err error) {
 		_ = conn.Reset()
 		return nil, fmt.Errorf("dial %s: the backend went down", b.Addr)
 	}
-	if s.SendProxy == 0 {
-		return conn, nil
-	}
-	if err := ses.writeProxyHeader(conn); err != nil {
-		_ = conn.Reset()
-		b.Suspect() // it broke before it said anything
-		return nil, fmt.Errorf("write PROXY header to %s: %w", b.Addr, err)
-	}
 	return conn, nil
+}
+
+// hello returns what the connection to a backend begins with. What is spoken over it was
+// agreed on with the client.
+func (ses *session) hello() (h Hello) {
+	if ses.server.SendProxy != 0 {
+		h.Header = func(conn *loop.Conn) error { return ses.writeProxyHeader(conn) }
+	}
+	if ses.secured != nil && ses.secured.Protocol != "" {
+		h.Protocols = []string{ses.secured.Protocol}
+	}
+	return h
 }

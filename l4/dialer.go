@@ -28,6 +28,8 @@ type Dialer struct {
 	// Dialled is called with the duration of each dial that succeeded. If nil,
 	// durations are not reported.
 	Dialled func(time.Duration)
+	// TLS is how TLS is spoken to backends, by DialIn. If nil, it is spoken to none.
+	TLS *BackendTLS
 	// Own has the listeners of this process, which no dial may reach. If nil, that is
 	// not checked.
 	Own *Own
@@ -48,29 +50,64 @@ func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) 
 	if errors.Is(err, syscall.EAGAIN) {
 		conn, err = redial(limited, &nd, b)
 	}
-	if err := d.check(ctx, b, conn, err); err != nil {
+	if err == nil && d.Own.reached(conn) {
+		_ = conn.Close()
+		err = errOwn
+	}
+	if err := failed(ctx, b, err); err != nil {
 		return nil, err
 	}
 	d.report(b, began)
 	return conn, nil
 }
 
-// DialIn is Dial in a fiber. The connection is one of its loop, and is not tuned:
-// short ones are spared the system calls of TuneSocket.
-func (d *Dialer) DialIn(ctx context.Context, l *loop.Loop, b *health.Backend) (*loop.Conn, error) {
+// Hello is what a connection to a backend begins with.
+type Hello struct {
+	// Header writes what comes before anything else, also before TLS: a PROXY header. If
+	// nil, there is none.
+	Header func(*loop.Conn) error
+	// Protocols are what a backend is asked for by ALPN, if TLS is spoken to it.
+	Protocols []string
+}
+
+// DialIn is Dial in a fiber, with TLS if the backend is to have it. The connection is one
+// of its loop, and is not tuned: short ones are spared the system calls of TuneSocket.
+func (d *Dialer) DialIn(ctx context.Context, l *loop.Loop, b *health.Backend, hello Hello) (Conn, error) {
 	began := time.Now()
 	limited := ctx
 	if d.Timeout > 0 {
 		limited = untimed{ctx, began.Add(d.Timeout)}
 	}
 	conn, err := b.Dial(limited, func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return dialIn(ctx, l, network, addr)
+		raw, err := dialIn(ctx, l, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return d.greet(ctx, raw, b, hello)
 	})
-	if err := d.check(ctx, b, conn, err); err != nil {
+	if err := failed(ctx, b, err); err != nil {
 		return nil, err
 	}
 	d.report(b, began)
-	return conn.(*loop.Conn), nil
+	return conn.(Conn), nil
+}
+
+// greet begins what is spoken over a new connection, which it closes if that fails.
+func (d *Dialer) greet(ctx context.Context, raw *loop.Conn, b *health.Backend, hello Hello) (net.Conn, error) {
+	if d.Own.reached(raw) {
+		_ = raw.Close()
+		return nil, errOwn
+	}
+	if hello.Header != nil {
+		if err := hello.Header(raw); err != nil {
+			_ = raw.Reset()
+			return nil, fmt.Errorf("write PROXY header: %w", err)
+		}
+	}
+	if !d.TLS.To(b) {
+		return raw, nil
+	}
+	return d.TLS.dial(ctx, raw, b, hello.Protocols)
 }
 
 // untimed is a context with a deadline for dials of a loop, which look at it: a timer of
@@ -84,33 +121,28 @@ type untimed struct {
 func (u untimed) Deadline() (time.Time, bool) { return u.deadline, true }
 
 // dialIn connects to an address in a fiber.
-func dialIn(ctx context.Context, l *loop.Loop, network, addr string) (net.Conn, error) {
-	var timeout time.Duration
-	if deadline, ok := ctx.Deadline(); ok {
-		timeout = max(time.Until(deadline), 1) // zero would be no limit
-	}
-	var conn *loop.Conn
-	var err error
+func dialIn(ctx context.Context, l *loop.Loop, network, addr string) (*loop.Conn, error) {
+	timeout := timeLeft(ctx)
 	if network == "unix" {
-		conn, err = l.DialUnix(ctx, addr, timeout)
-	} else {
-		var to netip.AddrPort
-		if to, err = netip.ParseAddrPort(addr); err == nil {
-			conn, err = l.Dial(ctx, to, timeout)
-		}
+		return l.DialUnix(ctx, addr, timeout)
 	}
+	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
-		return nil, err // not a nil *loop.Conn in an interface
+		return nil, err
 	}
-	return conn, nil
+	return l.Dial(ctx, to, timeout)
 }
 
-// check refuses a connection that ends in this process, and accounts for a failed dial.
-func (d *Dialer) check(ctx context.Context, b *health.Backend, conn net.Conn, err error) error {
-	if err == nil && d.Own.reached(conn) {
-		_ = conn.Close()
-		err = errOwn
+// timeLeft returns the time to the context's deadline, or zero if it has none.
+func timeLeft(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return max(time.Until(deadline), 1)
 	}
+	return 0
+}
+
+// failed accounts for a failed dial.
+func failed(ctx context.Context, b *health.Backend, err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -52,12 +52,12 @@ func TestCutBackend(t *testing.T) {
 	endc := make(chan Ending, 1)
 	l := p.Loops.Loops()[0]
 	l.Go(func() {
-		conn, err := (&Dialer{}).DialIn(context.Background(), l, one)
+		conn, err := (&Dialer{}).DialIn(context.Background(), l, one, Hello{})
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		client, err := (&Dialer{}).DialIn(context.Background(), l, two)
+		client, err := (&Dialer{}).DialIn(context.Background(), l, two, Hello{})
 		if err != nil {
 			t.Error(err)
 			return

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"fourseven/health"
 	"fourseven/internal/loop"
 )
 
@@ -29,14 +30,27 @@ func ServeTLS(raw *loop.Conn, config *tls.Config, limit time.Duration) (*TLSConn
 func serveTLS(raw *loop.Conn, config *tls.Config, limit time.Duration, plain []byte) (*TLSConn, error) {
 	c := newTLSConn(raw)
 	c.tls = tls.Server(&c.wire, config)
-	return c, c.shake(limit, plain)
+	err := c.shake(limit)
+	if err != nil {
+		c.part(err, plain)
+		return nil, handshakeError(err, limit)
+	}
+	return c, nil
 }
 
-// DialTLS does the client's handshake, as ServeTLS does the server's.
+// DialTLS does the client's handshake, as ServeTLS does the server's, but does not wait
+// until the peer has read why it failed. The error is a *health.HandshakeError.
 func DialTLS(raw *loop.Conn, config *tls.Config, limit time.Duration) (*TLSConn, error) {
 	c := newTLSConn(raw)
 	c.tls = tls.Client(&c.wire, config)
-	return c, c.shake(limit, nil)
+	err := c.shake(limit)
+	if err != nil {
+		if !raw.Go(func() { c.part(err, nil) }) {
+			_ = raw.Reset()
+		}
+		return nil, health.HandshakeFailed(err)
+	}
+	return c, nil
 }
 
 func newTLSConn(raw *loop.Conn) *TLSConn {
@@ -44,7 +58,7 @@ func newTLSConn(raw *loop.Conn) *TLSConn {
 }
 
 // shake does the handshake. Zero is no limit.
-func (c *TLSConn) shake(limit time.Duration, plain []byte) error {
+func (c *TLSConn) shake(limit time.Duration) error {
 	if limit > 0 {
 		_ = c.raw.SetDeadline(time.Now().Add(limit))
 	}
@@ -53,8 +67,7 @@ func (c *TLSConn) shake(limit time.Duration, plain []byte) error {
 		err = sent
 	}
 	if err != nil {
-		c.part(err, plain)
-		return handshakeError(err, limit)
+		return err
 	}
 	_ = c.raw.SetDeadline(time.Time{})
 	c.wire.handshake = false

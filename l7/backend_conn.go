@@ -1,14 +1,14 @@
 package l7
 
 import (
-	"fourseven/internal/loop"
+	"fourseven/l4"
 	"fourseven/l7/http1"
 )
 
 // backendConn is a connection to a backend. It belongs to a loop, and to one exchange
 // at a time.
 type backendConn struct {
-	nc   *loop.Conn
+	nc   l4.Conn
 	addr string // the remote one
 	rd   http1.Reader
 	up   *upstream
@@ -18,7 +18,7 @@ type backendConn struct {
 	idleSince uint32 // pulse
 }
 
-func newBackendConn(nc *loop.Conn, up *upstream, l *ofLoop) *backendConn {
+func newBackendConn(nc l4.Conn, up *upstream, l *ofLoop) *backendConn {
 	bc := &backendConn{nc: nc, addr: nc.RemoteAddr().String(), up: up, loop: l}
 	bc.rd = http1.Reader{Conn: nc, Count: &up.backend.Traffic().Sent}
 	return bc

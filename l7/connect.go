@@ -106,5 +106,9 @@ func (ex *exchange) noBackend(last *health.Backend) error {
 		return &httpError{503, "No healthy backends", nil}
 	}
 	ex.rec.Reason = l4.ConnectFailed
-	return &httpError{503, "Backend server http://" + last.Addr + " is not healthy", nil}
+	scheme := "http://"
+	if ex.conn.srv.Dialer.TLS.To(last) {
+		scheme = "https://"
+	}
+	return &httpError{503, "Backend server " + scheme + last.Addr + " is not healthy", nil}
 }

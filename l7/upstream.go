@@ -23,6 +23,9 @@ const (
 	defaultMaxBackendConns = 16384
 )
 
+// backendHello is what a connection to a backend begins with.
+var backendHello = l4.Hello{Protocols: []string{"http/1.1"}}
+
 var errCap = errors.New("all connections to the backend are taken")
 
 // upstreams holds a connection pool for each backend.
@@ -104,11 +107,18 @@ func (u *upstream) reuse(l *ofLoop) *backendConn {
 		if bc == nil {
 			bc = u.fetch(l)
 		}
-		if bc == nil || u.backend.Has(bc.addr) && bc.nc.Quiet() {
+		if bc == nil || u.backend.Has(bc.addr) && u.secures(bc) && bc.nc.Quiet() {
 			return bc
 		}
 		bc.close()
 	}
+}
+
+// secures reports whether an idle connection has TLS if new ones have: the backend's entry
+// in the list may have changed.
+func (u *upstream) secures(bc *backendConn) bool {
+	_, secure := bc.nc.(*l4.TLSConn)
+	return secure == u.all.dialer.TLS.To(u.backend)
 }
 
 // pop takes the connection of a loop that was used last.
@@ -176,7 +186,7 @@ func (u *upstream) dial(ctx context.Context, l *ofLoop) (*backendConn, error) {
 	if bc, err := u.place(ctx, l); bc != nil || err != nil {
 		return bc, err
 	}
-	nc, err := u.all.dialer.DialIn(ctx, l.Loop, u.backend)
+	nc, err := u.all.dialer.DialIn(ctx, l.Loop, u.backend, backendHello)
 	if err != nil {
 		u.leave()
 		return nil, err

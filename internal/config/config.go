@@ -23,21 +23,28 @@ const envPrefix = "LB_"
 type Service struct {
 	Name string
 
-	Backends Backends `env:"BACKENDS,required" help:"the backends, each host:port or unix:/path, with options: ;weight=N gets N times the share of weight 1, ;max_conns=N at once, ;check=PORT or ;check=host:port is probed instead, ;backup serves only while no other backend is up. http:// or tcp:// in front is accepted. dns://name:port makes each address of the name a backend, srv://_service._proto.name each of its SRV records"`
+	Backends Backends `env:"BACKENDS,required" help:"the backends, each host:port or unix:/path, with options: ;weight=N gets N times the share of weight 1, ;max_conns=N at once, ;check=PORT or ;check=host:port is probed instead, ;backup serves only while no other backend is up. http:// or tcp:// in front is accepted, https:// or tls:// means TLS to it. dns://name:port makes each address of the name a backend, srv://_service._proto.name each of its SRV records"`
 
 	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 
 	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash,single" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn at random, or by the client's address. single sends everything to one backend until it is down, then to the first in the list that is up; a backend that comes back changes nothing"`
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial. An HTTP request that may be repeated is also tried on one more backend if a new connection broke before the first byte of the response"`
-	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take"`
+	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take, including the TLS handshake"`
+
+	BackendTLS       string       `env:"BACKEND_TLS" envDefault:"off" oneof:"off,on,postgres" help:"whether connections to backends use TLS, for L4 and L7. postgres first asks a PostgreSQL server for it (SSLRequest). With off, only backends with https:// or tls:// in front use it"`
+	BackendTLSCA     Certificates `env:"BACKEND_TLS_CA" help:"certificates, in PEM, of the authorities that may have issued the backends' certificates; empty is those of the system, or if it has none, those of Mozilla, which are built in"`
+	BackendTLSName   ServerName   `env:"BACKEND_TLS_NAME" help:"name that every backend's certificate must be valid for, also sent as the server name (SNI); empty is the backend's host, or with dns:// and srv:// the name that was looked up"`
+	BackendTLSVerify Switch       `env:"BACKEND_TLS_VERIFY" envDefault:"on" oneof:"on,off" help:"whether the backends' certificates are verified; off accepts any certificate, also one of an attacker"`
+	BackendTLSCert   Certificates `env:"BACKEND_TLS_CERT" help:"certificate, in PEM, with its chain, for backends that demand one"`
+	BackendTLSKey    PrivateKey   `env:"BACKEND_TLS_KEY" help:"private key of LB_BACKEND_TLS_CERT, in PEM; not shown anywhere"`
 
 	HealthCheck        string        `env:"HEALTH_CHECK" envDefault:"auto" oneof:"auto,http,tcp,off" help:"kind of probe. auto is tcp if L7 is off or LB_HEALTH_SEND or LB_HEALTH_EXPECT is set, http if LB_HEALTH_MATCH or a setting of http probes is set, and otherwise a lenient http probe: 404, 405 and 501 pass unless the backend has returned 200-399 before, and a backend that does not speak HTTP is only connected to"`
 	HealthPath         RequestPath   `env:"HEALTH_PATH" envDefault:"/health" help:"path that an http probe requests"`
 	HealthStatus       StatusSet     `env:"HEALTH_STATUS" envDefault:"200" help:"statuses that an http probe accepts, such as 200-299,304"`
 	HealthSend         Payload       `env:"HEALTH_SEND" help:"bytes that a tcp probe sends; \\r, \\n, \\t, \\0, \\xNN and \\\\ are escapes"`
 	HealthExpect       Payload       `env:"HEALTH_EXPECT" help:"bytes that the response to a tcp probe must begin with, with the escapes of LB_HEALTH_SEND"`
-	HealthTLS          Switch        `env:"HEALTH_TLS" envDefault:"off" oneof:"off,on" help:"whether a probe begins with a TLS handshake; certificates are not verified"`
+	HealthTLS          string        `env:"HEALTH_TLS" envDefault:"auto" oneof:"auto,off,on" help:"whether a probe begins with a TLS handshake. auto: like the traffic to the backend, if the port of the traffic is probed, otherwise off. Certificates are verified if connections to the backend use TLS, otherwise not"`
 	HealthPort         int           `env:"HEALTH_PORT" envDefault:"0" min:"0" max:"65535" help:"port to probe; 0 is the port of the traffic. A backend's ;check overrides it"`
 	HealthProxy        string        `env:"HEALTH_PROXY" envDefault:"auto" oneof:"auto,off,v1,v2" help:"PROXY header that a probe begins with. auto: the one of LB_PROXY_PROTOCOL_SEND if L4 is on and the port of the traffic is probed, otherwise none"`
 	HealthInterval     time.Duration `env:"HEALTH_INTERVAL" envDefault:"10s" min:"1ms" help:"time between two probes of a backend"`
@@ -49,7 +56,7 @@ type Service struct {
 	SlowStart          time.Duration `env:"SLOW_START" envDefault:"0s" min:"0s" help:"time over which the weight of a recovered backend grows to its full size"`
 
 	HealthMethod        RequestMethod `env:"HEALTH_METHOD" envDefault:"GET" help:"method of an http probe"`
-	HealthHost          RequestHost   `env:"HEALTH_HOST" help:"Host of an http probe's request, and with LB_HEALTH_TLS the server name; empty is the address that is probed"`
+	HealthHost          RequestHost   `env:"HEALTH_HOST" help:"Host of an http probe's request, and the server name if only the probe uses TLS; empty is the address that is probed"`
 	HealthHeaders       RequestFields `env:"HEALTH_HEADERS" help:"more header lines for an http probe, separated by \\r\\n or each on its own line; not shown anywhere if they come from a file"`
 	HealthStandbyStatus StatusSet     `env:"HEALTH_STANDBY_STATUS" help:"statuses of an http probe that mean standby: the backend works but wants no traffic. It gets none, and there is no warning"`
 	HealthMatch         Pattern       `env:"HEALTH_MATCH" help:"regular expression (RE2) that must match the response to a tcp probe, or the body of the response to an http probe, in its first 64 KiB. The response to a tcp probe ends when the backend pauses for half a second"`

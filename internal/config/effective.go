@@ -52,7 +52,8 @@ func (s *Service) effectiveOf(settings []setting, text func(Source) string) (all
 
 // shown returns a value, or what is shown in its place if it must not be.
 func shown(s setting, h holder, value string) string {
-	if value != "" && s.hidden(h) {
+	_, summed := s.zero().(Certificates) // which print what they are about
+	if value != "" && s.hidden(h) && !summed {
 		return "(secret)"
 	}
 	return value

@@ -233,7 +233,7 @@ func (l *loader) unexpected(s setting) error {
 		hint = "; unset it for " + l.withoutIt(s, variable)
 	}
 	if s.hidden(l.target) {
-		return fmt.Errorf("%s%s: expected %s", variable, l.origin(s), s.expected())
+		return fmt.Errorf("%s%s: expected %s%s", variable, l.origin(s), s.expected(), hint)
 	}
 	return fmt.Errorf("%s=%q%s: expected %s%s", variable, text, l.origin(s), s.expected(), hint)
 }

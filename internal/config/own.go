@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,7 @@ func (c *Config) CheckBackends(variable string, list Backends) error {
 	errs := ownBackends(c.listeners(), variable, list)
 	for _, s := range c.Services {
 		if s.Variable("LB_BACKENDS") == variable {
-			errs = append(errs, s.singleConflicts(list)...)
+			errs = slices.Concat(errs, s.singleConflicts(list), s.secureListConflicts(list))
 		}
 	}
 	return eachOnce(errs)

@@ -65,6 +65,10 @@ func (c *Config) Warnings() []Warning {
 }
 
 func (s *Service) warnings() []Warning {
+	return append(s.backendTLSWarnings(), s.probeWarnings()...)
+}
+
+func (s *Service) probeWarnings() []Warning {
 	if s.ProbeKind() == "off" {
 		return s.unprobedSingle()
 	}

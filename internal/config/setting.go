@@ -84,10 +84,17 @@ func (s setting) allows(text string) bool {
 
 func (s setting) help() string { return s.field.Tag.Get("help") }
 
-// secret reports whether the setting's value must not be shown.
-func (s setting) secret() bool { return s.field.Type == reflect.TypeFor[Token]() }
+// secret reports whether the setting's text must not be shown. A certificate is no
+// secret, but a key may have been put in its place.
+func (s setting) secret() bool {
+	switch s.zero().(type) {
+	case Token, Certificates, PrivateKey:
+		return true
+	}
+	return false
+}
 
-// hidden reports whether the setting's value in h must not be shown: it is a secret, or
+// hidden reports whether the setting's text in h must not be shown: it is a secret, or
 // what a probe sends or expects, which may be a password, and is from a file.
 func (s setting) hidden(h holder) bool {
 	switch s.zero().(type) {
@@ -138,6 +145,10 @@ func (s setting) meant(text string) string {
 			probably = digits + "MiB"
 		case "G", "GB", "GIB":
 			probably = digits + "GiB"
+		}
+	case Certificates, PrivateKey:
+		if strings.HasPrefix(text, "/") {
+			return "; did you mean " + s.name + "_FILE?"
 		}
 	case RequestMethod:
 		if upper := strings.ToUpper(text); upper != text && new(RequestMethod).UnmarshalText([]byte(upper)) == nil {
@@ -255,6 +266,12 @@ func (s setting) kind() (name, expected string) {
 		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
 	case Payload:
 		return "text", `text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`
+	case Certificates:
+		return "PEM", "certificates in PEM, which begin with -----BEGIN CERTIFICATE-----"
+	case PrivateKey:
+		return "PEM", "a private key in PEM, which begins with -----BEGIN PRIVATE KEY-----"
+	case ServerName:
+		return "name", "a host name or an IP address, without a port, such as db.example.com"
 	case Token:
 		return "text", "visible ASCII characters without spaces"
 	case Size:

@@ -57,7 +57,7 @@ func (s *Service) whyUnused(name string) string {
 	case !s.hasNames() && strings.HasPrefix(name, "DNS_"):
 		return s.Variable("LB_BACKENDS") + " has addresses alone, and no names"
 	}
-	return ""
+	return s.whyBackendTLSUnused(name)
 }
 
 // hasNames reports whether there are names among the backends, or there may be after the

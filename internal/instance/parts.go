@@ -1,8 +1,6 @@
 package instance
 
 import (
-	"log/slog"
-
 	"fourseven/health"
 	"fourseven/internal/admin"
 	"fourseven/internal/config"
@@ -14,7 +12,7 @@ func (s *service) newL4(in *Instance) *l4.Server {
 	cfg := s.cfg
 	return &l4.Server{
 		Pool: s.pool, Retries: cfg.Retries, Logger: s.logger,
-		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own},
+		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own, TLS: s.backendTLS},
 		SendProxy: proxyVersion(cfg.ProxyProtocolSend),
 		Relays:    l4.Relays{Limits: relayLimits(cfg)},
 		Gate:      s.gate,
@@ -36,7 +34,7 @@ func (s *service) newL7(in *Instance) *l7.Server {
 	}
 	return &l7.Server{
 		Pool: s.pool, Retries: cfg.Retries, Logger: s.logger,
-		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own},
+		Dialer:        &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own, TLS: s.backendTLS},
 		Ended:         s.counters.L7Ended,
 		HeaderTimeout: cfg.L7HeaderTimeout, IdleTimeout: cfg.L7IdleTimeout, BackendTimeout: cfg.L7BackendTimeout,
 		MinRate:          int64(cfg.L7MinRate),
@@ -90,14 +88,15 @@ func (s *service) cutBackend(b *health.Backend) {
 }
 
 // probe returns what asks a backend whether it works, or nil for off.
-func probe(c *config.Service, logger *slog.Logger) health.Probe {
+func (s *service) probe() health.Probe {
+	c := s.cfg
 	via := health.Via{
-		Port: c.HealthPort, TLS: bool(c.HealthTLS),
+		Port: c.HealthPort, TLS: s.probeTLS,
 		Proxy: proxyVersion(c.ProbeProxy()), ProxyTraffic: c.HealthProxy == "auto",
 	}
 	switch kind := c.ProbeKind(); {
 	case kind == "auto":
-		return (&health.Lenient{Path: string(c.HealthPath), Via: via, Logger: logger}).Probe
+		return (&health.Lenient{Path: string(c.HealthPath), Via: via, Logger: s.logger}).Probe
 	case kind == "http":
 		return health.HTTP{
 			Method: string(c.HealthMethod), Path: string(c.HealthPath), Host: string(c.HealthHost), Fields: string(c.HealthHeaders),

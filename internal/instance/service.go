@@ -28,6 +28,8 @@ type service struct {
 	slots    *l4.Slots // how many of them, within the process's slots
 	counters *admin.Counters
 	access   *logging.AccessLog // nil for none
+	// backendTLS is how TLS is spoken to backends.
+	backendTLS *l4.BackendTLS
 
 	// The listeners, nil where one is off or not open yet.
 	l4Listener, l7Listener net.Listener
@@ -49,8 +51,9 @@ func (in *Instance) newService(cfg *config.Service, access *logging.AccessLog) *
 		s.logger = in.logger.With("service", cfg.Name)
 		s.access = access.Of(cfg.Name)
 	}
+	s.backendTLS = s.newBackendTLS()
 	s.checker = &health.Checker{
-		Pool: pool, Probe: probe(cfg, s.logger),
+		Pool: pool, Probe: s.probe(),
 		Interval: cfg.HealthInterval, FastInterval: cfg.HealthFastInterval, Timeout: cfg.HealthTimeout,
 		Rise: cfg.HealthRise, Fall: cfg.HealthFall,
 		Relieve: func(b *health.Backend) bool { return s.l7.GiveUpIdle(b, cfg.HealthTimeout) },

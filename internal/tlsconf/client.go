@@ -16,15 +16,18 @@ const maxSessions = 512
 // Client is how TLS is spoken to backends. Its fields are set before Set, which must have
 // succeeded once before Config is called. It is safe for concurrent use.
 type Client struct {
-	// Name is the name that the certificates of all backends must have, and that they are
-	// asked for (RFC 6066 section 3). If empty, it is the backend's host.
-	Name string
 	// Unverified is whether any certificate is accepted.
 	Unverified bool
 
 	mu      sync.Mutex
 	pems    ClientPEMs
-	current atomic.Pointer[tls.Config]
+	current atomic.Pointer[clientState]
+}
+
+// clientState is what Set has made of certificates.
+type clientState struct {
+	config *tls.Config
+	roots  func() *x509.CertPool // read when they are first used: the system's are large
 }
 
 // ClientPEMs are the certificates and the key of a Client, in PEM.
@@ -46,32 +49,38 @@ func (c *Client) Set(pems ClientPEMs) (changed bool, err error) {
 	if c.current.Load() != nil && pems == c.pems {
 		return false, nil
 	}
+	now := &clientState{roots: sync.OnceValue(systemRoots)}
 	// Sessions belong to the certificates with which they were agreed on.
-	cfg := &tls.Config{InsecureSkipVerify: c.Unverified, ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions)}
-	if cfg.RootCAs, err = roots([]byte(pems.CA)); err != nil {
-		return false, err
+	now.config = &tls.Config{InsecureSkipVerify: c.Unverified, ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions)}
+	if pems.CA != "" {
+		authorities, err := ParseCertificates([]byte(pems.CA))
+		if err != nil {
+			return false, err
+		}
+		now.roots = sync.OnceValue(func() *x509.CertPool { return poolOf(authorities) })
 	}
 	if pems.Cert != "" {
 		pair, err := tls.X509KeyPair([]byte(pems.Cert), []byte(pems.Key))
 		if err != nil {
 			return false, err
 		}
-		cfg.Certificates = []tls.Certificate{pair}
+		now.config.Certificates = []tls.Certificate{pair}
 	}
 	c.pems = pems
-	c.current.Store(cfg)
+	c.current.Store(now)
 	return true, nil
 }
 
-// Config returns the settings of one connection to a backend at an address, whose name is
-// the host unless Name is set. The backend is asked for one of the protocols (ALPN, RFC
-// 7301), if there are any.
-func (c *Client) Config(addr, host string, protocols ...string) *tls.Config {
-	cfg := c.current.Load().Clone()
-	cfg.ServerName = c.Name
-	if c.Name == "" {
-		cfg.ServerName = strings.TrimSuffix(host, ".")
+// Config returns the settings of one connection to a backend at an address. Its certificate
+// must have the name, which it is asked for if it is not an IP address (RFC 6066 section 3).
+// The backend is asked for one of the protocols (ALPN, RFC 7301), if there are any.
+func (c *Client) Config(addr, name string, protocols ...string) *tls.Config {
+	now := c.current.Load()
+	cfg := now.config.Clone()
+	if !c.Unverified {
+		cfg.RootCAs = now.roots()
 	}
+	cfg.ServerName = strings.TrimSuffix(name, ".")
 	cfg.ClientSessionCache = sessions{cfg.ClientSessionCache, addr}
 	cfg.NextProtos = protocols
 	return cfg
@@ -93,31 +102,30 @@ func (s sessions) Put(key string, session *tls.ClientSessionState) {
 	s.ClientSessionCache.Put(s.addr+" "+key, session)
 }
 
-// roots returns the authorities in PEM, or if there are none the system's or the built-in
-// ones.
-func roots(text []byte) (*x509.CertPool, error) {
-	if len(text) > 0 {
-		all, err := ParseCertificates(text)
-		pool := x509.NewCertPool()
-		for _, cert := range all {
-			pool.AddCert(cert)
-		}
-		return pool, err
+func poolOf(authorities []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, cert := range authorities {
+		pool.AddCert(cert)
 	}
-	system, err := x509.SystemCertPool()
-	if err == nil && !system.Equal(x509.NewCertPool()) {
-		return system, nil
-	}
-	return builtIn()
+	return pool
 }
 
-// builtIn returns Mozilla's authorities.
-func builtIn() (*x509.CertPool, error) {
+// systemRoots returns the system's authorities, or if it has none the built-in ones.
+func systemRoots() *x509.CertPool {
+	system, err := x509.SystemCertPool()
+	if err == nil && !system.Equal(x509.NewCertPool()) {
+		return system
+	}
+	return builtInRoots()
+}
+
+// builtInRoots returns Mozilla's authorities.
+func builtInRoots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	for root := range bundle.Roots() {
 		cert, err := x509.ParseCertificate(root.Certificate)
 		if err != nil {
-			return nil, err
+			panic(err) // the bundle is a part of the program
 		}
 		if root.Constraint == nil {
 			pool.AddCert(cert)
@@ -125,5 +133,5 @@ func builtIn() (*x509.CertPool, error) {
 			pool.AddCertWithConstraint(cert, root.Constraint)
 		}
 	}
-	return pool, nil
+	return pool
 }

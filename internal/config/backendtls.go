@@ -1,0 +1,89 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"fourseven/health"
+	"fourseven/internal/tlsconf"
+)
+
+// usesBackendTLS reports whether TLS is spoken to backends, or may be after the list has
+// been read again.
+func (s *Service) usesBackendTLS() bool {
+	_, _, fromFile := s.BackendsFile()
+	return s.BackendTLS != "off" || fromFile ||
+		slices.ContainsFunc(s.Backends, func(e health.Entry) bool { return e.Spec.TLS == health.TLSOn })
+}
+
+// backendTLSConflicts returns the faults of how TLS is spoken to backends.
+func (s *Service) backendTLSConflicts() (errs []error) {
+	cert, key := s.Variable("LB_BACKEND_TLS_CERT"), s.Variable("LB_BACKEND_TLS_KEY")
+	switch {
+	case s.BackendTLSCert != "" && s.BackendTLSKey == "" && s.source("LB_BACKEND_TLS_KEY").IsDefault():
+		errs = append(errs, fmt.Errorf("%s: %s is not set, expected both or none of them", cert, key))
+	case s.BackendTLSKey != "" && s.BackendTLSCert == "" && s.source("LB_BACKEND_TLS_CERT").IsDefault():
+		errs = append(errs, fmt.Errorf("%s: %s is not set, expected both or none of them", key, cert))
+	default:
+		if err := pair(s.BackendTLSCert, s.BackendTLSKey); err != nil {
+			errs = append(errs, fmt.Errorf("%s: expected the key of %s: %w", key, cert, err))
+		}
+	}
+	if s.BackendTLS == "postgres" && !s.L7Listen.Off() {
+		errs = append(errs, fmt.Errorf("%s=postgres: %s=%q speaks HTTP to the same backends, expected it to be off",
+			s.Variable("LB_BACKEND_TLS"), s.Variable("LB_L7_LISTEN"), s.L7Listen))
+	}
+	return append(errs, s.secureListConflicts(s.Backends)...)
+}
+
+// secureListConflicts returns the faults of a list of backends beside the settings of TLS
+// to them.
+func (s *Service) secureListConflicts(list Backends) (errs []error) {
+	mode := s.Variable("LB_BACKEND_TLS") + "=" + s.BackendTLS
+	for _, one := range list {
+		fault := ""
+		network, _ := health.SplitAddr(one.Spec.Addr)
+		switch {
+		case s.BackendTLS != "off" && one.Spec.TLS == health.TLSOff:
+			fault = mode + " is for all backends, expected no http:// or tcp:// in front"
+		case s.BackendTLS == "postgres" && one.Spec.TLS == health.TLSOn:
+			fault = mode + " is for all backends, expected no https:// or tls:// in front"
+		case s.BackendTLS != "off" && network == "unix" && s.BackendTLSName == "" && bool(s.BackendTLSVerify):
+			fault = "a Unix socket has no name that its certificate could have, expected " + s.Variable("LB_BACKEND_TLS_NAME") + " to be set"
+		}
+		if fault != "" {
+			errs = append(errs, fmt.Errorf("%s: entry %q: %s", s.Variable("LB_BACKENDS"), one.Spec.Addr, fault))
+		}
+	}
+	return errs
+}
+
+// whyBackendTLSUnused returns why a setting of TLS to backends has no effect, or nothing.
+func (s *Service) whyBackendTLSUnused(name string) string {
+	switch {
+	case !strings.HasPrefix(name, "BACKEND_TLS_"):
+		return ""
+	case !s.usesBackendTLS():
+		return s.Variable("LB_BACKEND_TLS") + " is off, and no backend has https:// or tls:// in front"
+	case name == "BACKEND_TLS_CA" && !bool(s.BackendTLSVerify):
+		return s.Variable("LB_BACKEND_TLS_VERIFY") + " is off"
+	}
+	return ""
+}
+
+// backendTLSWarnings returns what may not be meant of TLS to backends.
+func (s *Service) backendTLSWarnings() (all []Warning) {
+	if !s.usesBackendTLS() {
+		return nil
+	}
+	if !s.BackendTLSVerify {
+		all = append(all, Warning{s.Variable("LB_BACKEND_TLS_VERIFY"), "off: the certificates of backends are not verified, so whoever can redirect the connections can read and change what is sent"})
+	}
+	certs, err := tlsconf.ParseCertificates([]byte(s.BackendTLSCert))
+	if err == nil && time.Now().After(certs[0].NotAfter) {
+		all = append(all, Warning{s.Variable("LB_BACKEND_TLS_CERT"), fmt.Sprintf("it expired on %s: backends that verify it refuse connections", certs[0].NotAfter.Format(time.DateOnly))})
+	}
+	return all
+}
