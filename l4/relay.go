@@ -28,6 +28,10 @@ type relay struct {
 	why      Ending       // the first cause; empty as long as nothing is wrong
 	finished func(Ending) // called once both connections are closed
 
+	ses    *session // whose relay it is; nil for an upgraded connection
+	number uint64   // of the relays of its loop
+	listed int64    // bytes moved at the last list
+
 	set      *relaySet // that it is in
 	place    int       // there; negative once it is over
 	expires  moment    // at MaxAge; zero without one

@@ -13,8 +13,10 @@ type relaySet struct {
 	relays         *Relays
 	loop           *loop.Loop
 	open           []place
-	sweeping       bool  // there is a fiber of sweep
-	received, sent int64 // reported by relays so far
+	sweeping       bool   // there is a fiber of sweep
+	received, sent int64  // reported by relays so far
+	begun          uint64 // relays so far
+	listing        Listing
 }
 
 // place is where a relay stands. The sweep passes over one that is idle without
@@ -31,7 +33,8 @@ func (s *relaySet) add(r *relay) {
 	now := s.relays.now()
 	r.activity.since = now
 	r.expires = s.relays.Limits.expiry(now)
-	r.set, r.place = s, len(s.open)
+	s.begun++
+	r.set, r.place, r.number = s, len(s.open), s.begun
 	s.open = append(s.open, place{relay: r})
 	if !s.sweeping {
 		s.sweeping = s.loop.Go(s.sweep)

@@ -61,6 +61,7 @@ func (ses *session) connect() {
 		entered = ses.dial()
 	}
 	if why = entered; why == "" {
+		ses.relay.ses = ses
 		ses.server.Relays.start(&ses.relay, ses.finish)
 	}
 }

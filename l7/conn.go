@@ -31,8 +31,11 @@ type conn struct {
 	queue      *queue // that it is in
 	prev, next *conn
 	state
-	resting bool // no fiber serves it, and another one will be started
-	spared  bool // its slot was released before it ends
+	number  uint64 // of the connections of its loop
+	place   int    // in ofLoop.open
+	listed  int64  // bytes moved at the last list
+	resting bool   // no fiber serves it, and another one will be started
+	spared  bool   // its slot was released before it ends
 
 	rd    http1.Reader
 	early early
@@ -71,6 +74,8 @@ func (s *Server) beginConn(nc *loop.Conn, elsewhere *redirect) {
 	c.out = http1.Writer{Conn: &c.early, Moved: c.progress} // early counts
 	c.enter(fresh)
 	l.accepted++
+	c.number = l.accepted
+	l.add(c)
 	s.open.Add(1) // the call of Serve is counted
 	if l.cut || !nc.Go(c.arrive) {
 		_ = nc.Reset()
@@ -94,7 +99,7 @@ func (c *conn) enterGate() bool {
 	c.visitor, refused = c.srv.Gate.Enter(c.nc)
 	c.setPeer(c.visitor.Client.Addr())
 	switch c.stopped {
-	case closing, gaveWay: // they fail the gate, too
+	case closing, gaveWay, byOperator: // they fail the gate, too
 	default:
 		c.reason = refused
 	}
@@ -147,6 +152,7 @@ func (c *conn) end() {
 	c.out.Release()
 	c.recordEnd()
 	c.leaveQueue()
+	c.loop.remove(c)
 	c.account()
 	c.visitor.Leave()
 	c.releaseSlot()

@@ -65,6 +65,11 @@ func (s *Server) closeAll() {
 // closeNow stops and resets the connection.
 func (c *conn) closeNow() {
 	c.stop(closing)
+	c.reset()
+}
+
+// reset resets a connection that has been stopped, and that of its backend.
+func (c *conn) reset() {
 	c.interrupt()
 	_ = c.nc.Reset()
 	if c.backend != nil {

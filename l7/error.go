@@ -46,7 +46,7 @@ func (ex *exchange) errorFor(err error) error {
 		return nil
 	}
 	switch ex.conn.stopped {
-	case clientLeft, closing:
+	case clientLeft, closing, byOperator:
 		return errGone
 	case badBody:
 		return &httpError{status: 400, cause: errBadBody}

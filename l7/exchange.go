@@ -184,7 +184,7 @@ func (ex *exchange) breakOff(err error) bool {
 		c.reason = ex.rec.Reason
 	}
 	c.srv.Logger.Debug("exchange broken off", "client", c.peer, "err", err)
-	if !ex.responding || ex.resp.Status == 101 || ex.resp.BodyLength(false) < 0 && ex.req.HTTP10 || c.stopped == closing {
+	if !ex.responding || ex.resp.Status == 101 || ex.resp.BodyLength(false) < 0 && ex.req.HTTP10 || c.stopped == closing || c.stopped == byOperator {
 		_ = c.nc.Reset()
 	}
 	return false

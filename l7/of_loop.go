@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"fourseven/internal/loop"
+	"fourseven/l4"
 )
 
 // ofLoop is what belongs to one event loop: its client connections and the watch over
@@ -19,6 +20,9 @@ type ofLoop struct {
 	// dozing means that the watch sleeps for longer than a pulse.
 	dozing bool
 	cut    bool // all connections have been cut: those that come are reset
+
+	open    []*conn // all of them
+	listing l4.Listing
 
 	fresh, idle queue // by how long they have been so
 	busy        queue // those with a request, and those that have been stopped

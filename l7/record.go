@@ -145,6 +145,8 @@ func (c *conn) stopReason() l4.Ending {
 		return l4.BackendDown
 	case closing:
 		return l4.Drain
+	case byOperator:
+		return l4.OperatorClose
 	}
 	return l4.EOF
 }

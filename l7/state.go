@@ -24,6 +24,7 @@ const (
 	largeBody   // the request's body is over the limit
 	backendDown // the backend of the request went down
 	closing     // shutdown ran out of time, or the connection was idle
+	byOperator  // an operator closed this connection
 	gaveWay     // the connection was idle, and another client waited for a slot
 )
 

@@ -31,6 +31,8 @@ func Handler(src Source) http.Handler {
 	rest.HandleFunc("GET /api/services/{service}/backends/{addr...}", src.showBackend)
 	rest.HandleFunc("GET /api/history", src.showHistory)
 	rest.HandleFunc("GET /api/events", src.showEvents)
+	rest.HandleFunc("GET /api/connections", newConnLists(src.Services).show)
+	rest.Handle("POST /api/connections/{id}/close", guard.protect(src.closeConn))
 	rest.HandleFunc("GET /api/config", src.showConfig)
 	for _, backends := range []string{"/api/backends/", "/api/services/{service}/backends/"} {
 		rest.Handle("POST "+backends+"{path...}", guard.protect(src.steer))

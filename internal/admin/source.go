@@ -96,4 +96,9 @@ type Frontend struct {
 	// Recent is Stats at a cost that does not grow with the open connections: what they
 	// have moved may be a few seconds old.
 	Recent func() l4.Stats
+	// List considers the open connections for a list. It is not called concurrently.
+	List func(*l4.OpenConns)
+	// CloseConn resets one connection, by the Loop and Number of an l4.OpenConn, and returns
+	// what it was. It reports false if no such connection is open.
+	CloseConn func(loop int, number uint64) (l4.OpenConn, bool)
 }

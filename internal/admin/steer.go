@@ -109,22 +109,27 @@ func (src *Source) weigh(w http.ResponseWriter, r *http.Request) {
 	show(w, http.StatusOK, src.describe(t))
 }
 
-// audit logs what an operator changed, and who asked for it, and adds an event.
+// audit logs what an operator did with a backend, and who asked for it, and adds an event.
 func (src *Source) audit(r *http.Request, action string, t target, text string, more ...any) {
-	by := "this machine"
-	if src.Token != "" {
-		by = "token"
-	}
-	attrs := []any{"action", action, "backend", t.backend.Addr, "by", by, "client", r.RemoteAddr}
-	if t.of.Name != "" {
-		attrs = append([]any{"service", t.of.Name}, attrs...)
-	}
-	src.Logger.Info("operator", append(attrs, more...)...)
 	level := levelWarn
 	if action == "ready" || action == "weight" {
 		level = levelPlain
 	}
-	src.Events.add(Event{Service: t.of.Name, Backend: t.backend.Addr, Level: level, Text: text, By: by, Client: r.RemoteAddr})
+	src.record(r, action, Event{Service: t.of.Name, Backend: t.backend.Addr, Level: level, Text: text}, more...)
+}
+
+// record logs what an operator did, and adds an event.
+func (src *Source) record(r *http.Request, action string, e Event, more ...any) {
+	e.By, e.Client = "this machine", r.RemoteAddr
+	if src.Token != "" {
+		e.By = "token"
+	}
+	attrs := []any{"action", action, "backend", e.Backend, "by", e.By, "client", e.Client}
+	if e.Service != "" {
+		attrs = append([]any{"service", e.Service}, attrs...)
+	}
+	src.Logger.Info("operator", append(attrs, more...)...)
+	src.Events.add(e)
 }
 
 // readWeight reads {"weight": 5}, or 5 alone.

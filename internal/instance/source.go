@@ -37,10 +37,10 @@ func (in *Instance) describe(ctx context.Context, s *service) *admin.Service {
 		Lookups: s.finder.Lookups,
 	}
 	if ln := s.l4Listener; ln != nil {
-		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l4", Addr: ln.Addr().String(), Stats: s.l4.Stats, Recent: s.l4.RecentStats})
+		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l4", Addr: ln.Addr().String(), Stats: s.l4.Stats, Recent: s.l4.RecentStats, List: s.l4.List, CloseConn: s.l4.CloseConn})
 	}
 	if ln := s.l7Listener; ln != nil {
-		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l7", Addr: ln.Addr().String(), Stats: s.l7.Stats, Recent: s.l7.RecentStats})
+		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l7", Addr: ln.Addr().String(), Stats: s.l7.Stats, Recent: s.l7.RecentStats, List: s.l7.List, CloseConn: s.l7.CloseConn})
 		d.InFlight = s.l7.Active
 	}
 	return d
