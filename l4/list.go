@@ -2,8 +2,6 @@ package l4
 
 import (
 	"time"
-
-	"fourseven/internal/loop"
 )
 
 // List considers the open connections for the list. Those that are being connected to a
@@ -77,9 +75,9 @@ func (s *Server) CloseConn(index int, number uint64) (closed OpenConn, ok bool) 
 
 // CloseRelay resets the relay of a client's connection, in a fiber of its loop. It ends with
 // OperatorClose.
-func (rs *Relays) CloseRelay(client *loop.Conn) {
+func (rs *Relays) CloseRelay(client Conn) {
 	rs.setOf(client.Loop()).walk(func(r *relay) bool {
-		if r.client.bare != client {
+		if r.client.Conn != client {
 			return true
 		}
 		r.end(OperatorClose)
