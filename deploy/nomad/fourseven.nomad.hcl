@@ -7,6 +7,8 @@
 # host this shows what fourseven will see:
 #
 #   dig @127.0.0.1 -p 8600 SRV web.service.consul
+#
+# Not run: needs Nomad and Consul; TestDeployExamples checks the job.
 job "fourseven" {
   type = "service"
 
