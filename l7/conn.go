@@ -31,11 +31,17 @@ type conn struct {
 	queue      *queue // that it is in
 	prev, next *conn
 	state
+<<<<<<< HEAD
 	number  uint64 // of the connections of its loop
 	place   int    // in ofLoop.open
 	listed  int64  // bytes moved at the last list
 	resting bool   // no fiber serves it, and another one will be started
 	spared  bool   // its slot was released before it ends
+=======
+	resting bool // no fiber serves it, and another one will be started
+	spared  bool // its slot was released before it ends
+	counted bool // among those that were accepted
+>>>>>>> fa3ba30 (config, instance, l7: share listeners by name, host and path)
 
 	rd    http1.Reader
 	early early
@@ -73,9 +79,15 @@ func (s *Server) beginConn(nc *loop.Conn, elsewhere *redirect) {
 	c.early.conn, c.early.count = nc, &c.sent
 	c.out = http1.Writer{Conn: &c.early, Moved: c.progress} // early counts
 	c.enter(fresh)
+<<<<<<< HEAD
 	l.accepted++
 	c.number = l.accepted
 	l.add(c)
+=======
+	if s.routes == nil {
+		c.countAccepted()
+	}
+>>>>>>> fa3ba30 (config, instance, l7: share listeners by name, host and path)
 	s.open.Add(1) // the call of Serve is counted
 	if l.cut || !nc.Go(c.arrive) {
 		_ = nc.Reset()
@@ -150,6 +162,7 @@ func (c *conn) end() {
 	_ = c.nc.Close()
 	c.rd.Release()
 	c.out.Release()
+	c.countAccepted()
 	c.recordEnd()
 	c.leaveQueue()
 	c.loop.remove(c)
