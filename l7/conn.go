@@ -31,17 +31,12 @@ type conn struct {
 	queue      *queue // that it is in
 	prev, next *conn
 	state
-<<<<<<< HEAD
 	number  uint64 // of the connections of its loop
 	place   int    // in ofLoop.open
 	listed  int64  // bytes moved at the last list
 	resting bool   // no fiber serves it, and another one will be started
 	spared  bool   // its slot was released before it ends
-=======
-	resting bool // no fiber serves it, and another one will be started
-	spared  bool // its slot was released before it ends
-	counted bool // among those that were accepted
->>>>>>> fa3ba30 (config, instance, l7: share listeners by name, host and path)
+	counted bool   // among those that were accepted
 
 	rd    http1.Reader
 	early early
@@ -79,15 +74,10 @@ func (s *Server) beginConn(nc *loop.Conn, elsewhere *redirect) {
 	c.early.conn, c.early.count = nc, &c.sent
 	c.out = http1.Writer{Conn: &c.early, Moved: c.progress} // early counts
 	c.enter(fresh)
-<<<<<<< HEAD
-	l.accepted++
-	c.number = l.accepted
-	l.add(c)
-=======
 	if s.routes == nil {
 		c.countAccepted()
 	}
->>>>>>> fa3ba30 (config, instance, l7: share listeners by name, host and path)
+	l.add(c)
 	s.open.Add(1) // the call of Serve is counted
 	if l.cut || !nc.Go(c.arrive) {
 		_ = nc.Reset()

@@ -91,7 +91,9 @@ func (ex *exchange) moveTo(to *Server) {
 	c.loop.received -= ahead
 	c.accounted.received -= ahead
 	c.srv.Slots.ReleaseWithin(to.router.Slots)
+	c.loop.remove(c)
 	c.srv, c.loop = to, to.of(c.loop.Loop)
+	c.loop.add(c)
 	c.loop.rouse()
 	c.since = c.loop.now
 	c.loop.queueOf(c.phase).push(c)
