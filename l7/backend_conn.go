@@ -20,7 +20,7 @@ type backendConn struct {
 
 func newBackendConn(nc l4.Conn, up *upstream, l *ofLoop) *backendConn {
 	bc := &backendConn{nc: nc, addr: nc.RemoteAddr().String(), up: up, loop: l}
-	bc.rd = http1.Reader{Conn: nc, Count: &up.backend.Traffic().Sent}
+	bc.rd = http1.Reader{Conn: nc, Await: nc.Await, Count: &up.backend.Traffic().Sent, Stock: &l.stock}
 	return bc
 }
 

@@ -70,9 +70,9 @@ func (s *Server) beginConn(nc *loop.Conn, elsewhere *redirect) {
 	l := s.of(nc.Loop())
 	c := &conn{srv: s, loop: l, nc: nc, elsewhere: elsewhere, began: time.Now()}
 	c.lent = lent{nc, c}
-	c.rd = http1.Reader{Conn: nc, Count: &c.received}
+	c.rd = http1.Reader{Conn: nc, Count: &c.received, Stock: &l.stock}
 	c.early.conn, c.early.count = nc, &c.sent
-	c.out = http1.Writer{Conn: &c.early, Moved: c.progress} // early counts
+	c.out = http1.Writer{Conn: &c.early, Moved: c.progress, Stock: &l.stock} // early counts
 	c.enter(fresh)
 	if s.routes == nil {
 		c.countAccepted()

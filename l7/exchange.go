@@ -53,7 +53,7 @@ func newExchange(c *conn) *exchange {
 		resp:      ex.resp,
 		body:      http1.Body{Trailers: ex.body.Trailers[:0]},
 		respBody:  http1.Body{Trailers: ex.respBody.Trailers[:0], Lenient: true},
-		toBackend: http1.Writer{Moved: c.out.Moved},
+		toBackend: http1.Writer{Moved: c.out.Moved, Stock: &c.loop.stock},
 		flushResp: ex.flushResp,
 		backend:   acquired{client: c},
 		rec:       beginRecord(c, ex.rec.line[:0]),

@@ -94,6 +94,9 @@ func (ex *exchange) send(bc *backendConn) {
 	// A backend may have responded before it closed: its response is read even if the
 	// request does not get through.
 	_ = ex.toBackend.Send(ex.toBackend.Buf)
+	if ex.conn.rd.Buffered() == 0 {
+		ex.conn.rd.Release() // others can use the buffer while the backend works
+	}
 }
 
 // readHead reads a response's head. A client that expects 100-continue gets it from us

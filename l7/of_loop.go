@@ -5,6 +5,7 @@ import (
 
 	"fourseven/internal/loop"
 	"fourseven/l4"
+	"fourseven/l7/http1"
 )
 
 // ofLoop is what belongs to one event loop: its client connections and the watch over
@@ -27,6 +28,7 @@ type ofLoop struct {
 	fresh, idle queue // by how long they have been so
 	busy        queue // those with a request, and those that have been stopped
 	upgraded    queue
+	stock       http1.Stock
 
 	accepted       uint64
 	numbered       uint64 // connections that were added to open

@@ -174,7 +174,7 @@ func (u *upstream) hand(bc *backendConn, w waiter) {
 		w.c <- bc
 		return
 	}
-	bc.loop = w.loop
+	bc.loop, bc.rd.Stock = w.loop, &w.loop.stock
 	if !bc.nc.MoveTo(w.loop.Loop, func() { w.c <- bc }) {
 		w.c <- nil // the connection is closed, and its place is the waiter's
 	}

@@ -182,6 +182,9 @@ func (b *Body) line() ([]byte, error) {
 	for {
 		p := b.rd.Unread()
 		n, err := lineEnd(p, seen, b.state == afterChunk)
+		if err == nil && n > maxChunkLine {
+			err = errChunkSize
+		}
 		if err != nil {
 			return nil, err
 		}

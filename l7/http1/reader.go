@@ -2,46 +2,12 @@ package http1
 
 import (
 	"io"
-	"sync"
 	"sync/atomic"
-)
-
-// The two sizes of pooled buffers: a small one holds nearly every head and small
-// body; a connection whose reads fill it up changes to a bulk one.
-const (
-	SmallBuffer = 4 << 10
-	BulkBuffer  = 32 << 10
 )
 
 // cacheLine is where a read begins behind one unread byte: the system copies faster to
 // there than to an odd address.
 const cacheLine = 64
-
-var (
-	smallBuffers = sync.Pool{New: func() any { return new([SmallBuffer]byte) }}
-	bulkBuffers  = sync.Pool{New: func() any { return new([BulkBuffer]byte) }}
-)
-
-// newBuffer returns a buffer of at least n bytes, from a pool if one fits.
-func newBuffer(n int) []byte {
-	switch {
-	case n <= SmallBuffer:
-		return smallBuffers.Get().(*[SmallBuffer]byte)[:]
-	case n <= BulkBuffer:
-		return bulkBuffers.Get().(*[BulkBuffer]byte)[:]
-	}
-	return make([]byte, n)
-}
-
-// freeBuffer returns a buffer to its pool. No slice of it may be in use.
-func freeBuffer(b []byte) {
-	switch cap(b) {
-	case SmallBuffer:
-		smallBuffers.Put((*[SmallBuffer]byte)(b[:SmallBuffer]))
-	case BulkBuffer:
-		bulkBuffers.Put((*[BulkBuffer]byte)(b[:BulkBuffer]))
-	}
-}
 
 // Reader buffers what a connection receives. It belongs to one goroutine at a time.
 // It holds no buffer before the first read and after Release.
@@ -51,7 +17,11 @@ type Reader struct {
 	// sends what was gathered for the other side. Its error ends the read. If nil,
 	// nothing is called.
 	Before func() error
-	Count  *atomic.Int64 // of the bytes read; nil to count nothing
+	// Await waits until there is something to read, or a reason not to. If it is not nil,
+	// a Reader without a buffer takes one only after that.
+	Await func()
+	Count *atomic.Int64 // of the bytes read; nil to count nothing
+	Stock *Stock        // of the goroutine's event loop; nil for the pools that all share
 
 	buf  []byte
 	r, w int  // what is unread is buf[r:w]
@@ -71,13 +41,19 @@ func (rd *Reader) Skip(n int) { rd.r += n }
 // Fill reads at least one byte more, behind what is unread. A buffer that is
 // full of unread bytes grows up to max, then it is an error.
 func (rd *Reader) Fill(max int) error {
-	if err := rd.makeRoom(max); err != nil {
-		return err
+	if rd.buf != nil || rd.Await == nil {
+		if err := rd.makeRoom(max); err != nil {
+			return err
+		}
 	}
 	if rd.Before != nil {
 		if err := rd.Before(); err != nil {
 			return err
 		}
+	}
+	if rd.buf == nil {
+		rd.Await()
+		rd.buf = rd.Stock.get(SmallBuffer)
 	}
 	n, err := rd.Conn.Read(rd.buf[rd.w:])
 	rd.w += n
@@ -101,7 +77,7 @@ func (rd *Reader) makeRoom(max int) error {
 	}
 	switch {
 	case rd.buf == nil:
-		rd.buf = newBuffer(SmallBuffer)
+		rd.buf = rd.Stock.get(SmallBuffer)
 	case rd.w < len(rd.buf):
 	case rd.r > 0:
 		rd.w = copy(rd.buf, rd.Unread())
@@ -109,7 +85,7 @@ func (rd *Reader) makeRoom(max int) error {
 	case len(rd.buf) >= max:
 		return errNoRoom
 	default:
-		rd.moveTo(newBuffer(2*len(rd.buf)), 0)
+		rd.moveTo(rd.Stock.get(2*len(rd.buf)), 0)
 	}
 	return nil
 }
@@ -118,7 +94,7 @@ func (rd *Reader) makeRoom(max int) error {
 // the last read filled it.
 func (rd *Reader) restart(at int) {
 	if rd.full && len(rd.buf) < BulkBuffer {
-		rd.moveTo(newBuffer(BulkBuffer), at)
+		rd.moveTo(rd.Stock.get(BulkBuffer), at)
 		return
 	}
 	n := copy(rd.buf[at:], rd.Unread())
@@ -133,6 +109,6 @@ func (rd *Reader) moveTo(buf []byte, at int) {
 
 // Release frees the buffer, with all that is unread in it.
 func (rd *Reader) Release() {
-	freeBuffer(rd.buf)
+	rd.Stock.put(rd.buf)
 	rd.buf, rd.r, rd.w, rd.full = nil, 0, 0, false
 }

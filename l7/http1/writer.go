@@ -18,6 +18,7 @@ type Writer struct {
 	// called.
 	Moved func()
 	Count *atomic.Int64 // of the bytes sent; nil to count nothing
+	Stock *Stock        // of the goroutine's event loop; nil for the pools that all share
 
 	Buf  []byte // gathered so far; append to it
 	Sent bool   // at least one byte was sent since the last Start
@@ -27,14 +28,14 @@ type Writer struct {
 // Start empties the writer, and gives it a buffer if it has none.
 func (w *Writer) Start() {
 	if w.Buf == nil {
-		w.Buf = newBuffer(SmallBuffer)
+		w.Buf = w.Stock.get(SmallBuffer)
 	}
 	w.Buf, w.Sent, w.Err = w.Buf[:0], false, nil
 }
 
 // Release frees the buffer, with what is gathered in it.
 func (w *Writer) Release() {
-	freeBuffer(w.Buf)
+	w.Stock.put(w.Buf)
 	w.Buf = nil
 }
 
@@ -126,7 +127,7 @@ func (w *Writer) widen(n int) {
 	if n <= cap(w.Buf) || cap(w.Buf) >= BulkBuffer {
 		return
 	}
-	bulk := append(newBuffer(BulkBuffer)[:0], w.Buf...)
+	bulk := append(w.Stock.get(BulkBuffer)[:0], w.Buf...)
 	w.Release()
 	w.Buf = bulk
 }
