@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"fourseven/internal/loop"
 	"fourseven/l4"
 	"fourseven/l7/http1"
 )
@@ -20,7 +21,10 @@ type backendConn struct {
 
 func newBackendConn(nc l4.Conn, up *upstream, l *ofLoop) *backendConn {
 	bc := &backendConn{nc: nc, addr: nc.RemoteAddr().String(), up: up, loop: l}
-	bc.rd = http1.Reader{Conn: nc, Await: nc.Await, Count: &up.backend.Traffic().Sent, Stock: &l.stock}
+	bc.rd = http1.Reader{Conn: nc, Count: &up.backend.Traffic().Sent, Stock: &l.stock}
+	if bare, ok := nc.(*loop.Conn); ok { // TLS may hold bytes that it has decrypted
+		bc.rd.Await = bare.Await
+	}
 	return bc
 }
 
