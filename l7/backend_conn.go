@@ -23,7 +23,7 @@ func newBackendConn(nc l4.Conn, up *upstream, l *ofLoop) *backendConn {
 	bc := &backendConn{nc: nc, addr: nc.RemoteAddr().String(), up: up, loop: l}
 	bc.rd = http1.Reader{Conn: nc, Count: &up.backend.Traffic().Sent, Stock: &l.stock}
 	if bare, ok := nc.(*loop.Conn); ok { // TLS may hold bytes that it has decrypted
-		bc.rd.Await = bare.Await
+		bc.rd.Await = bare.AwaitReadable
 	}
 	return bc
 }

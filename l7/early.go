@@ -3,6 +3,8 @@ package l7
 import (
 	"io"
 	"sync/atomic"
+
+	"fourseven/internal/loop"
 )
 
 // opening is what the next response begins with, whatever it will be.
@@ -64,8 +66,19 @@ func (e *early) keep(b byte) {
 // Write writes p, but for what was sent of it early, to the client.
 func (e *early) Write(p []byte) (int, error) {
 	next, sent := e.begin()
-	e.writes = true
 	n, err := e.conn.Write(p[sent:])
+	return e.finish(next, sent, n, err)
+}
+
+// writeBulk is Write of p and the bulk behind it, but for the last bytes of that.
+func (e *early) writeBulk(p []byte, b loop.Bulk, keep int) (int, error) {
+	next, sent := e.begin()
+	n, err := b.Send(p[sent:], keep)
+	return e.finish(next, sent, n, err)
+}
+
+// finish ends a write that sent n bytes more. It returns what Write does.
+func (e *early) finish(next boundary, sent, n int, err error) (int, error) {
 	e.writes = false
 	e.count.Add(int64(n))
 	if n == 0 && err != nil { // the stream is where it was
@@ -79,7 +92,7 @@ func (e *early) Write(p []byte) (int, error) {
 // was, and how many bytes behind that were sent early.
 func (e *early) begin() (next boundary, sent int) {
 	next, sent = e.next, e.sent
-	e.next, e.sent, e.proven = nowhere, 0, e.ended
+	e.next, e.sent, e.proven, e.writes = nowhere, 0, e.ended, true
 	return next, sent
 }
 

@@ -107,7 +107,14 @@ func (ex *exchange) relayBody(length int64) error {
 	if ex.chunks(length) {
 		write = ex.conn.out.Chunk
 	}
-	for {
+	for large := ex.newBulk(length); ; {
+		passed, err := ex.passBulk(&large)
+		if err != nil {
+			return err
+		}
+		if passed {
+			continue
+		}
 		piece, err := ex.respBody.Next()
 		if err == io.EOF {
 			break

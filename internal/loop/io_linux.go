@@ -39,16 +39,6 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 }
 
-// Await waits until Read would not wait. A reader can so do without a buffer meanwhile.
-func (c *Conn) Await() {
-	if c.notify != nil {
-		c.ignore()
-	}
-	if c.may(readSide) == nil && !c.eof {
-		c.waitReadable()
-	}
-}
-
 // Write writes all of p, and waits for room.
 func (c *Conn) Write(p []byte) (written int, err error) {
 	for {

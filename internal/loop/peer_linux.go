@@ -41,6 +41,9 @@ func (c *Conn) Quiet() bool {
 	}
 	var one [1]byte
 	n, errno := peek(c.fd, one[:])
+	if errno == unix.EAGAIN {
+		c.readable = false
+	}
 	if errno != 0 && errno != unix.EAGAIN {
 		c.fail(errno) // the kernel tells it once
 	}

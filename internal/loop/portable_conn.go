@@ -142,9 +142,6 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Await does nothing: Read waits.
-func (c *Conn) Await() {}
-
 // may reports why nothing may be read any more.
 func (c *Conn) may() error {
 	c.mu.Lock()

@@ -33,10 +33,10 @@ func (c *Conn) splice(src *Conn) error {
 			err = src.may(readSide)
 		}
 		if err == nil {
-			n, err = c.fill(p, src)
+			n, err = c.fill(p, src, p.size)
 		}
 		if err == nil {
-			err = c.drainPipe(p)
+			err = c.drainPipe(p, 0)
 		}
 		if p.left > 0 {
 			c.salvage(p, src)
@@ -49,10 +49,10 @@ func (c *Conn) splice(src *Conn) error {
 	return nil
 }
 
-// fill splices from the socket into the empty pipe. It returns 0 and nil if
-// nothing more has arrived.
-func (c *Conn) fill(p *pipe, src *Conn) (int, error) {
-	n, errno := splice(src.fd, p.w, p.size)
+// fill splices up to max bytes from the socket into the empty pipe. It returns 0 and nil
+// if nothing more has arrived.
+func (c *Conn) fill(p *pipe, src *Conn, max int) (int, error) {
+	n, errno := splice(src.fd, p.w, min(max, p.size))
 	switch {
 	case errno == syscall.EAGAIN && src.broken == 0: // of the source: the pipe is empty
 		src.readable = src.urgent // which a splice does not get past: a read finds out
@@ -68,17 +68,17 @@ func (c *Conn) fill(p *pipe, src *Conn) (int, error) {
 	return n, nil
 }
 
-// drainPipe splices all of the pipe's bytes to the socket, and waits for room. It
-// leaves others a turn when it has moved its share.
-func (c *Conn) drainPipe(p *pipe) error {
-	for p.left > 0 {
+// drainPipe splices the pipe's bytes to the socket, but for those to keep, and waits for
+// room. It leaves others a turn when it has moved its share.
+func (c *Conn) drainPipe(p *pipe, keep int) error {
+	for p.left > keep {
 		if err := c.may(writeSide); err != nil {
 			return err
 		}
 		if c.broken != 0 {
 			return c.unwritable(c.broken)
 		}
-		n, errno := splice(p.r, c.fd, p.left)
+		n, errno := splice(p.r, c.fd, p.left-keep)
 		switch {
 		case errno == syscall.EAGAIN:
 			c.writable = false

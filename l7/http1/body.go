@@ -66,6 +66,22 @@ func (b *Body) Whole() bool { return b.Length >= 0 && b.left <= int64(b.rd.Buffe
 // Ended reports whether all of the body has been read.
 func (b *Body) Ended() bool { return b.state == atEnd }
 
+// Left returns how much of a body of known length has not been read.
+func (b *Body) Left() int64 {
+	if b.Length < 0 || b.state != inData {
+		return 0
+	}
+	return b.left
+}
+
+// Passed notes that n bytes of a body of known length were read by others, past the
+// Reader.
+func (b *Body) Passed(n int64) {
+	if b.left -= n; b.left == 0 {
+		b.state = atEnd
+	}
+}
+
 // Next returns the next piece of the body, which is valid until the next call.
 // At the body's end it returns io.EOF; where the connection ends before that,
 // io.ErrUnexpectedEOF.

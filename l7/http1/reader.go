@@ -38,6 +38,22 @@ func (rd *Reader) Buffered() int { return rd.w - rd.r }
 // Skip marks n unread bytes as read.
 func (rd *Reader) Skip(n int) { rd.r += n }
 
+// Filled reports whether the last read filled the buffer: there may be much more to read.
+func (rd *Reader) Filled() bool { return rd.full }
+
+// Put adds bytes that were read from the connection by others, behind what is unread. max
+// is that of Fill.
+func (rd *Reader) Put(p []byte, max int) error {
+	if err := rd.makeRoom(max); err != nil {
+		return err
+	}
+	if len(p) > len(rd.buf)-rd.w {
+		return errNoRoom
+	}
+	rd.w += copy(rd.buf[rd.w:], p)
+	return nil
+}
+
 // Fill reads at least one byte more, behind what is unread. A buffer that is
 // full of unread bytes grows up to max, then it is an error.
 func (rd *Reader) Fill(max int) error {
