@@ -87,9 +87,6 @@ func (in *instance) awaitForwarding(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for listener, addrs := range in.addrs {
-		if in.probes[listener] == nil {
-			continue // nothing goes through it
-		}
 		if err := in.awaitOne(ctx, in.probes[listener], addrs[0]); err != nil {
 			return err
 		}
@@ -98,13 +95,15 @@ func (in *instance) awaitForwarding(ctx context.Context) error {
 }
 
 func (in *instance) awaitOne(ctx context.Context, open opener, addr string) error {
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
+	retry := time.NewTicker(10 * time.Millisecond)
+	defer retry.Stop()
+	for {
 		last := tryOnce(open, addr)
 		if last == nil {
 			return nil
 		}
 		select {
-		case <-time.After(wait):
+		case <-retry.C:
 		case <-in.process.done:
 			return in.process.err()
 		case <-ctx.Done():
@@ -114,7 +113,7 @@ func (in *instance) awaitOne(ctx context.Context, open opener, addr string) erro
 }
 
 func tryOnce(open opener, addr string) error {
-	op, err := open(addr, time.Now().Add(answerPatience))
+	op, err := open(addr, time.Now().Add(time.Second))
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ import (
 func toBackends(t testing.TB, ca *testkit.Authority) *BackendTLS {
 	t.Helper()
 	client := &tlsconf.Client{}
-	if _, err := client.Set(tlsconf.ClientPEMs{CA: ca.PEM}); err != nil {
+	if err := client.Set(tlsconf.ClientSources{CA: tlsconf.Text{Value: ca.PEM}}); err != nil {
 		t.Fatal(err)
 	}
 	return &BackendTLS{Client: client, On: true}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 )
 
@@ -29,7 +30,7 @@ func askPostgres(conn net.Conn) error {
 		return err
 	}
 	var answer [1]byte
-	if _, err := conn.Read(answer[:]); err != nil {
+	if _, err := io.ReadFull(conn, answer[:]); err != nil {
 		return err
 	}
 	switch answer[0] {

@@ -38,6 +38,9 @@ type Server struct {
 	Relays Relays
 	// TLS ends the clients' TLS. If nil, what comes is relayed as it is.
 	TLS *TLSServer
+	// Postgres is whether clients speak PostgreSQL's protocol, over TLS of which only the
+	// connections to the backends are. They are told so if they ask for TLS.
+	Postgres bool
 	// Gate decides which clients are allowed. If nil, all are.
 	Gate *Gate
 	// Slots limits the open connections. If nil, there is no limit.

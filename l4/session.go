@@ -85,16 +85,19 @@ func (ses *session) enter() (why Ending) {
 func (ses *session) secure() Ending {
 	s := ses.server
 	ses.stream = ses.client
-	if s.TLS == nil {
+	if s.TLS == nil && !s.Postgres {
 		return ""
 	}
 	stop := context.AfterFunc(s.dials, func() { _ = ses.client.Reset() })
 	defer stop()
+	if s.TLS == nil {
+		return ses.decline()
+	}
 	conn, why := s.TLS.Serve(ses.client, ses.visitor.Client)
 	switch {
 	case why != "" && s.dials.Err() != nil:
 		return Drain
-	case why != "":
+	case why != "" || conn == nil:
 		return why
 	}
 	info := conn.Info()

@@ -35,6 +35,9 @@ type TLSServer struct {
 	Config *tls.Config
 	// Frontend names the frontend in the log.
 	Frontend string
+	// Postgres is whether the clients are PostgreSQL's, which ask for TLS first. Those that
+	// do not are refused.
+	Postgres bool
 	// Plain is a response to clients that speak plain HTTP. If empty, they get a reset.
 	Plain []byte
 	// Timeout bounds a handshake. If zero, it is ten seconds.
@@ -52,11 +55,12 @@ type TLSServer struct {
 // Serve does the handshake on a new connection, whose client has that address. It waits, in
 // the only fiber that uses the connection. An ending that is not empty is why there is no
 // connection, and the one before is closed: TLSHandshake, or EOF if the client has ended
-// it without a byte, as probes of the port do.
+// it without a byte, as probes of the port do. Without a connection and an ending, the
+// client goes on in plain text, as only those of PostgreSQL may that cancel a query.
 func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort) (*TLSConn, Ending) {
 	before := raw.BytesRead()
-	conn, err := serveTLS(raw, s.Config, cmp.Or(s.Timeout, handshakeTimeout), s.Plain)
-	if errors.Is(err, io.ErrUnexpectedEOF) && raw.BytesRead() == before {
+	conn, err := s.shake(raw, cmp.Or(s.Timeout, handshakeTimeout))
+	if ended := errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF; ended && raw.BytesRead() == before {
 		return nil, EOF
 	}
 	if err != nil {
@@ -64,12 +68,22 @@ func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort) (*TLSConn, Endi
 		s.log(client, err)
 		return nil, TLSHandshake
 	}
+	if conn == nil {
+		return nil, ""
+	}
 	if conn.State().DidResume {
 		s.report(HandshakeResumed)
 	} else {
 		s.report(HandshakeFull)
 	}
 	return conn, ""
+}
+
+func (s *TLSServer) shake(raw *loop.Conn, limit time.Duration) (*TLSConn, error) {
+	if s.Postgres {
+		return servePostgres(raw, s.Config, limit)
+	}
+	return serveTLS(raw, s.Config, limit, s.Plain)
 }
 
 func (s *TLSServer) report(h Handshake) {

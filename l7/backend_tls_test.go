@@ -29,7 +29,8 @@ func securing(t testing.TB, ca *testkit.Authority) func(*l7.Server) {
 	t.Helper()
 	client := &tlsconf.Client{}
 	own := ca.Issue(t, "fourseven")
-	if _, err := client.Set(tlsconf.ClientPEMs{CA: ca.PEM, Cert: own.Cert, Key: own.Key}); err != nil {
+	from := tlsconf.ClientSources{CA: tlsconf.Text{Value: ca.PEM}, Cert: tlsconf.Text{Value: own.Cert}, Key: tlsconf.Text{Value: own.Key}}
+	if err := client.Set(from); err != nil {
 		t.Fatal(err)
 	}
 	return func(s *l7.Server) { s.Dialer.TLS = &l4.BackendTLS{Client: client, On: true} }

@@ -36,7 +36,6 @@ type conn struct {
 	listed  int64  // bytes moved at the last list
 	resting bool   // no fiber serves it, and another one will be started
 	spared  bool   // its slot was released before it ends
-	counted bool   // among those that were accepted
 
 	rd    http1.Reader
 	early early
@@ -74,9 +73,8 @@ func (s *Server) beginConn(nc *loop.Conn, elsewhere *redirect) {
 	c.early.conn, c.early.count = nc, &c.sent
 	c.out = http1.Writer{Conn: &c.early, Moved: c.progress, Stock: &l.stock} // early counts
 	c.enter(fresh)
-	if s.routes == nil {
-		c.countAccepted()
-	}
+	l.accepted++
+	c.number = l.accepted
 	l.add(c)
 	s.open.Add(1) // the call of Serve is counted
 	if l.cut || !nc.Go(c.arrive) {
@@ -152,7 +150,6 @@ func (c *conn) end() {
 	_ = c.nc.Close()
 	c.rd.Release()
 	c.out.Release()
-	c.countAccepted()
 	c.recordEnd()
 	c.leaveQueue()
 	c.loop.remove(c)

@@ -40,8 +40,7 @@ func (l *ofLoop) walk(do func(*conn) bool) {
 
 // add puts the connection among the loop's open ones.
 func (l *ofLoop) add(c *conn) {
-	l.numbered++
-	c.number, c.place = l.numbered, len(l.open)
+	c.place = len(l.open)
 	l.open = append(l.open, c)
 }
 

@@ -31,8 +31,7 @@ type ofLoop struct {
 	stock       http1.Stock
 
 	accepted       uint64
-	numbered       uint64 // connections that were added to open
-	received, sent int64  // bytes, without the latest of connections that are busy
+	received, sent int64 // bytes, without the latest of connections that are busy
 }
 
 func (l *ofLoop) queueOf(p phase) *queue {

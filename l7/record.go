@@ -1,7 +1,6 @@
 package l7
 
 import (
-	"cmp"
 	"errors"
 	"net/netip"
 	"time"
@@ -84,8 +83,7 @@ func (r *recording) headRead() bool { return r.head > 0 }
 // report calls Served, once, unless no request came that could be responded to.
 func (ex *exchange) report() {
 	c, r := ex.conn, &ex.rec
-	srv := cmp.Or(ex.refusedBy, c.srv)
-	if srv.Served == nil || r.reported || r.head == 0 && r.own == 0 {
+	if c.srv.Served == nil || r.reported || r.head == 0 && r.own == 0 {
 		return
 	}
 	r.reported = true
@@ -100,7 +98,7 @@ func (ex *exchange) report() {
 	r.Received += r.head + ex.bodySize
 	r.Sent += c.sent.Load() - r.sentBefore
 	r.Whole = time.Since(r.Began)
-	srv.Served(&r.Record)
+	c.srv.Served(&r.Record)
 }
 
 // recordFailure notes why an exchange was not whole, unless that is known.

@@ -10,6 +10,18 @@ import (
 	"fourseven/internal/tlsconf"
 )
 
+// BackendTLSSources returns where the certificates are from for connections to backends.
+func (s *Service) BackendTLSSources() tlsconf.ClientSources {
+	text := func(name, value string) tlsconf.Text {
+		path, _ := s.source(name).File()
+		return tlsconf.Text{Value: value, Path: path}
+	}
+	return tlsconf.ClientSources{
+		CA:   text("LB_BACKEND_TLS_CA", string(s.BackendTLSCA)),
+		Cert: text("LB_BACKEND_TLS_CERT", string(s.BackendTLSCert)), Key: text("LB_BACKEND_TLS_KEY", string(s.BackendTLSKey)),
+	}
+}
+
 // usesBackendTLS reports whether TLS is spoken to backends, or may be after the list has
 // been read again.
 func (s *Service) usesBackendTLS() bool {

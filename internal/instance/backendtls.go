@@ -13,9 +13,7 @@ import (
 func (s *service) newBackendTLS() *l4.BackendTLS {
 	cfg := s.cfg
 	client := &tlsconf.Client{Unverified: !bool(cfg.BackendTLSVerify)}
-	_, err := client.Set(tlsconf.ClientPEMs{
-		CA: string(cfg.BackendTLSCA), Cert: string(cfg.BackendTLSCert), Key: string(cfg.BackendTLSKey),
-	})
+	err := client.Set(cfg.BackendTLSSources())
 	if err != nil {
 		panic(err) // config has checked them
 	}

@@ -29,11 +29,9 @@ type Instance struct {
 	logger  *slog.Logger
 
 	services []*service
-	fronts   []*front           // the listeners of the services; none before Run
-	access   *logging.AccessLog // nil for none
-	loops    *loop.Group        // nil before Run
-	slots    *l4.Slots          // how many client connections there may be
-	own      l4.Own             // the listeners
+	loops    *loop.Group // nil before Run
+	slots    *l4.Slots   // how many client connections there may be
+	own      l4.Own      // the listeners
 	admin    *http.Server
 	dropped  func() uint64 // lines of the log
 	reloads  reloads
@@ -63,11 +61,12 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	}
 	in.events.Note(true, "fourseven "+version+" was started")
 	in.slots = l4.NewSlots(in.limits.conns)
+	var access *logging.AccessLog
 	if cfg.AccessLog {
-		in.access = logging.NewAccessLog(log, cfg.LogFormat)
+		access = logging.NewAccessLog(log, cfg.LogFormat)
 	}
 	for _, s := range cfg.Services {
-		in.services = append(in.services, in.newService(s))
+		in.services = append(in.services, in.newService(s, access))
 		if variable, _, ok := s.BackendsFile(); ok {
 			in.reloads.expect(variable)
 		}
@@ -125,8 +124,7 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	}
 }
 
-// startLoops starts the event loops that all services share, and makes the servers that
-// use them.
+// startLoops starts the event loops that all services share.
 func (in *Instance) startLoops() (err error) {
 	if in.loops, err = l4.NewLoops(in.logger, in.limits.pipes); err != nil {
 		return err
@@ -134,7 +132,6 @@ func (in *Instance) startLoops() (err error) {
 	for _, s := range in.services {
 		s.l4.Loops, s.l7.Loops = in.loops, in.loops
 	}
-	in.fronts = in.newFronts()
 	return nil
 }
 

@@ -14,6 +14,7 @@ func (s *service) newL4(in *Instance) *l4.Server {
 		Pool: s.pool, Retries: cfg.Retries, Logger: s.logger,
 		Dialer:    &l4.Dialer{Timeout: cfg.ConnectTimeout, Dialled: s.counters.Dialled, Own: &in.own, TLS: s.backendTLS},
 		SendProxy: proxyVersion(cfg.ProxyProtocolSend),
+		Postgres:  s.backendTLS.Postgres,
 		Relays:    l4.Relays{Limits: relayLimits(cfg)},
 		Gate:      s.gate,
 		Slots:     s.slots,

@@ -3,6 +3,7 @@ package tlsconf
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,55 +21,85 @@ type Client struct {
 	Unverified bool
 
 	mu      sync.Mutex
-	pems    ClientPEMs
+	from    ClientSources
+	last    clientPEMs // that are in use
 	current atomic.Pointer[clientState]
 }
 
-// clientState is what Set has made of certificates.
+// clientState is what was made of certificates.
 type clientState struct {
 	config *tls.Config
 	roots  func() *x509.CertPool // read when they are first used: the system's are large
 }
 
-// ClientPEMs are the certificates and the key of a Client, in PEM.
-type ClientPEMs struct {
+// ClientSources are where a Client's certificates and key are from.
+type ClientSources struct {
 	// CA has the authorities of the backends' certificates. If empty, they are the
 	// system's, or where it has none, as in an empty image, those that are built in.
-	CA string
-	// Cert and Key are what backends are shown that demand a certificate. Both may be
-	// empty.
-	Cert, Key string
+	CA Text
+	// Cert and Key are a pair for backends that demand a certificate. Both may be empty.
+	Cert, Key Text
 }
 
-// Set makes new connections use these certificates, if they are valid; else the ones
-// before stay. It reports whether they are others than before. The error has nothing of
-// the key in it.
-func (c *Client) Set(pems ClientPEMs) (changed bool, err error) {
+// clientPEMs is what was read from the sources at one time.
+type clientPEMs struct{ ca, cert, key string }
+
+// Set takes the sources, whose texts have been read. If anything is not valid, the error
+// says what, and nothing changes. It has nothing of a key in it.
+func (c *Client) Set(from ClientSources) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.current.Load() != nil && pems == c.pems {
-		return false, nil
+	c.from = from
+	return c.useLocked(clientPEMs{from.CA.Value, from.Cert.Value, from.Key.Value})
+}
+
+// Reload reads the files again, as that of a Server does. Connections that are open keep
+// what they began with; those that L7 keeps are closed within its time for that.
+func (c *Client) Reload() (changed bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, changed, err := settled(c.readLocked, func(now clientPEMs) bool { return now == c.last },
+		func(a, b clientPEMs) bool { return a == b })
+	if err != nil || !changed {
+		return false, err
 	}
+	err = c.useLocked(now)
+	return err == nil, err
+}
+
+func (c *Client) readLocked() (now clientPEMs, err error) {
+	if now.ca, err = c.from.CA.read(); err != nil {
+		return now, err
+	}
+	if now.cert, err = c.from.Cert.read(); err != nil {
+		return now, err
+	}
+	now.key, err = c.from.Key.read()
+	return now, err
+}
+
+// useLocked makes new connections use what was read.
+func (c *Client) useLocked(pems clientPEMs) error {
 	now := &clientState{roots: sync.OnceValue(systemRoots)}
 	// Sessions belong to the certificates with which they were agreed on.
 	now.config = &tls.Config{InsecureSkipVerify: c.Unverified, ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions)}
-	if pems.CA != "" {
-		authorities, err := ParseCertificates([]byte(pems.CA))
+	if pems.ca != "" {
+		authorities, err := ParseCertificates([]byte(pems.ca))
 		if err != nil {
-			return false, err
+			return fmt.Errorf("authorities of backends: %w", err)
 		}
 		now.roots = sync.OnceValue(func() *x509.CertPool { return poolOf(authorities) })
 	}
-	if pems.Cert != "" {
-		pair, err := tls.X509KeyPair([]byte(pems.Cert), []byte(pems.Key))
+	if pems.cert != "" || pems.key != "" {
+		pair, err := tls.X509KeyPair([]byte(pems.cert), []byte(pems.key))
 		if err != nil {
-			return false, err
+			return err
 		}
 		now.config.Certificates = []tls.Certificate{pair}
 	}
-	c.pems = pems
+	c.last = pems
 	c.current.Store(now)
-	return true, nil
+	return nil
 }
 
 // Config returns the settings of one connection to a backend at an address. Its certificate

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -49,27 +50,27 @@ func TestClientVerifies(t *testing.T) {
 	tests := []struct {
 		name   string
 		client Client
-		pems   ClientPEMs
+		ca     string
 		host   string
 		server testkit.Pair
 		err    any
 	}{
-		{name: "name", pems: ClientPEMs{CA: ca.PEM}, host: "db1", server: good},
-		{name: "name with a dot at its end", pems: ClientPEMs{CA: ca.PEM}, host: "db1.", server: good},
-		{name: "one of two authorities", pems: ClientPEMs{CA: other.PEM + ca.PEM}, host: "db1", server: good},
-		{name: "address", pems: ClientPEMs{CA: ca.PEM}, host: "10.0.0.1", server: good},
-		{name: "another name", pems: ClientPEMs{CA: ca.PEM}, host: "db2", server: good, err: new(x509.HostnameError)},
-		{name: "another address", pems: ClientPEMs{CA: ca.PEM}, host: "10.0.0.2", server: good, err: new(x509.HostnameError)},
-		{name: "no host", pems: ClientPEMs{CA: ca.PEM}, server: good, err: new(error)},
-		{name: "another authority", pems: ClientPEMs{CA: other.PEM}, host: "db1", server: good, err: new(x509.UnknownAuthorityError)},
+		{name: "name", ca: ca.PEM, host: "db1", server: good},
+		{name: "name with a dot at its end", ca: ca.PEM, host: "db1.", server: good},
+		{name: "one of two authorities", ca: other.PEM + ca.PEM, host: "db1", server: good},
+		{name: "address", ca: ca.PEM, host: "10.0.0.1", server: good},
+		{name: "another name", ca: ca.PEM, host: "db2", server: good, err: new(x509.HostnameError)},
+		{name: "another address", ca: ca.PEM, host: "10.0.0.2", server: good, err: new(x509.HostnameError)},
+		{name: "no host", ca: ca.PEM, server: good, err: new(error)},
+		{name: "another authority", ca: other.PEM, host: "db1", server: good, err: new(x509.UnknownAuthorityError)},
 		{name: "system's authorities", host: "db1", server: good, err: new(x509.UnknownAuthorityError)},
-		{name: "expired", pems: ClientPEMs{CA: ca.PEM}, host: "db1", server: ca.IssueUntil(t, time.Now().Add(-time.Hour), "db1"), err: new(x509.CertificateInvalidError)},
+		{name: "expired", ca: ca.PEM, host: "db1", server: ca.IssueUntil(t, time.Now().Add(-time.Hour), "db1"), err: new(x509.CertificateInvalidError)},
 		{name: "unverified", client: Client{Unverified: true}, host: "db2", server: good},
 	}
 	for i := range tests {
 		tt := &tests[i]
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := tt.client.Set(tt.pems); err != nil {
+			if err := tt.client.Set(sources(tt.ca, testkit.Pair{})); err != nil {
 				t.Fatal(err)
 			}
 			_, err := shake(t, tt.client.Config("10.0.0.1:5432", tt.host), &tls.Config{Certificates: []tls.Certificate{tt.server.TLS(t)}})
@@ -86,7 +87,7 @@ func TestClientShowsItself(t *testing.T) {
 	ca := testkit.NewAuthority(t)
 	own := ca.Issue(t, "fourseven")
 	c := &Client{}
-	if _, err := c.Set(ClientPEMs{CA: ca.PEM, Cert: own.Cert, Key: own.Key}); err != nil {
+	if err := c.Set(sources(ca.PEM, own)); err != nil {
 		t.Fatal(err)
 	}
 	var asked string
@@ -106,7 +107,7 @@ func TestClientShowsItself(t *testing.T) {
 func TestClientResumes(t *testing.T) {
 	ca := testkit.NewAuthority(t)
 	c := &Client{}
-	if _, err := c.Set(ClientPEMs{CA: ca.PEM}); err != nil {
+	if err := c.Set(sources(ca.PEM, testkit.Pair{})); err != nil {
 		t.Fatal(err)
 	}
 	server := &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "db1").TLS(t)}}
@@ -121,7 +122,7 @@ func TestClientResumes(t *testing.T) {
 	if resumes("a:1") || !resumes("a:1") || resumes("b:1") || !resumes("a:1") {
 		t.Error("the session of a:1 was not resumed, or that of b:1 was")
 	}
-	if _, err := c.Set(ClientPEMs{CA: testkit.NewAuthority(t).PEM + ca.PEM}); err != nil {
+	if err := c.Set(sources(testkit.NewAuthority(t).PEM+ca.PEM, testkit.Pair{})); err != nil {
 		t.Fatal(err)
 	}
 	if resumes("a:1") {
@@ -129,32 +130,73 @@ func TestClientResumes(t *testing.T) {
 	}
 }
 
+// sources are certificates that are from no files.
+func sources(ca string, own testkit.Pair) ClientSources {
+	return ClientSources{CA: Text{Value: ca}, Cert: Text{Value: own.Cert}, Key: Text{Value: own.Key}}
+}
+
 // Pins that bad certificates leave those before, and that no error has a key in it.
 func TestClientKeepsWhatIsValid(t *testing.T) {
 	ca := testkit.NewAuthority(t)
 	own, other := ca.Issue(t, "one"), ca.Issue(t, "two")
 	c := &Client{}
-	good := ClientPEMs{CA: ca.PEM, Cert: own.Cert, Key: own.Key}
-	for i, want := range []bool{true, false} {
-		if changed, err := c.Set(good); changed != want || err != nil {
-			t.Errorf("time %d: changed %t, error %v", i+1, changed, err)
-		}
+	if err := c.Set(sources(ca.PEM, own)); err != nil {
+		t.Fatal(err)
 	}
-	keys := strings.Split(other.Key, "\n")[1]
-	for name, bad := range map[string]ClientPEMs{
-		"another key":  {CA: ca.PEM, Cert: own.Cert, Key: other.Key},
-		"half a key":   {CA: ca.PEM, Cert: own.Cert, Key: other.Key[:len(other.Key)/2]},
-		"swapped":      {CA: ca.PEM, Cert: other.Key, Key: own.Cert},
-		"no authority": {CA: other.Key},
+	secret := strings.Split(other.Key, "\n")[1]
+	for name, bad := range map[string]ClientSources{
+		"another key":    sources(ca.PEM, testkit.Pair{Cert: own.Cert, Key: other.Key}),
+		"half a key":     sources(ca.PEM, testkit.Pair{Cert: own.Cert, Key: other.Key[:len(other.Key)/2]}),
+		"no certificate": sources(ca.PEM, testkit.Pair{Key: other.Key}),
+		"swapped":        sources(ca.PEM, testkit.Pair{Cert: other.Key, Key: own.Cert}),
+		"no authority":   sources(other.Key, own),
 	} {
 		before := c.current.Load()
-		changed, err := c.Set(bad)
-		if changed || err == nil || c.current.Load() != before {
-			t.Errorf("%s: changed %t, error %v", name, changed, err)
+		err := c.Set(bad)
+		if err == nil || c.current.Load() != before {
+			t.Errorf("%s: error %v", name, err)
 		}
-		if err != nil && strings.Contains(err.Error(), keys) {
+		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: the error has the key", name)
 		}
+	}
+}
+
+// Pins that files are read again: another pair is taken when both halves of it are there.
+func TestClientReloads(t *testing.T) {
+	ca, dir := testkit.NewAuthority(t), t.TempDir()
+	first, second := ca.Issue(t, "one"), ca.Issue(t, "two")
+	cert, key := first.Files(t, dir, "own")
+	c := &Client{}
+	asRead := strings.TrimSpace // the settings are read so
+	from := ClientSources{CA: Text{Value: ca.PEM}, Cert: Text{asRead(first.Cert), cert}, Key: Text{asRead(first.Key), key}}
+	if err := c.Set(from); err != nil {
+		t.Fatal(err)
+	}
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload := func(wantChanged, wantErr bool) {
+		t.Helper()
+		if changed, err := c.Reload(); changed != wantChanged || (err != nil) != wantErr {
+			t.Errorf("changed %t, error %v", changed, err)
+		}
+	}
+	reload(false, false)
+	write(cert, second.Cert)
+	reload(false, true) // the key does not fit
+	write(key, second.Key)
+	reload(true, false)
+	reload(false, false)
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	reload(false, true)
+	shown := c.Config("a:1", "a").Certificates[0].Leaf
+	if shown == nil || shown.Subject.CommonName != "two" {
+		t.Errorf("shows %v", shown)
 	}
 }
 

@@ -100,22 +100,28 @@ func Unsettled(err error) bool { return errors.Is(err, errUnsettled) }
 func (s *Server) Reload() (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first, err := s.readLocked()
-	if err == nil && first.equal(&s.last) {
-		return false, nil
-	}
-	time.Sleep(settle)
-	second, again := s.readLocked()
-	if (err == nil) != (again == nil) || err == nil && !first.equal(&second) {
-		return false, errUnsettled
-	}
-	if again != nil {
-		return false, again
-	}
-	if err := s.useLocked(second); err != nil {
+	now, changed, err := settled(s.readLocked, func(now content) bool { return now.equal(&s.last) },
+		func(a, b content) bool { return a.equal(&b) })
+	if err != nil || !changed {
 		return false, err
 	}
-	return true, nil
+	err = s.useLocked(now)
+	return err == nil, err
+}
+
+// settled returns what two readings agree on, and whether it is something else than what
+// is in use. Between the readings it waits.
+func settled[T any](read func() (T, error), inUse func(T) bool, equal func(a, b T) bool) (now T, changed bool, err error) {
+	first, err := read()
+	if err == nil && inUse(first) {
+		return first, false, nil
+	}
+	time.Sleep(settle)
+	now, again := read()
+	if (err == nil) != (again == nil) || err == nil && !equal(first, now) {
+		return now, false, errUnsettled
+	}
+	return now, again == nil, again
 }
 
 func (s *Server) readLocked() (now content, err error) {
