@@ -46,6 +46,7 @@ type Conn struct {
 	urgent       bool // urgent data has come
 	eof          bool // the end of the stream has been read
 	shutdown     bool // the end of our stream has been sent
+	held         bool // the kernel holds the last bytes back for the end of the stream
 	unspliceable bool // splice(2) does not take this kind of socket
 	quiet        int8 // looks of sweep in a row that saw no byte
 	broken       syscall.Errno

@@ -176,14 +176,16 @@ func (c *Conn) ended(errno syscall.Errno) error {
 }
 
 // send writes without waiting: it returns errAgain instead.
-func (c *Conn) send(p []byte) (int, error) {
+func (c *Conn) send(p []byte) (int, error) { return c.sendWith(p, 0) }
+
+func (c *Conn) sendWith(p []byte, flags uintptr) (int, error) {
 	if c.broken == 0 && !c.writable {
 		return 0, errAgain
 	}
 	if c.broken != 0 {
 		return 0, c.unwritable(c.broken)
 	}
-	n, errno := call(unix.SYS_SENDTO, c.fd, p)
+	n, errno := callWith(unix.SYS_SENDTO, c.fd, p, unix.MSG_NOSIGNAL|flags)
 	if errno == syscall.EAGAIN {
 		c.writable = false
 		return 0, errAgain

@@ -2,7 +2,11 @@
 
 package loop
 
-import "io"
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+)
 
 // ReadFrom copies from r until its end, as io.Copy asks for. From a Conn of the same
 // loop it copies without a buffer of its own: while the fiber waits, the loop moves
@@ -19,6 +23,10 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	before := c.written.Load()
 	src.ignore()
 	err := c.copyFrom(src)
+	if c.held && err != io.EOF {
+		setNoDelay(c.fd)
+	}
+	c.held = false
 	return c.written.Load() - before, endless(err)
 }
 
@@ -80,13 +88,24 @@ func (c *Conn) move(src *Conn) (n int, err error) {
 	if n, err = src.recv(buf); err != nil {
 		return 0, err
 	}
-	m, err := c.send(buf[:n])
+	var flags uintptr
+	if src.last(n) {
+		flags = unix.MSG_MORE
+		c.held = true
+	}
+	m, err := c.sendWith(buf[:n], flags)
 	if m < n && c.broken == 0 && !c.shutdown {
 		src.Unread(buf[m:n])
 		err = nil
 	}
 	c.Loop().pay(m)
 	return n, err
+}
+
+// last reports whether a read of n bytes was the last one before the end of the stream,
+// as far as is known: the end has been reported, and comes after all bytes.
+func (c *Conn) last(n int) bool {
+	return c.ends == unix.EPOLLRDHUP && n < bufferSize && c.broken == 0 && !c.urgent
 }
 
 // waitFor waits for bytes of src that the loop cannot move by itself.

@@ -44,10 +44,15 @@ func newSocket(family int) (int32, syscall.Errno) {
 		return -1, errno
 	}
 	if family != unix.AF_UNIX {
-		on := int32(1)
-		_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
+		setNoDelay(int32(fd))
 	}
 	return int32(fd), 0
+}
+
+// setNoDelay also sends what MSG_MORE holds back.
+func setNoDelay(fd int32) {
+	on := int32(1)
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
 }
 
 // closeSocket closes a descriptor, if wanted so that the peer gets a reset.
