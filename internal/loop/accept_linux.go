@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"errors"
 	"maps"
 	"net"
 	"os"
@@ -12,6 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// errMissed is returned inside the package: a connection may be in the queue of which
+// no event comes.
+var errMissed = errors.New("loop: try again")
 
 // AcceptConn waits for the next connection. An error other than net.ErrClosed,
 // such as EMFILE, does not end the Listener.
@@ -37,7 +42,9 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 func (ln *Listener) begin(a *acceptor) (*Conn, error) {
 	if ln.patience > 0 {
 		ln.patience--
-		return nil, ln.wait(a)
+		if err := ln.wait(a); err != errMissed {
+			return nil, err
+		}
 	}
 	c, err := ln.tryAccept(a)
 	if err == errAgain {
@@ -50,17 +57,14 @@ func (ln *Listener) begin(a *acceptor) (*Conn, error) {
 func (ln *Listener) wait(a *acceptor) error {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if ln.closed {
+	switch {
+	case ln.closed:
 		return net.ErrClosed
-	}
-	if err := ln.watchLocked(); err != nil {
-		return err
+	case ln.ending.Load() || ln.missed.Load() != ln.seen: // no event may come
+		return errMissed
 	}
 	ln.waitLocked(a)
-	if ln.ending { // no event may come
-		ln.loop.queue.post(op{kind: opWake, fiber: ln.popLocked().fiber})
-	}
-	return nil
+	return ln.watchLocked()
 }
 
 func (ln *Listener) acceptError(err error) error {
@@ -73,33 +77,44 @@ func (ln *Listener) acceptError(err error) error {
 // tryAccept accepts without waiting. If there is nothing it adds the acceptor to
 // those that wait.
 func (ln *Listener) tryAccept(a *acceptor) (*Conn, error) {
+	for {
+		ending := ln.ending.Load() // before the call that finds the queue empty
+		ln.seen = ln.missed.Load()
+		c, err := ln.accept() // without the lock: another loop would wait for the call
+		if c, err = ln.settle(a, c, err, ending); err != errMissed {
+			return c, err
+		}
+	}
+}
+
+// settle decides what becomes of an accepted connection, or of an acceptor that found
+// none. It returns errMissed if another call is due.
+func (ln *Listener) settle(a *acceptor, c *Conn, err error, ending bool) (*Conn, error) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	for {
-		if ln.closed {
-			return nil, net.ErrClosed
-		}
-		c, err := ln.acceptLocked()
-		if err == errAgain && ln.ending {
-			_ = ln.closeLocked()
-			return nil, net.ErrClosed
-		}
-		if err == errAgain {
-			ln.waitLocked(a)
-			if failed := ln.watchLocked(); failed != nil {
-				err = failed
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
+	switch {
+	case c != nil: // also if the listener was closed since
 		if to := ln.fewestLocked(); to != ln {
 			to.handLocked(c)
-			continue
+			return nil, errMissed
 		}
 		ln.loop.load.conns.Add(1)
 		return c, nil
+	case ln.closed:
+		return nil, net.ErrClosed
+	case err != errAgain:
+		return nil, err
+	case ending:
+		_ = ln.closeLocked()
+		return nil, net.ErrClosed
+	case ln.ending.Load() || ln.missed.Load() != ln.seen:
+		return nil, errMissed
 	}
+	ln.waitLocked(a)
+	if failed := ln.watchLocked(); failed != nil {
+		return nil, failed
+	}
+	return nil, errAgain
 }
 
 func (ln *Listener) waitLocked(a *acceptor) {
@@ -108,8 +123,8 @@ func (ln *Listener) waitLocked(a *acceptor) {
 	}
 }
 
-// acceptLocked calls accept4 until it says something about the next connection.
-func (ln *Listener) acceptLocked() (*Conn, error) {
+// accept calls accept4 until it says something about the next connection.
+func (ln *Listener) accept() (*Conn, error) {
 	if err := ln.raw.Control(ln.accept4); err != nil {
 		return nil, net.ErrClosed
 	}
@@ -174,7 +189,8 @@ func (ln *Listener) unwatchLocked() {
 }
 
 // ready is called by the loop when a connection may wait. If no fiber waits for
-// it here, another loop is told: the kernel has perhaps woken only this one.
+// it here, another loop is told: the kernel has perhaps woken only this one. If none
+// waits anywhere, the next one that is to wait tries first.
 func (ln *Listener) ready() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -190,6 +206,7 @@ func (ln *Listener) ready() {
 			return
 		}
 	}
+	ln.missed.Add(1)
 }
 
 // fewestLocked returns the view whose loop gets the next connection. Waking another

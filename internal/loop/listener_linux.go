@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -35,16 +36,17 @@ type Listener struct {
 	*listening
 	loop *Loop
 
-	patience int // of the loop's own
+	// Of the loop's own:
+	patience int
+	seen     uint32        // listening.missed before the last call of accept4
+	accept4  func(uintptr) // callAccept, bound once; what it returns:
+	fd       int
+	errno    syscall.Errno
+	peer     unix.RawSockaddrAny
 
-	// The rest is guarded by listening.mu.
+	// Guarded by listening.mu:
 	number  int32       // in its events; 0 while there are none
 	waiting []*acceptor // fibers in Accept
-
-	accept4 func(uintptr) // callAccept, bound once; what it returns:
-	fd      int
-	errno   syscall.Errno
-	peer    unix.RawSockaddrAny
 }
 
 // acceptor is a fiber that waits in Accept.
@@ -60,10 +62,12 @@ type listening struct {
 	raw   syscall.RawConn
 	unix  bool
 
-	mu     sync.Mutex
+	ending atomic.Bool   // it is closed as soon as the queue is empty
+	missed atomic.Uint32 // events for which no fiber waited; changes under mu
+
+	mu     sync.Mutex // never held during a system call of each connection
 	views  []*Listener
 	closed bool
-	ending bool
 }
 
 // Listen makes the loops accept from ln, a *net.TCPListener or *net.UnixListener or
@@ -153,7 +157,7 @@ func (s *listening) closeLocked() error {
 func (s *listening) CloseWhenEmpty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ending = true
+	s.ending.Store(true)
 	for _, v := range s.views {
 		for len(v.waiting) > 0 {
 			v.retryLocked()
