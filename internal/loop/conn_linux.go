@@ -15,7 +15,9 @@ import (
 
 const (
 	// connEvents are asked for once, edge-triggered: each is told when it begins.
-	connEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+	// EPOLLOUT is added with the first write that would wait: without it the kernel
+	// does not wake the loop for each change of the socket's state.
+	connEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
 	// endEvents mean that no more bytes will come than have arrived, roomEvents that
 	// a write would not wait.
 	endEvents  = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -39,6 +41,7 @@ type Conn struct {
 	// The rest belongs to the loop.
 	fd, slot     int32
 	registered   bool // with epoll
+	roomAsked    bool // and EPOLLOUT with it
 	unix         bool
 	readable     bool // not known to be empty
 	writable     bool // not known to be full
@@ -142,7 +145,7 @@ func (c *Conn) MoveTo(l *Loop, fn func()) bool {
 		_ = from.control(unix.EPOLL_CTL_DEL, c.fd, &unix.EpollEvent{})
 	}
 	c.leave()
-	c.registered, c.readable, c.writable = false, false, true
+	c.registered, c.roomAsked, c.readable, c.writable = false, false, false, true
 	l.load.conns.Add(1)
 	c.loop.Store(l)
 	if !l.queue.post(op{kind: opAttach, conn: c, fn: fn}) {

@@ -86,7 +86,7 @@ func (c *Conn) connect(ctx context.Context, sa *unix.RawSockaddrAny, length uint
 	}
 	errno := c.begin(sa, length)
 	if errno == syscall.EINPROGRESS {
-		c.writable = false
+		c.full()
 		if err := c.waitConnected(ctx, timeout); err != nil {
 			return err
 		}

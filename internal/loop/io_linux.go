@@ -187,7 +187,7 @@ func (c *Conn) sendWith(p []byte, flags uintptr) (int, error) {
 	}
 	n, errno := callWith(unix.SYS_SENDTO, c.fd, p, unix.MSG_NOSIGNAL|flags)
 	if errno == syscall.EAGAIN {
-		c.writable = false
+		c.full()
 		return 0, errAgain
 	}
 	if errno != 0 {

@@ -126,13 +126,30 @@ func (c *Conn) probe() {
 // register has epoll report on the connection. That is put off until something has
 // to be waited for: what has arrived by then is reported at once.
 func (c *Conn) register() {
-	if c.registered || c.closed.Load() || c.fd < 0 {
-		return
+	if !c.registered && !c.closed.Load() && c.fd >= 0 {
+		c.registered = c.watch(unix.EPOLL_CTL_ADD)
 	}
+}
+
+// full notes that a write would wait, and has epoll report when it would not.
+func (c *Conn) full() {
+	c.writable = false
+	if c.registered && !c.roomAsked {
+		c.watch(unix.EPOLL_CTL_MOD)
+	}
+}
+
+// watch reports whether epoll has taken the connection.
+func (c *Conn) watch(op int) bool {
 	l := c.Loop()
-	if err := l.register(c.fd, connEvents, c.slot, l.conns.generation(c)); err != nil {
-		c.fail(err.(syscall.Errno))
-		return
+	e := unix.EpollEvent{Events: connEvents, Fd: c.slot, Pad: l.conns.generation(c)}
+	if !c.writable {
+		e.Events |= unix.EPOLLOUT
+		c.roomAsked = true
 	}
-	c.registered = true
+	if err := l.control(op, c.fd, &e); err != nil {
+		c.fail(err.(syscall.Errno))
+		return false
+	}
+	return true
 }

@@ -99,7 +99,7 @@ func (r rawConn) Write(f func(fd uintptr) (done bool)) error {
 		if err := r.c.Err(); err != nil {
 			return r.c.opError("raw-write", err)
 		}
-		r.c.writable = false
+		r.c.full()
 		r.c.waitWritable()
 	}
 }

@@ -81,7 +81,7 @@ func (c *Conn) drainPipe(p *pipe, keep int) error {
 		n, errno := splice(p.r, c.fd, p.left-keep)
 		switch {
 		case errno == syscall.EAGAIN:
-			c.writable = false
+			c.full()
 			c.waitWritable()
 		case errno == syscall.EINVAL:
 			c.unspliceable = true
