@@ -110,9 +110,9 @@ func (c *Conn) begin(sa *unix.RawSockaddrAny, length uintptr) syscall.Errno {
 
 // waitConnected waits for the end of a connect that is under way.
 func (c *Conn) waitConnected(ctx context.Context, timeout time.Duration) error {
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { _ = c.Close() })
-		defer stop()
+	if done := ctx.Done(); done != nil {
+		c.Loop().dials.add(ctx, c)
+		defer c.Loop().dials.remove(done, c)
 	}
 	c.waitWritableFor(timeout)
 	switch {
@@ -159,4 +159,40 @@ func (c *Conn) toItself() bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(c.fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&length)))
 	local := addrPort(&sa)
 	return errno == 0 && local.Port() == c.remote.Port() && local.Addr() == c.remote.Addr().Unmap()
+}
+
+// dials are the connects under way in a loop, by the channel of the context that ends
+// them: a context.AfterFunc for each connect would cost as much as the rest of it.
+type dials map[<-chan struct{}]*dialGroup
+
+type dialGroup struct {
+	conns map[*Conn]struct{}
+	stop  func() bool
+}
+
+func (d dials) add(ctx context.Context, c *Conn) {
+	g := d[ctx.Done()]
+	if g == nil {
+		g = &dialGroup{conns: make(map[*Conn]struct{})}
+		cut := op{kind: opCall, fn: g.cut}
+		g.stop = context.AfterFunc(ctx, func() { c.Loop().queue.post(cut) })
+		d[ctx.Done()] = g
+	}
+	g.conns[c] = struct{}{}
+}
+
+func (d dials) remove(done <-chan struct{}, c *Conn) {
+	g := d[done]
+	delete(g.conns, c)
+	if len(g.conns) == 0 {
+		g.stop()
+		delete(d, done)
+	}
+}
+
+// cut is called in the loop when the context is done.
+func (g *dialGroup) cut() {
+	for c := range g.conns {
+		c.shut(false)
+	}
 }

@@ -56,6 +56,7 @@ type Loop struct {
 	timers       timers
 	sweeping     timer
 	copying      []*Conn // that a fiber waits for in ReadFrom
+	dials        dials
 	pipes        []*pipe // spare ones
 	idlePipes    int     // the fewest spare pipes since the last sweep
 	events       [256]unix.EpollEvent
@@ -67,7 +68,7 @@ func newLoop(g *Group) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	l := &Loop{group: g, epfd: epfd, listeners: make(map[int32]*Listener)}
+	l := &Loop{group: g, epfd: epfd, listeners: make(map[int32]*Listener), dials: make(dials)}
 	l.sweeping.fire = l.sweep
 	l.firstPort, l.lastPort = sourcePorts()
 	if err := l.queue.open(l); err != nil {
