@@ -49,6 +49,7 @@ type Conn struct {
 	urgent       bool // urgent data has come
 	eof          bool // the end of the stream has been read
 	shutdown     bool // the end of our stream has been sent
+	nagle        nagle
 	held         bool // the kernel holds the last bytes back for the end of the stream
 	unspliceable bool // splice(2) does not take this kind of socket
 	quiet        int8 // looks of sweep in a row that saw no byte
@@ -66,6 +67,15 @@ type Conn struct {
 	remote       netip.AddrPort
 	path         string // of the peer's Unix socket
 }
+
+// nagle is whether TCP_NODELAY has still to be set.
+type nagle uint8
+
+const (
+	nagleOff   nagle = iota // it is set, or the socket has none
+	nagleFirst              // nothing has been written
+	nagleNext               // the next write needs it
+)
 
 var _ interface {
 	net.Conn

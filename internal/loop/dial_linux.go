@@ -74,6 +74,9 @@ func (l *Loop) socket(family int, to netip.AddrPort) (*Conn, error) {
 	}
 	c := newConn(l, int(fd), family == unix.AF_UNIX)
 	c.remote = to
+	if !c.unix {
+		c.nagle = nagleFirst
+	}
 	l.load.conns.Add(1)
 	c.attach()
 	return c, nil

@@ -185,6 +185,7 @@ func (c *Conn) sendWith(p []byte, flags uintptr) (int, error) {
 	if c.broken != 0 {
 		return 0, c.unwritable(c.broken)
 	}
+	c.writeAtOnce()
 	n, errno := callWith(unix.SYS_SENDTO, c.fd, p, unix.MSG_NOSIGNAL|flags)
 	if errno == syscall.EAGAIN {
 		c.full()
@@ -195,6 +196,18 @@ func (c *Conn) sendWith(p []byte, flags uintptr) (int, error) {
 	}
 	c.written.Add(int64(n))
 	return n, nil
+}
+
+// writeAtOnce sets TCP_NODELAY on a dialled socket before its second write. The kernel
+// delays no first one, and many connections have no other.
+func (c *Conn) writeAtOnce() {
+	switch c.nagle {
+	case nagleFirst:
+		c.nagle = nagleNext
+	case nagleNext:
+		c.nagle = nagleOff
+		setNoDelay(c.fd)
+	}
 }
 
 // unwritable returns the error of a write, and keeps it unless it is about our own

@@ -89,6 +89,7 @@ func (r rawConn) Read(f func(fd uintptr) (done bool)) error {
 }
 
 func (r rawConn) Write(f func(fd uintptr) (done bool)) error {
+	r.c.writeAtOnce()
 	for {
 		if err := r.c.may(writeSide); err != nil {
 			return err

@@ -20,6 +20,7 @@ func (c *Conn) splice(src *Conn) error {
 	if c.unspliceable || src.unspliceable {
 		return nil
 	}
+	c.writeAtOnce()
 	p := c.Loop().takePipe()
 	if p == nil {
 		return nil

@@ -37,14 +37,11 @@ func callWith(number uintptr, fd int32, p []byte, flags uintptr) (int, syscall.E
 	}
 }
 
-// newSocket returns a stream socket, over TCP with TCP_NODELAY.
+// newSocket returns a stream socket.
 func newSocket(family int) (int32, syscall.Errno) {
 	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if errno != 0 {
 		return -1, errno
-	}
-	if family != unix.AF_UNIX {
-		setNoDelay(int32(fd))
 	}
 	return int32(fd), 0
 }
