@@ -9,9 +9,9 @@ type moment = time.Duration
 // at a clock: the sweep compares byte counters instead.
 type activity struct {
 	seen    int64  // bytes moved, both directions
-	half    bool   // one side has ended its stream
-	since   moment // when either last changed
+	since   moment // when that or half last changed
 	queued  int    // bytes that the kernel had to deliver when sampled
+	half    bool   // one side has ended its stream
 	sampled bool   // since then
 }
 

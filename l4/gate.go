@@ -36,15 +36,15 @@ type Visitor struct {
 	// It is the zero AddrPort for Unix sockets.
 	Client netip.AddrPort
 
-	local netip.AddrPort // of the PROXY header
-	gate  *Gate          // counts the connection; nil without MaxConnsPerIP
+	local *netip.AddrPort // of the PROXY header; nil without
+	gate  *Gate           // counts the connection; nil without MaxConnsPerIP
 }
 
 // Local returns the address that the visitor connected to, that of the PROXY header if
 // there was one. It is the zero AddrPort for Unix sockets.
 func (v *Visitor) Local(conn net.Conn) netip.AddrPort {
-	if v.local.IsValid() {
-		return v.local
+	if v.local != nil && v.local.IsValid() {
+		return *v.local
 	}
 	return addrPort(conn.LocalAddr())
 }

@@ -61,7 +61,8 @@ func readProxyHeader(conn net.Conn, v *Visitor) error {
 
 func (v *Visitor) adopt(header *proxyproto.Header) {
 	if client := addrPort(header.SourceAddr); client.IsValid() {
-		v.Client, v.local = client, addrPort(header.DestinationAddr)
+		local := addrPort(header.DestinationAddr)
+		v.Client, v.local = client, &local
 	}
 }
 

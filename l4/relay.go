@@ -77,13 +77,20 @@ func (r *relay) wait(src, dst *side) {
 
 // copy moves one direction until it ends or is idle.
 func (r *relay) copy(src, dst *side) {
-	err := r.move(src, dst)
-	var op *net.OpError
-	switch {
+	switch err := r.move(src, dst); {
 	case err == nil:
 		r.passEnd(src, dst)
 	case errors.Is(err, loop.ErrIdle):
 		r.wait(src, dst)
+	default:
+		r.failed(src, dst, err)
+	}
+}
+
+// failed is called when a direction ends without the source's end of stream.
+func (r *relay) failed(src, dst *side, err error) {
+	var op *net.OpError
+	switch {
 	case errors.Is(err, net.ErrClosed):
 		r.end(Drain) // unless it was cut, the loops are being closed
 	case errors.As(err, &op) && op.Op == "read":

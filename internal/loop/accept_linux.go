@@ -21,11 +21,13 @@ var errMissed = errors.New("loop: try again")
 // AcceptConn waits for the next connection. An error other than net.ErrClosed,
 // such as EMFILE, does not end the Listener.
 func (ln *Listener) AcceptConn() (*Conn, error) {
-	a := &acceptor{fiber: ln.loop.current()}
+	a := ln.acceptor()
+	defer func() { ln.spare = a }()
 	c, err := ln.begin(a)
 	for c == nil && (err == nil || err == errAgain) {
 		ln.loop.park()
-		if c = ln.take(a); c == nil {
+		var woken bool
+		if c, woken = ln.take(a); woken && c == nil {
 			c, err = ln.tryAccept(a)
 		}
 	}
@@ -35,6 +37,18 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	c.attach()
 	ln.loop.pay(acceptCost)
 	return c, nil
+}
+
+// acceptor returns one for the running fiber, the spare one if there is one: most
+// listeners have one fiber that accepts again and again.
+func (ln *Listener) acceptor() *acceptor {
+	a := ln.spare
+	if a == nil {
+		a = new(acceptor)
+	}
+	ln.spare = nil
+	a.fiber = ln.loop.current()
+	return a
 }
 
 // begin tries at once, which serves a burst in one turn of the loop. After a try
@@ -241,11 +255,11 @@ func (ln *Listener) popLocked() *acceptor {
 	return a
 }
 
-// take returns what the acceptor was woken with.
-func (ln *Listener) take(a *acceptor) *Conn {
+// take returns what the acceptor was woken with, and whether it was: its fiber may have
+// been resumed for another reason, while the acceptor still waits.
+func (ln *Listener) take(a *acceptor) (c *Conn, woken bool) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	c := a.conn
-	a.conn = nil
-	return c
+	c, a.conn = a.conn, nil
+	return c, !slices.Contains(ln.waiting, a)
 }

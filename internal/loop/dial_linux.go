@@ -166,30 +166,46 @@ func (c *Conn) toItself() bool {
 
 // dials are the connects under way in a loop, by the channel of the context that ends
 // them: a context.AfterFunc for each connect would cost as much as the rest of it.
-type dials map[<-chan struct{}]*dialGroup
+type dials struct {
+	groups map[<-chan struct{}]*dialGroup
+	empty  <-chan struct{} // of a group that is kept for the next connect; may be nil
+}
 
+// dialGroup is the connects of one context.
 type dialGroup struct {
 	conns map[*Conn]struct{}
 	stop  func() bool
 }
 
-func (d dials) add(ctx context.Context, c *Conn) {
-	g := d[ctx.Done()]
+func (d *dials) add(ctx context.Context, c *Conn) {
+	g := d.groups[ctx.Done()]
 	if g == nil {
+		l := c.Loop()
 		g = &dialGroup{conns: make(map[*Conn]struct{})}
-		cut := op{kind: opCall, fn: g.cut}
-		g.stop = context.AfterFunc(ctx, func() { c.Loop().queue.post(cut) })
-		d[ctx.Done()] = g
+		g.stop = context.AfterFunc(ctx, func() { l.queue.post(op{kind: opCall, fn: g.cut}) })
+		d.groups[ctx.Done()] = g
 	}
 	g.conns[c] = struct{}{}
 }
 
-func (d dials) remove(done <-chan struct{}, c *Conn) {
-	g := d[done]
+// remove keeps one group that has become empty: most connects have the same context.
+func (d *dials) remove(done <-chan struct{}, c *Conn) {
+	g := d.groups[done]
 	delete(g.conns, c)
-	if len(g.conns) == 0 {
+	if len(g.conns) > 0 || d.empty == done {
+		return
+	}
+	if old := d.groups[d.empty]; old != nil && len(old.conns) == 0 {
+		old.stop()
+		delete(d.groups, d.empty)
+	}
+	d.empty = done
+}
+
+// end is called when the loop ends.
+func (d *dials) end() {
+	for _, g := range d.groups {
 		g.stop()
-		delete(d, done)
 	}
 }
 

@@ -115,21 +115,21 @@ func (c *Conn) waitWritable() {
 }
 
 // waitWritableFor is waitWritable with a time limit, zero is none: without a deadline,
-// which would take memory as long as the connection is there.
+// which would take memory as long as the connection is there. It leaves the fiber's
+// timer set: the next wait of this kind can use it, and others do not mind being woken.
 func (c *Conn) waitWritableFor(limit time.Duration) {
 	c.register()
 	l := c.Loop()
 	f := l.current()
 	end := now() + int64(limit)
 	for !c.writable && c.broken == 0 && !c.closed.Load() && (limit <= 0 || now() < end) {
-		if limit > 0 {
+		if limit > 0 && (!f.sleeper.set() || f.sleeper.when > end) {
 			l.timers.set(&f.sleeper, end)
 		}
 		c.writer = f
 		l.park()
 		c.writer = nil
 	}
-	l.timers.unset(&f.sleeper)
 }
 
 // recv reads without waiting: it returns errAgain instead. A read that does not

@@ -38,6 +38,7 @@ type Listener struct {
 
 	// Of the loop's own:
 	patience int
+	spare    *acceptor     // of an Accept that has returned; nil while it waits
 	seen     uint32        // listening.missed before the last call of accept4
 	accept4  func(uintptr) // callAccept, bound once; what it returns:
 	fd       int

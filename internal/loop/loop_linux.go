@@ -68,7 +68,7 @@ func newLoop(g *Group) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	l := &Loop{group: g, epfd: epfd, listeners: make(map[int32]*Listener), dials: make(dials)}
+	l := &Loop{group: g, epfd: epfd, listeners: make(map[int32]*Listener), dials: dials{groups: make(map[<-chan struct{}]*dialGroup)}}
 	l.sweeping.fire = l.sweep
 	l.firstPort, l.lastPort = sourcePorts()
 	if err := l.queue.open(l); err != nil {
@@ -122,6 +122,7 @@ func (l *Loop) run() {
 	}
 	over = true
 	l.endSpare(0)
+	l.dials.end()
 	l.pulse.rest()
 	l.release()
 	l.group.ended.Done()
