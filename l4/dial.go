@@ -26,7 +26,7 @@ func (ses *session) dial() Ending {
 		conn, err := ses.dialOne(b)
 		if err == nil {
 			b.CountConn()
-			ses.backend, ses.dialTook = b, time.Since(ses.began)
+			ses.dialTook = time.Since(ses.began)
 			ses.relay.init(ses.stream, conn, b)
 			return ""
 		}

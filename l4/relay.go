@@ -24,7 +24,6 @@ type relay struct {
 	client, backend side
 	of              *health.Backend // whose connection it is; nil if nobody has said
 
-	ended    int8         // directions whose end has been passed on
 	why      Ending       // the first cause; empty as long as nothing is wrong
 	finished func(Ending) // called once both connections are closed
 
@@ -33,7 +32,8 @@ type relay struct {
 	listed int64    // bytes moved at the last list
 
 	set      *relaySet // that it is in
-	place    int       // there; negative once it is over
+	place    int32     // there; negative once it is over
+	ended    int8      // directions whose end has been passed on
 	expires  moment    // at MaxAge; zero without one
 	activity activity
 	reported traffic
@@ -43,10 +43,9 @@ type relay struct {
 // side is one of the two connections.
 type side struct {
 	Conn
-	bare    *loop.Conn // Conn, or what is under its TLS
-	bulk    int64      // what BytesRead has to reach for bulk to be seen to again
-	before  int64      // written before the relay began
-	patient bool       // its user timeout is lifted
+	bare   *loop.Conn // Conn, or what is under its TLS
+	bulk   int64      // what BytesRead has to reach for bulk to be seen to again
+	before int64      // written before the relay began
 }
 
 func (r *relay) init(client, backend Conn, of *health.Backend) {

@@ -34,7 +34,7 @@ func (s *relaySet) add(r *relay) {
 	r.activity.since = now
 	r.expires = s.relays.Limits.expiry(now)
 	s.begun++
-	r.set, r.place, r.number = s, len(s.open), s.begun
+	r.set, r.place, r.number = s, int32(len(s.open)), s.begun
 	s.open = append(s.open, place{relay: r})
 	if !s.sweeping {
 		s.sweeping = s.loop.Go(s.sweep)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"time"
 
-	"fourseven/health"
 	"fourseven/internal/loop"
 )
 
@@ -27,11 +26,10 @@ type session struct {
 	server  *Server // the one that accepted it, until it is routed to another
 	slots   *Slots  // that it has one of
 	client  *loop.Conn
-	stream  Conn            // the client's plain bytes: client, or its TLS
-	secured *TLSInfo        // once there is TLS
-	visitor Visitor         // once the gate has allowed it
-	backend *health.Backend // nil unless one was dialled
-	relay   relay           // once there is a backend
+	stream  Conn     // the client's plain bytes: client, or its TLS
+	secured *TLSInfo // once there is TLS
+	visitor Visitor  // once the gate has allowed it
+	relay   relay    // once there is a backend, which it has
 	retries int
 
 	began    time.Time
@@ -114,11 +112,12 @@ func (ses *session) refuse(why Ending) {
 // finish is called once, when the connections are closed.
 func (ses *session) finish(why Ending) {
 	s := ses.server
-	if ses.backend != nil {
-		ses.backend.ReleaseConn()
+	backend := ses.relay.of
+	if backend != nil {
+		backend.ReleaseConn()
 	}
 	if why == BackendReset && ses.relay.sent() == 0 {
-		ses.backend.Suspect() // it broke before it said anything
+		backend.Suspect() // it broke before it said anything
 	}
 	ses.report(why)
 	ses.visitor.Leave()
@@ -151,8 +150,8 @@ func (ses *session) record(why Ending) Record {
 	if ses.secured != nil {
 		rec.TLS = *ses.secured
 	}
-	if ses.backend != nil {
-		rec.Backend = ses.backend.Addr
+	if backend := ses.relay.of; backend != nil {
+		rec.Backend = backend.Addr
 		rec.Dial = ses.dialTook
 		rec.Received, rec.Sent = ses.relay.received(), ses.relay.sent()
 	}

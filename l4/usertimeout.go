@@ -4,8 +4,9 @@ import "time"
 
 // tuning is how far the sockets of a relay have been set.
 type tuning struct {
-	tuned  bool   // tune was called
-	lifted moment // when liftUserTimeout last looked
+	tuned   bool    // tune was called
+	patient [2]bool // the user timeouts of client and backend are lifted
+	lifted  moment  // when liftUserTimeout last looked
 }
 
 // tune sets the options of the backend's socket, once the relay has been open long
@@ -35,14 +36,15 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
 		return
 	}
 	r.tuning.lifted = now
-	for _, s := range []*side{&r.client, &r.backend} {
+	for i, s := range []*side{&r.client, &r.backend} {
+		patient := &r.tuning.patient[i]
 		control(s.bare, func(fd uintptr) {
 			heard, waits := closedWindow(fd)
 			switch {
-			case waits && !s.patient && heard < timeout/2:
-				s.patient = setUserTimeout(fd, 0)
-			case s.patient && heard > patientFor:
-				s.patient = !setUserTimeout(fd, timeout)
+			case waits && !*patient && heard < timeout/2:
+				*patient = setUserTimeout(fd, 0)
+			case *patient && heard > patientFor:
+				*patient = !setUserTimeout(fd, timeout)
 			}
 		})
 	}
@@ -50,9 +52,9 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
 
 // restoreUserTimeout undoes liftUserTimeout, once bytes move again.
 func (r *relay) restoreUserTimeout(timeout time.Duration) {
-	for _, s := range []*side{&r.client, &r.backend} {
-		if s.patient {
-			control(s.bare, func(fd uintptr) { s.patient = !setUserTimeout(fd, timeout) })
+	for i, s := range []*side{&r.client, &r.backend} {
+		if patient := &r.tuning.patient[i]; *patient {
+			control(s.bare, func(fd uintptr) { *patient = !setUserTimeout(fd, timeout) })
 		}
 	}
 }

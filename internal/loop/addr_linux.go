@@ -25,7 +25,11 @@ func (c *Conn) RemoteAddrPort() netip.AddrPort { return c.remote }
 // RemoteAddr returns the peer's address. Any goroutine may call it.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.unix {
-		return &net.UnixAddr{Net: "unix", Name: c.path}
+		addr := &net.UnixAddr{Net: "unix"}
+		if c.path != nil {
+			addr.Name = *c.path
+		}
+		return addr
 	}
 	return net.TCPAddrFromAddrPort(c.remote)
 }

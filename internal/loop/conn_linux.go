@@ -40,8 +40,9 @@ type Conn struct {
 
 	// The rest belongs to the loop.
 	fd, slot     int32
-	registered   bool // with epoll
-	roomAsked    bool // and EPOLLOUT with it
+	ends         uint16 // of endEvents, those that have been reported
+	registered   bool   // with epoll
+	roomAsked    bool   // and EPOLLOUT with it
 	unix         bool
 	readable     bool // not known to be empty
 	writable     bool // not known to be full
@@ -50,14 +51,13 @@ type Conn struct {
 	eof          bool // the end of the stream has been read
 	shutdown     bool // the end of our stream has been sent
 	nagle        nagle
-	held         bool // the kernel holds the last bytes back for the end of the stream
-	unspliceable bool // splice(2) does not take this kind of socket
-	quiet        int8 // looks of sweep in a row that saw no byte
+	held         bool  // the kernel holds the last bytes back for the end of the stream
+	unspliceable bool  // splice(2) does not take this kind of socket
+	quiet        int8  // looks of sweep in a row that saw no byte
+	copies       int32 // its place in Loop.copying and one; 0 if it is not there
 	broken       syscall.Errno
-	ends         uint32 // of endEvents, those that have been reported
 	seen         int64  // read when sweep last looked
 	bulkTold     int64  // what read has to reach for the next OnBulk
-	copies       int32  // its place in Loop.copying and one; 0 if it is not there
 	reader       *fiber // waits for bytes
 	writer       *fiber // waits for room
 	notify       func() // to be started as a fiber when there are bytes
@@ -65,7 +65,7 @@ type Conn struct {
 	source       *Conn  // whose sink this is
 	rest         []byte // read from the socket, and not by a caller yet
 	remote       netip.AddrPort
-	path         string // of the peer's Unix socket
+	path         *string // of the peer's Unix socket; nil without
 }
 
 // nagle is whether TCP_NODELAY has still to be set.

@@ -47,7 +47,7 @@ func (l *Loop) Dial(ctx context.Context, to netip.AddrPort, timeout time.Duratio
 func (l *Loop) DialUnix(ctx context.Context, path string, timeout time.Duration) (*Conn, error) {
 	c, err := l.socket(unix.AF_UNIX, netip.AddrPort{})
 	if err == nil {
-		c.path = path
+		c.path = &path
 		if err = c.connectUnix(ctx, path, timeout); err != nil {
 			c.shut(false)
 		}

@@ -10,7 +10,7 @@ import (
 
 // ready notes what epoll reports, and tells who waits for it.
 func (c *Conn) ready(events uint32) {
-	c.ends |= events & endEvents
+	c.ends |= uint16(events & endEvents)
 	if events&unix.EPOLLERR != 0 {
 		c.noteError()
 	}
