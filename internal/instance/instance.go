@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -110,6 +111,7 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	}
 	in.serveAll(ctx)
 	in.wg.Go(func() { in.reloadOn(ctx, hupc) })
+	runtime.GC() // what reading the settings took is free for connections
 	in.tell(daemon.SdNotifyReady)
 	if ready != nil {
 		ready(in.addrs())

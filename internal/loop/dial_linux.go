@@ -22,9 +22,9 @@ const (
 )
 
 // Dial connects to a TCP address, without looking up names, within the timeout;
-// zero is no limit but the system's. It sets TCP_NODELAY. When ctx is done, it
-// ends at once. After a time-out the error is os.ErrDeadlineExceeded. What it
-// returns can be written to at once.
+// zero is no limit but the system's. When ctx is done, it ends at once. After a time-out
+// the error is os.ErrDeadlineExceeded. What it returns can be written to at once, and no
+// write is delayed (TCP_NODELAY).
 func (l *Loop) Dial(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Conn, error) {
 	family := unix.AF_INET6
 	if to.Addr().Unmap().Is4() {

@@ -140,6 +140,8 @@ func (c *Conn) setIdle(at time.Time) {
 //
 // Bytes that r has given and c has not taken are put back into r, unless c is
 // broken or closed.
+//
+// When r has ended, CloseWrite or Close should come next, as on Linux.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	src, ok := r.(*Conn)
 	if !ok || src.Loop() != c.Loop() {

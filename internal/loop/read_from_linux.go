@@ -15,6 +15,9 @@ import (
 //
 // Bytes that r has given and c has not taken are put back into r, unless c is
 // broken or closed.
+//
+// When r has ended, the kernel may hold its last bytes back for 0.2 s, so that they go
+// out together with the end of c's stream: CloseWrite or Close should come next.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	src, ok := r.(*Conn)
 	if !ok || src.Loop() != c.Loop() {
@@ -88,12 +91,7 @@ func (c *Conn) move(src *Conn) (n int, err error) {
 	if n, err = src.recv(buf); err != nil {
 		return 0, err
 	}
-	var flags uintptr
-	if src.last(n) {
-		flags = unix.MSG_MORE
-		c.held = true
-	}
-	m, err := c.sendWith(buf[:n], flags)
+	m, err := c.sendWith(buf[:n], c.hold(src, n))
 	if m < n && c.broken == 0 && !c.shutdown {
 		src.Unread(buf[m:n])
 		err = nil
@@ -102,10 +100,14 @@ func (c *Conn) move(src *Conn) (n int, err error) {
 	return n, err
 }
 
-// last reports whether a read of n bytes was the last one before the end of the stream,
-// as far as is known: the end has been reported, and comes after all bytes.
-func (c *Conn) last(n int) bool {
-	return c.ends == unix.EPOLLRDHUP && n < bufferSize && c.broken == 0 && !c.urgent
+// hold returns the flags to write n bytes of src with. They are held back if they are the
+// last ones, as far as is known: the end has been reported, and comes after all bytes.
+func (c *Conn) hold(src *Conn, n int) uintptr {
+	if src.ends != unix.EPOLLRDHUP || n == bufferSize || src.broken != 0 || src.urgent {
+		return 0
+	}
+	c.held = true
+	return unix.MSG_MORE
 }
 
 // waitFor waits for bytes of src that the loop cannot move by itself.
