@@ -5,8 +5,16 @@ import (
 	"strings"
 )
 
-// answerTitle is the question that most readers of the report have.
-const answerTitle = "L4 or L7 for an HTTP service? On this machine:"
+// answerTitle returns the question that most readers of the report have.
+func (r *report) answerTitle() string {
+	switch {
+	case strings.HasPrefix(r.Settings.Target, "tcp:"):
+		return "What does L4 add to your service? From this machine:"
+	case r.Settings.Target != "":
+		return "L4 or L7 for your service? From this machine:"
+	}
+	return "L4 or L7 for an HTTP service? On this machine:"
+}
 
 // pair is L4 beside L7 in one scenario: the same requests through the same program.
 type pair struct {
@@ -20,6 +28,9 @@ type pair struct {
 // newAnswer returns the answer that r holds, a paragraph each, or nil if r does not
 // compare L4 with L7.
 func newAnswer(r *report) []string {
+	if strings.HasPrefix(r.Settings.Target, "tcp:") {
+		return []string{r.addedByL4()}
+	}
 	busy := r.pair("target-8", "http-64", "http-256")
 	large := r.pair("http64k-64", "http64k-256")
 	single := r.pair("target-1", "http-1", "http64k-1")
@@ -133,6 +144,22 @@ func (p *pair) addedLatency() string {
 		micros(p.direct.P50.Median), added(p.l4, p.direct), added(p.l7, p.direct), p.title)
 }
 
+// addedByL4 says what L4 adds to a connection to a service that is not HTTP.
+func (r *report) addedByL4() string {
+	for _, s := range r.Scenarios {
+		l4, direct := s.figure(subject), s.figure("direct")
+		switch {
+		case l4 == nil || direct == nil:
+			continue
+		case l4.Void != "" || direct.Void != "":
+			return fmt.Sprintf("A figure is void (%s), so this run does not say: %s.", s.Title, oneLine(l4.Void+" "+direct.Void))
+		}
+		return fmt.Sprintf("It takes %s from opening a connection to the first bytes of your service; L4 adds %s (medians; %s).",
+			micros(direct.P50.Median), added(l4, direct), s.Title)
+	}
+	return "Nothing was measured."
+}
+
 func added(f, direct *figureReport) string {
 	more := f.P50.Median - direct.P50.Median
 	if more <= 0 {
@@ -166,5 +193,5 @@ func (p *pair) verdict() (verdict, count string) {
 // LoadWarning says that the figures are not to be relied on.
 func (m machineReport) LoadWarning() string {
 	return fmt.Sprintf("Loaded machine: before the run the load was %.1f on %d processors. Other programs took part of the "+
-		"machine, so every figure below is marked loaded; run it again on a quiet machine.", m.Load, m.Processors)
+		"machine, so every figure below is marked loaded; run it again on a quiet machine, a minute after anything else.", m.Load, m.Processors)
 }

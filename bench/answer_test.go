@@ -94,6 +94,25 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestAnswerForATCPService(t *testing.T) {
+	t.Parallel()
+	latency := func(us float64) *spread { return &spread{us, us, us} }
+	rep := &report{Settings: settingsReport{Target: "tcp://db:5432", Rounds: 3}, Scenarios: []scenarioReport{{
+		Name: "target-1", Title: "connections, 1 at a time", Figures: []figureReport{
+			{Contender: "direct", Name: "no proxy", P50: latency(100)},
+			{Contender: subject, Name: "fourseven L4", P50: latency(150)},
+		},
+	}}}
+	want := "It takes 100 us from opening a connection to the first bytes of your service; L4 adds 50.0 us (medians; connections, 1 at a time)."
+	if got := newAnswer(rep); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	rep.Scenarios[0].Figures[1] = figureReport{Contender: subject, Name: "fourseven L4", Void: "round 2: reset"}
+	if got := newAnswer(rep); len(got) != 1 || !strings.Contains(got[0], "A figure is void (connections, 1 at a time), so this run does not say: round 2: reset.") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // A run without both has no answer, and says nothing of it.
 func TestNoAnswerWithoutBoth(t *testing.T) {
 	t.Parallel()
@@ -104,7 +123,7 @@ func TestNoAnswerWithoutBoth(t *testing.T) {
 		t.Errorf("got %q", rep.Answer)
 	}
 	var text strings.Builder
-	if err := writeText(&text, rep); err != nil || strings.Contains(text.String(), answerTitle) {
+	if err := writeText(&text, rep); err != nil || strings.Contains(text.String(), "L4 or L7") {
 		t.Errorf("got %s, %v", &text, err)
 	}
 }

@@ -29,16 +29,30 @@ type bed struct {
 	reserved []reservation // guarded by mu; the peers' addresses
 }
 
-// newBed makes a directory and starts the backends. The caller must close it.
-func newBed(ctx context.Context) (*bed, error) {
-	b := &bed{probes: newProbes()}
-	if err := b.prepare(ctx); err != nil {
+// newBed makes a directory and starts the backends, or takes t in their place. The
+// caller must close it.
+func newBed(ctx context.Context, t *target) (*bed, error) {
+	b := &bed{}
+	err := b.prepare()
+	if err == nil {
+		err = b.chooseBackends(ctx, t)
+	}
+	if err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
 }
 
-func (b *bed) prepare(ctx context.Context) (err error) {
+func (b *bed) chooseBackends(ctx context.Context, t *target) error {
+	if t != nil {
+		b.backends, b.probes = t.addrs, t.probes()
+		return nil
+	}
+	b.probes = newProbes()
+	return b.startBackends(ctx)
+}
+
+func (b *bed) prepare() (err error) {
 	if b.root, err = moduleRoot(); err != nil {
 		return err
 	}
@@ -48,10 +62,8 @@ func (b *bed) prepare(ctx context.Context) (err error) {
 	if err = raiseOpenFiles(); err != nil {
 		return err
 	}
-	if b.dir, err = os.MkdirTemp("", "fourseven-bench-"); err != nil {
-		return err
-	}
-	return b.startBackends(ctx)
+	b.dir, err = os.MkdirTemp("", "fourseven-bench-")
+	return err
 }
 
 // close ends the backends, removes the directory and releases the peers' addresses.

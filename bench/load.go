@@ -30,6 +30,7 @@ type load struct {
 	rate     int           // operations a second over all workers, 0 for a closed load
 	warmup   time.Duration // not counted
 	duration time.Duration // counted
+	budget   *budget       // of operations; nil for as many as there is time for
 	// cpu returns the processor time of the peer so far.
 	cpu func() (time.Duration, error)
 
@@ -68,6 +69,9 @@ func (l *load) run(ctx context.Context) (sample, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { closeAll(operations) })()
+	if l.budget != nil {
+		l.phase.Store(counting) // every operation counts, because there may be few
+	}
 	var workers sync.WaitGroup
 	l.startWorkers(ctx, cancel, &workers, operations)
 	s, err := l.measure(ctx)
@@ -113,8 +117,10 @@ func (l *load) startWorkers(ctx context.Context, cancel context.CancelCauseFunc,
 
 // measure switches the phases and returns what passed between.
 func (l *load) measure(ctx context.Context) (sample, error) {
-	if err := l.last(ctx, l.warmup, l.warm); err != nil {
-		return sample{}, err
+	if l.budget == nil {
+		if err := l.last(ctx, l.warmup, l.warm); err != nil {
+			return sample{}, err
+		}
 	}
 	before, err := l.cpu()
 	if err != nil {
@@ -132,13 +138,25 @@ func (l *load) measure(ctx context.Context) (sample, error) {
 }
 
 // last waits for d, and in a closed load then for all connections: a slow peer
-// may take longer than d for one turn of 256 of them, and would count as nothing.
+// may take longer than d for one turn of 256 of them, and would count as nothing. It
+// waits no longer than until the budget is spent.
 func (l *load) last(ctx context.Context, d time.Duration, all gate) error {
-	if err := pause(ctx, d); err != nil || l.rate > 0 {
-		return err
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.budget.exhausted():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if l.rate > 0 {
+		return nil
 	}
 	select {
 	case <-all.open:
+		return nil
+	case <-l.budget.exhausted():
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

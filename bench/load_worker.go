@@ -22,7 +22,7 @@ type worker struct {
 // the first error.
 func (w *worker) repeat(ctx context.Context) error {
 	defer w.flush()
-	for w.load.phase.Load() != over {
+	for w.load.phase.Load() != over && w.load.budget.take() {
 		start, err := w.pace.await(ctx)
 		if err != nil {
 			return nil // the load says why
@@ -32,6 +32,7 @@ func (w *worker) repeat(ctx context.Context) error {
 			return err
 		}
 		w.note(n, start)
+		w.load.budget.done()
 	}
 	return nil
 }

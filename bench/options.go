@@ -17,6 +17,7 @@ const (
 	defaultRounds   = 3
 	quickDuration   = 80 * time.Millisecond
 	quickRounds     = 1
+	defaultRequests = 1000
 )
 
 // options are what the flags say.
@@ -24,7 +25,9 @@ type options struct {
 	bin      string        // the fourseven to measure; "" builds it from the tree
 	duration time.Duration // of one sample, without its warm-up
 	rounds   int
-	rate     int // operations a second over all connections; 0 is as fast as they go
+	rate     int     // operations a second over all connections; 0 is as fast as they go
+	target   *target // nil for the bench's own backends
+	requests int     // of a sample, at most; for a target
 	quick    bool
 	list     bool
 	only     selection
@@ -38,7 +41,7 @@ type options struct {
 // flagValues are the flags before they are understood.
 type flagValues struct {
 	options
-	only, require string
+	only, require, target, send string
 }
 
 func (v *flagValues) flagSet() *flag.FlagSet {
@@ -52,6 +55,9 @@ func (v *flagValues) flagSet() *flag.FlagSet {
 	fs.BoolVar(&v.list, "list", false, "print the names of scenarios and contenders, and end")
 	fs.StringVar(&v.only, "only", "", "measure only these scenarios and contenders (comma-separated `names`)")
 	fs.StringVar(&v.require, "require", "", "fail if one of these contenders is missing (comma-separated `names`)")
+	fs.StringVar(&v.target, "target", "", "measure your own service through L4 and L7, with a bounded load: http://host:port/path, or tcp://host:port (comma-separated `URLs`)")
+	fs.IntVar(&v.requests, "requests", defaultRequests, "with -target: send at most this `number` of requests in a sample, and one more for each connection")
+	fs.StringVar(&v.send, "send", "", `with a tcp target: send this `+"`text`"+` (\r\n are escapes) and wait for an answer; without it the service must speak first`)
 	fs.StringVar(&v.jsonFile, "json", "", "write the report as JSON to this `file`")
 	fs.StringVar(&v.htmlFile, "html", "", "write the report as one self-contained page to this `file`")
 	return fs
@@ -93,6 +99,16 @@ func checkCombination(given map[string]bool) error {
 			return fmt.Errorf("-quick sets -%s itself: expected one of the two", name)
 		}
 	}
+	for _, name := range []string{"only", "require"} {
+		if given["target"] && given[name] {
+			return fmt.Errorf("-target selects what is measured: expected no -%s with it", name)
+		}
+	}
+	for _, name := range []string{"requests", "send"} {
+		if given[name] && !given["target"] {
+			return fmt.Errorf("-%s is for -target: expected both", name)
+		}
+	}
 	return nil
 }
 
@@ -104,6 +120,9 @@ func (v *flagValues) resolve(given map[string]bool) (options, error) {
 	if err := v.checkValues(given); err != nil {
 		return options{}, err
 	}
+	if given["target"] {
+		return v.resolveTarget()
+	}
 	var err error
 	if v.options.only, err = parseSelection(v.only, given["only"]); err != nil {
 		return options{}, err
@@ -114,6 +133,30 @@ func (v *flagValues) resolve(given map[string]bool) (options, error) {
 	if v.rate > 0 && !slices.ContainsFunc(v.options.only.scenarios, func(s scenario) bool { return s.latency }) {
 		return options{}, errors.New("-rate has no part in the scenarios of -only: none of them measures latency")
 	}
+	return v.options, nil
+}
+
+// Bounds of a target's load, besides maxTargets and targetConns.
+const (
+	maxTargetDuration = time.Minute
+	maxTargetRounds   = 20
+	maxRequests       = 100_000
+)
+
+func (v *flagValues) resolveTarget() (options, error) {
+	switch {
+	case v.duration > maxTargetDuration:
+		return options{}, fmt.Errorf("-d %v: expected up to %v with -target", v.duration, maxTargetDuration)
+	case v.rounds > maxTargetRounds:
+		return options{}, fmt.Errorf("-rounds %d: expected up to %d with -target", v.rounds, maxTargetRounds)
+	case v.requests < targetConns || v.requests > maxRequests:
+		return options{}, fmt.Errorf("-requests %d: expected %d to %d", v.requests, targetConns, maxRequests)
+	}
+	t, err := parseTarget(v.target, v.send)
+	if err != nil {
+		return options{}, err
+	}
+	v.options.target, v.options.only = t, t.selection()
 	return v.options, nil
 }
 

@@ -87,6 +87,9 @@ func (in *instance) awaitForwarding(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for listener, addrs := range in.addrs {
+		if in.probes[listener] == nil {
+			continue // nothing goes through it
+		}
 		if err := in.awaitOne(ctx, in.probes[listener], addrs[0]); err != nil {
 			return err
 		}
@@ -95,15 +98,13 @@ func (in *instance) awaitForwarding(ctx context.Context) error {
 }
 
 func (in *instance) awaitOne(ctx context.Context, open opener, addr string) error {
-	retry := time.NewTicker(10 * time.Millisecond)
-	defer retry.Stop()
-	for {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
 		last := tryOnce(open, addr)
 		if last == nil {
 			return nil
 		}
 		select {
-		case <-retry.C:
+		case <-time.After(wait):
 		case <-in.process.done:
 			return in.process.err()
 		case <-ctx.Done():
@@ -113,7 +114,7 @@ func (in *instance) awaitOne(ctx context.Context, open opener, addr string) erro
 }
 
 func tryOnce(open opener, addr string) error {
-	op, err := open(addr, time.Now().Add(time.Second))
+	op, err := open(addr, time.Now().Add(answerPatience))
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,9 @@ type report struct {
 type settingsReport struct {
 	SampleSeconds float64 `json:"sample_seconds"` // without the warm-up
 	Rounds        int     `json:"rounds"`
-	Rate          int     `json:"rate,omitempty"` // operations a second offered; none for a closed load
+	Rate          int     `json:"rate,omitempty"`     // operations a second offered; none for a closed load
+	Target        string  `json:"target,omitempty"`   // the service that was measured in place of the bench's backends
+	Requests      int     `json:"requests,omitempty"` // of a sample at most, for a target
 }
 
 // machineReport is where it was measured. It names no host and no user.
@@ -104,15 +106,13 @@ type idleReport struct {
 
 func newReport(b *bench, start time.Time) *report {
 	rep := &report{
-		Schema:  schemaVersion,
-		Started: start.UTC().Truncate(time.Second),
-		Seconds: time.Since(start).Seconds(),
-		Command: b.opts.command,
-		Settings: settingsReport{
-			SampleSeconds: b.opts.duration.Seconds(), Rounds: b.opts.rounds, Rate: b.opts.rate,
-		},
-		Machine: b.machine,
-		Peers:   b.found,
+		Schema:   schemaVersion,
+		Started:  start.UTC().Truncate(time.Second),
+		Seconds:  time.Since(start).Seconds(),
+		Command:  b.opts.command,
+		Settings: newSettingsReport(b.opts),
+		Machine:  b.machine,
+		Peers:    b.found,
 	}
 	for _, s := range b.opts.only.scenarios {
 		if sr := newScenarioReport(s, b.figures); len(sr.Figures) > 0 {
@@ -122,6 +122,14 @@ func newReport(b *bench, start time.Time) *report {
 	rep.markLoaded()
 	rep.Answer = newAnswer(rep)
 	return rep
+}
+
+func newSettingsReport(opts options) settingsReport {
+	s := settingsReport{SampleSeconds: opts.duration.Seconds(), Rounds: opts.rounds, Rate: opts.rate}
+	if opts.target != nil {
+		s.Target, s.Requests = opts.target.text, opts.requests
+	}
+	return s
 }
 
 // markLoaded notes at every figure that the machine was busy with something else.

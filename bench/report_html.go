@@ -16,6 +16,7 @@ type page struct {
 	*report
 	Description  string
 	Notes        string
+	AnswerTitle  string
 	RatioFigures []*ratioFigure
 	Blocks       []block
 }
@@ -49,23 +50,22 @@ func writeHTML(w io.Writer, r *report) error {
 }
 
 var pageFuncs = template.FuncMap{
-	"quantity":    quantity,
-	"latency":     latencyText,
-	"cost":        costText,
-	"times":       timesText,
-	"rateRange":   func(r *ratioReport) string { return r.rate().rangeText() },
-	"oneLine":     oneLine,
-	"percent":     func(share float64) string { return fmt.Sprintf("%.2f", 100*share) },
-	"mib":         func(v int64) string { return mebibytes(float64(v)) },
-	"kib":         kibibytes,
-	"day":         func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
-	"gib":         func(mib int64) string { return fmt.Sprintf("%.1f GiB", float64(mib)/1024) },
-	"subject":     func() string { return subject },
-	"answerTitle": func() string { return answerTitle },
+	"quantity":  quantity,
+	"latency":   latencyText,
+	"cost":      costText,
+	"times":     timesText,
+	"rateRange": func(r *ratioReport) string { return r.rate().rangeText() },
+	"oneLine":   oneLine,
+	"percent":   func(share float64) string { return fmt.Sprintf("%.2f", 100*share) },
+	"mib":       func(v int64) string { return mebibytes(float64(v)) },
+	"kib":       kibibytes,
+	"day":       func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
+	"gib":       func(mib int64) string { return fmt.Sprintf("%.1f GiB", float64(mib)/1024) },
+	"subject":   func() string { return subject },
 }
 
 func newPage(r *report) (*page, error) {
-	p := &page{report: r, Description: describe(r), Notes: notes}
+	p := &page{report: r, Description: describe(r), AnswerTitle: r.answerTitle(), Notes: r.notes()}
 	for _, m := range measures {
 		if fig := newRatioFigure(r, m); fig != nil {
 			p.RatioFigures = append(p.RatioFigures, fig)

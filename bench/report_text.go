@@ -54,8 +54,12 @@ func describe(r *report) string {
 	if r.Settings.Rate > 0 {
 		load = fmt.Sprintf("open load of %d operations a second", r.Settings.Rate)
 	}
-	return fmt.Sprintf("rounds: %d, a sample: %v, %s, %s in all", r.Settings.Rounds,
-		seconds(r.Settings.SampleSeconds), load, seconds(r.Seconds).Round(time.Second))
+	sample := seconds(r.Settings.SampleSeconds).String()
+	if r.Settings.Requests > 0 {
+		sample += " or " + thousands(int64(r.Settings.Requests)) + " operations"
+	}
+	return fmt.Sprintf("rounds: %d, a sample: %s, %s, %s in all", r.Settings.Rounds,
+		sample, load, seconds(r.Seconds).Round(time.Second))
 }
 
 func seconds(s float64) time.Duration {
@@ -70,7 +74,7 @@ func (t *textReport) answer(r *report) {
 	if len(r.Answer) == 0 {
 		return
 	}
-	t.linef("%s", answerTitle)
+	t.linef("%s", r.answerTitle())
 	for _, text := range r.Answer {
 		t.paragraph(text)
 	}
@@ -147,15 +151,20 @@ func columns(names []string, text func(string) string) string {
 
 func (t *textReport) foot(r *report) {
 	t.linef("")
-	t.paragraph(notes)
+	t.paragraph(r.notes())
 	if n := r.voids(); n > 0 {
 		t.linef("void figures: %d, because of an error in a worker", n)
 	}
 }
 
-// notes is what a reader needs to know to read the figures right.
-const notes = "Figures are medians over the rounds, with the least and the greatest beside them. That fourseven does " +
-	"1.4 times means that its rate is 1.4 times that of the row, taken round by round. Load generator, backends and " +
-	"peers share the machine. Processor time is the peer's alone, all its processes. Memory at rest counts what a " +
-	"peer's processes share once for each of them, and includes what HAProxy and nginx set aside for connections " +
-	"when they start."
+// notes returns what a reader needs to know to read the figures right.
+func (r *report) notes() string {
+	const ratios = "Figures are medians over the rounds, with the least and the greatest beside them. That fourseven does " +
+		"1.4 times means that its rate is 1.4 times that of the row, taken round by round. "
+	if r.Settings.Target != "" {
+		return ratios + "Load generator and fourseven share this machine. Processor time is fourseven's alone."
+	}
+	return ratios + "Load generator, backends and peers share the machine. Processor time is the peer's alone, all its " +
+		"processes. Memory at rest counts what a peer's processes share once for each of them, and includes what HAProxy " +
+		"and nginx set aside for connections when they start."
+}

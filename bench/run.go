@@ -29,8 +29,15 @@ func measureAll(ctx context.Context, opts options, stderr io.Writer) (rep *repor
 	if err := checkRequired(ctx, opts.require); err != nil {
 		return nil, err
 	}
-	b.progress.say("starting the backends")
-	if b.bed, err = newBed(ctx); err != nil {
+	if opts.target != nil {
+		b.progress.say(opts.target.warning(opts))
+		if err := opts.target.check(ctx); err != nil {
+			return nil, err
+		}
+	} else {
+		b.progress.say("starting the backends")
+	}
+	if b.bed, err = newBed(ctx, opts.target); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
@@ -206,6 +213,9 @@ func (b *bench) newLoad(f *figure) (*load, error) {
 	}
 	if f.scenario.latency {
 		l.rate = b.opts.rate
+	}
+	if b.opts.target != nil {
+		l.budget = newBudget(b.opts.requests)
 	}
 	return l, nil
 }

@@ -1,6 +1,9 @@
 package l4
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Names finds what belongs to a host name. Names compare without case, and without a dot
 // at their end. The zero value has none. Add is called before Find; Find is safe for
@@ -19,11 +22,20 @@ func (n *Names[T]) Add(name string, v T) {
 		n.exact, n.below = map[string]T{}, map[string]T{}
 	}
 	key := string(appendName(nil, []byte(name)))
-	if parent, ok := bytes.CutPrefix([]byte(key), []byte("*.")); ok {
-		n.below[string(parent)] = v
+	if parent, ok := strings.CutPrefix(key, "*."); ok {
+		n.below[parent] = v
 		return
 	}
 	n.exact[key] = v
+}
+
+// Of returns what was added for a name, or zero. The name is as in Add.
+func (n *Names[T]) Of(name string) T {
+	key := string(appendName(nil, []byte(name)))
+	if parent, ok := strings.CutPrefix(key, "*."); ok {
+		return n.below[parent]
+	}
+	return n.exact[key]
 }
 
 // Find returns what was added for just this name, and what was added for it by a *. in

@@ -12,6 +12,18 @@ type Stats struct {
 	Received, Sent int64
 }
 
+// Plus returns the sum of two.
+func (s Stats) Plus(other Stats) Stats {
+	return Stats{
+		Active:       s.Active + other.Active,
+		Connections:  s.Connections + other.Connections,
+		Retries:      s.Retries + other.Retries,
+		AcceptErrors: s.AcceptErrors + other.AcceptErrors,
+		Received:     s.Received + other.Received,
+		Sent:         s.Sent + other.Sent,
+	}
+}
+
 // Active returns how many connections are open.
 func (s *Server) Active() int { return int(s.active.Load()) }
 

@@ -36,6 +36,7 @@ type conn struct {
 	listed  int64  // bytes moved at the last list
 	resting bool   // no fiber serves it, and another one will be started
 	spared  bool   // its slot was released before it ends
+	counted bool   // among those that were accepted
 
 	rd    http1.Reader
 	early early
@@ -73,8 +74,9 @@ func (s *Server) beginConn(nc *loop.Conn, elsewhere *redirect) {
 	c.early.conn, c.early.count = nc, &c.sent
 	c.out = http1.Writer{Conn: &c.early, Moved: c.progress, Stock: &l.stock} // early counts
 	c.enter(fresh)
-	l.accepted++
-	c.number = l.accepted
+	if s.routes == nil {
+		c.countAccepted()
+	}
 	l.add(c)
 	s.open.Add(1) // the call of Serve is counted
 	if l.cut || !nc.Go(c.arrive) {
@@ -150,6 +152,7 @@ func (c *conn) end() {
 	_ = c.nc.Close()
 	c.rd.Release()
 	c.out.Release()
+	c.countAccepted()
 	c.recordEnd()
 	c.leaveQueue()
 	c.loop.remove(c)

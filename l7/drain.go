@@ -13,6 +13,10 @@ import (
 // it returns, unless the loops are shared: there the watches end within a second.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.start.Do(s.init)
+	if r := s.router; r != nil && r != s {
+		r.start.Do(r.init)
+		r.beginDrain() // so that open grows no more
+	}
 	s.beginDrain()
 	defer s.tearDown()
 	emptyc := make(chan struct{})

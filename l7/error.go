@@ -20,7 +20,7 @@ func (e *httpError) Unwrap() error { return e.cause }
 // refuses reports whether the request is at fault, and not a backend or we.
 func (e *httpError) refuses() bool {
 	switch e.status {
-	case 500, 502, 503, 504:
+	case 500, 502, 503, 504, 404: // 404 is that of no route
 		return false
 	}
 	return true

@@ -28,9 +28,10 @@ type exchange struct {
 	// flushResp is ex.flushResponse, kept so that a request allocates nothing for it.
 	flushResp func() error
 
-	counted    bool // among those that are active
-	responding bool // a byte of the final response may have been sent to the client
-	close      bool // no further request is read from the connection
+	refusedBy  *Server // whose limit keeps the request from being served; nil if none does
+	counted    bool    // among those that are active
+	responding bool    // a byte of the final response may have been sent to the client
+	close      bool    // no further request is read from the connection
 	rec        recording
 }
 
@@ -88,8 +89,12 @@ func (ex *exchange) serve() bool {
 	if to := ex.conn.elsewhere; to != nil {
 		return to.answer(ex)
 	}
-	ex.count()
 	ex.close = !ex.req.KeepAlive()
+	ex.body.Start(&ex.conn.rd, ex.req.Length)
+	if err := ex.route(); err != nil {
+		return ex.fail(err)
+	}
+	ex.count()
 	ex.toBackend.Start()
 	err := ex.forward()
 	if ex.conn.resting {
@@ -138,7 +143,6 @@ func (ex *exchange) headError(err error) error {
 // is an *httpError or errGone.
 func (ex *exchange) forward() error {
 	c := ex.conn
-	ex.body.Start(&c.rd, ex.req.Length)
 	if limit := c.srv.MaxBody; limit > 0 && ex.req.Length > limit {
 		return &httpError{status: 413, cause: errLargeLength}
 	}

@@ -40,7 +40,8 @@ func (l *ofLoop) walk(do func(*conn) bool) {
 
 // add puts the connection among the loop's open ones.
 func (l *ofLoop) add(c *conn) {
-	c.place = len(l.open)
+	l.numbered++
+	c.number, c.place = l.numbered, len(l.open)
 	l.open = append(l.open, c)
 }
 

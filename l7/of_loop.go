@@ -31,7 +31,8 @@ type ofLoop struct {
 	stock       http1.Stock
 
 	accepted       uint64
-	received, sent int64 // bytes, without the latest of connections that are busy
+	numbered       uint64 // connections that were added to open
+	received, sent int64  // bytes, without the latest of connections that are busy
 }
 
 func (l *ofLoop) queueOf(p phase) *queue {

@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"time"
@@ -83,7 +84,8 @@ func (r *recording) headRead() bool { return r.head > 0 }
 // report calls Served, once, unless no request came that could be responded to.
 func (ex *exchange) report() {
 	c, r := ex.conn, &ex.rec
-	if c.srv.Served == nil || r.reported || r.head == 0 && r.own == 0 {
+	srv := cmp.Or(ex.refusedBy, c.srv)
+	if srv.Served == nil || r.reported || r.head == 0 && r.own == 0 {
 		return
 	}
 	r.reported = true
@@ -98,7 +100,7 @@ func (ex *exchange) report() {
 	r.Received += r.head + ex.bodySize
 	r.Sent += c.sent.Load() - r.sentBefore
 	r.Whole = time.Since(r.Began)
-	c.srv.Served(&r.Record)
+	srv.Served(&r.Record)
 }
 
 // recordFailure notes why an exchange was not whole, unless that is known.

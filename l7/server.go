@@ -105,6 +105,10 @@ type Server struct {
 	// called for, and that no upgraded connection to it begins.
 	CutOnDown bool
 
+	routes *Routes   // of RouteTo, or nil
+	others []*Server // that the routes choose from
+	router *Server   // whose routes choose this one, or that is this one; nil without
+
 	active    atomic.Int64 // exchanges
 	retries   atomic.Uint64
 	failures  atomic.Uint64 // of Accept
@@ -127,7 +131,8 @@ type Server struct {
 	listeners map[*l4.Listener]struct{}
 	// open counts the calls of Serve and the connections. It grows only while
 	// draining is false or another call of Serve is counted.
-	open sync.WaitGroup
+	// Servers of one RouteTo share it.
+	open *sync.WaitGroup
 }
 
 // limits are the time-outs in pulses.
@@ -166,6 +171,9 @@ func (s *Server) serve(ln net.Listener, begin func(*loop.Conn)) error {
 
 // init sets what Serve and Shutdown need.
 func (s *Server) init() {
+	if s.open == nil {
+		s.open = new(sync.WaitGroup)
+	}
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -188,6 +196,12 @@ func (s *Server) init() {
 	}
 	if s.TLS != nil && s.TLS.Plain == nil {
 		s.TLS.Plain = plainHTTP
+	}
+	for _, other := range s.others {
+		if other.Loops == nil {
+			other.Loops = s.Loops
+		}
+		other.start.Do(other.init)
 	}
 	s.limits = limits{pulses(s.HeaderTimeout), pulses(s.IdleTimeout), pulses(s.BackendTimeout), pulses(s.LastRequest)}
 	s.upstreams.init(s, len(s.Loops.Loops()))

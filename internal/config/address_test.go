@@ -35,7 +35,7 @@ func TestAddressCollides(t *testing.T) {
 		{"", "", false},
 	} {
 		one, other := Address(strings.ReplaceAll(tt.one, "PORT", "20000")), Address(strings.ReplaceAll(tt.other, "PORT", "20000"))
-		if got := newListener("", one).collides(newListener("", other)); got != tt.want || newListener("", other).collides(newListener("", one)) != tt.want {
+		if got := newListener("", "", one).collides(newListener("", "", other)); got != tt.want || newListener("", "", other).collides(newListener("", "", one)) != tt.want {
 			t.Errorf("%q and %q: got %t, want %t", one, other, got, tt.want)
 		}
 		if one.Off() || one == "" {

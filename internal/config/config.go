@@ -28,6 +28,11 @@ type Service struct {
 	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 
+	SNI            ServerNames   `env:"SNI" alone:"" help:"names in the TLS hello whose connections the service gets at an L4 listener that it shares with others, which it does by having the same LB_L4_LISTEN; *. in front means exactly one label more, and a whole name is preferred to that; a service without names gets the rest. It works without ending TLS, and with it"`
+	Hosts          HostNames     `env:"HOSTS" alone:"" help:"hosts whose requests the service gets at an L7 listener that it shares in the same way; *. in front means exactly one label more, and a whole name is preferred to that; a service without hosts and paths gets the rest"`
+	Paths          PathPrefixes  `env:"PATHS" alone:"" help:"beginnings of the paths whose requests the service gets, of its hosts if it has some; /api means /api itself and what is below /api/, compared byte for byte; the longest is preferred"`
+	L4HelloTimeout time.Duration `env:"L4_HELLO_TIMEOUT" envDefault:"5s" min:"1ms" help:"how long a TLS hello is waited for at a listener where LB_SNI is set; a client that has not sent one by then has no name"`
+
 	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash,single" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn at random, or by the client's address. single sends everything to one backend until it is down, then to the first in the list that is up; a backend that comes back changes nothing"`
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial. An HTTP request that may be repeated is also tried on one more backend if a new connection broke before the first byte of the response"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take, including the TLS handshake"`

@@ -21,7 +21,7 @@ func (c *Config) conflicts() (errs []error) {
 	for _, s := range c.Services {
 		errs = slices.Concat(errs, s.probeConflicts(), s.roleConflicts(), s.backendTLSConflicts())
 	}
-	errs = slices.Concat(errs, c.listenConflicts(), c.handoverConflicts())
+	errs = slices.Concat(errs, c.listenConflicts(), c.sharedConflicts(), c.handoverConflicts())
 	all := c.listeners()
 	for _, s := range c.Services {
 		errs = append(errs, ownBackends(all, s.Variable("LB_BACKENDS"), s.Backends)...)
@@ -44,7 +44,7 @@ func (c *Config) listenConflicts() (errs []error) {
 	all := c.listeners()
 	for i, l := range all {
 		for _, earlier := range all[:i] {
-			if earlier.collides(l) {
+			if earlier.collides(l) && !earlier.sharedWith(l) {
 				errs = append(errs, fmt.Errorf("%s=%q: %s=%q has that address, expected another one", l.variable, l.addr, earlier.variable, earlier.addr))
 				break
 			}

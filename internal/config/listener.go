@@ -2,31 +2,44 @@ package config
 
 // listener is one that the settings ask for.
 type listener struct {
+	frontend string // l4, l7 or admin
 	variable string
 	addr     Address
 
 	host, port string // what it takes of the machine, as place returns it
 }
 
-func newListener(variable string, addr Address) listener {
+func newListener(frontend, variable string, addr Address) listener {
 	host, port := addr.place()
-	return listener{variable, addr, host, port}
+	return listener{frontend, variable, addr, host, port}
 }
 
 // listeners returns the listeners of the services and that of the admin pages, without
 // those that are off.
 func (c *Config) listeners() (all []listener) {
-	add := func(variable string, addr Address) {
-		if !addr.Off() {
-			all = append(all, newListener(variable, addr))
-		}
-	}
 	for _, s := range c.Services {
-		add(s.Variable("LB_L4_LISTEN"), s.L4Listen)
-		add(s.Variable("LB_L7_LISTEN"), s.L7Listen)
+		all = append(all, s.listeners()...)
 	}
-	add("LB_ADMIN_LISTEN", c.AdminListen)
+	if !c.AdminListen.Off() {
+		all = append(all, newListener("admin", "LB_ADMIN_LISTEN", c.AdminListen))
+	}
 	return all
+}
+
+// listeners returns those of the service that are on.
+func (s *Service) listeners() (all []listener) {
+	if !s.L4Listen.Off() {
+		all = append(all, newListener("l4", s.Variable("LB_L4_LISTEN"), s.L4Listen))
+	}
+	if !s.L7Listen.Off() {
+		all = append(all, newListener("l7", s.Variable("LB_L7_LISTEN"), s.L7Listen))
+	}
+	return all
+}
+
+// sharedWith reports whether services share the two as one listener.
+func (l listener) sharedWith(other listener) bool {
+	return l.frontend == other.frontend && l.addr == other.addr && l.port != ""
 }
 
 // collides reports whether two listeners cannot have both addresses. Names are not

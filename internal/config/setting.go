@@ -120,7 +120,7 @@ func (s setting) mayBeOff() bool {
 // their own in a file.
 func (s setting) isList() bool {
 	switch s.zero().(type) {
-	case Backends, Prefixes, Peers, StatusSet, ServiceNames:
+	case Backends, Prefixes, Peers, StatusSet, ServiceNames, ServerNames, HostNames, PathPrefixes:
 		return true
 	}
 	return false
@@ -262,6 +262,12 @@ func (s setting) kind() (name, expected string) {
 		return "list", "addresses, CIDRs or unix, separated by commas"
 	case ServiceNames:
 		return "list", "names separated by commas, of lower-case letters and digits, such as rw,ro"
+	case ServerNames:
+		return "list", "host names separated by commas, also with *. in front, such as a.example.com,*.b.example.com"
+	case HostNames:
+		return "list", "hosts separated by commas, without ports, also with *. in front, such as a.example.com,*.b.example.com"
+	case PathPrefixes:
+		return "list", "paths that begin with /, separated by commas, such as /api,/static"
 	case DNSServer:
 		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
 	case Payload:

@@ -21,7 +21,7 @@ func (c *Config) Unused() []Unused {
 			if s.source(one.name).IsDefault() {
 				continue
 			}
-			if why := s.whyUnused(one.bare()); why != "" {
+			if why := c.whyUnused(s, one.bare()); why != "" {
 				all = append(all, Unused{s.Variable(one.name), why})
 			} else {
 				used[s.Variable(one.name)] = true
@@ -41,6 +41,21 @@ func (c *Config) Unused() []Unused {
 }
 
 // whyUnused returns why a setting that was given has no effect, or nothing if it has one.
+func (c *Config) whyUnused(s *Service, name string) string {
+	if name == "L4_HELLO_TIMEOUT" && !s.L4Listen.Off() && !c.waitsForHello(s) {
+		return s.Variable("LB_SNI") + " is not set"
+	}
+	return s.whyUnused(name)
+}
+
+// waitsForHello reports whether the service's L4 listener chooses a service by name.
+func (c *Config) waitsForHello(s *Service) bool {
+	return slices.ContainsFunc(c.ServiceListeners(), func(l Listener) bool {
+		return l.Frontend == "l4" && l.ByName() && slices.Contains(l.Services, s)
+	})
+}
+
+// whyUnused is that of Config as far as the service itself shows it.
 func (s *Service) whyUnused(name string) string {
 	kind := s.ProbeKind()
 	switch {
@@ -52,6 +67,10 @@ func (s *Service) whyUnused(name string) string {
 		return "only a tcp probe uses it, and " + s.Variable("LB_HEALTH_CHECK") + " is http"
 	case s.L7Listen.Off() && strings.HasPrefix(name, "L7_") && name != "L7_LISTEN":
 		return s.Variable("LB_L7_LISTEN") + " is off"
+	case s.L7Listen.Off() && (name == "HOSTS" || name == "PATHS"):
+		return s.Variable("LB_L7_LISTEN") + " is off"
+	case s.L4Listen.Off() && (name == "SNI" || name == "L4_HELLO_TIMEOUT"):
+		return s.Variable("LB_L4_LISTEN") + " is off"
 	case s.L4Listen.Off() && name == "PROXY_PROTOCOL_SEND":
 		return "only L4 sends PROXY headers, and " + s.Variable("LB_L4_LISTEN") + " is off"
 	case !s.hasNames() && strings.HasPrefix(name, "DNS_"):

@@ -87,16 +87,16 @@ func shellBlocks(text string) (all []shellBlock) {
 	return all
 }
 
-// blocksOf returns the blocks of README.md that a test runs.
-func blocksOf(t *testing.T, test string) (all []string) {
+// blocksOf returns the blocks of a text that a test runs.
+func blocksOf(t *testing.T, text, test string) (all []string) {
 	t.Helper()
-	for _, b := range shellBlocks(readFile(t, "README.md")) {
+	for _, b := range shellBlocks(readFile(t, text)) {
 		if names := runBy.FindStringSubmatch(b.mark); names != nil && names[1] == test {
 			all = append(all, b.text)
 		}
 	}
 	if len(all) == 0 {
-		t.Fatalf("README.md has no block for %s", test)
+		t.Fatalf("%s has no block for %s", text, test)
 	}
 	return all
 }

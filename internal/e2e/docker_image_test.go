@@ -98,7 +98,7 @@ func checkModules(t *testing.T, image string) {
 		docker(t, "cp", id+":/"+file, filepath.Join(dir, file))
 	}
 	listed := goTool(t, "version", "-m", filepath.Join(dir, "fourseven"))
-	if !strings.Contains(listed, "\tpath\tfourseven\n") {
+	if !strings.Contains(listed, "\tpath\t"+goTool(t, "list", "-m")+"\n") {
 		t.Errorf("no build information: %s", listed)
 	}
 	sbom := readFile(t, filepath.Join(dir, "sbom.cdx.json"))

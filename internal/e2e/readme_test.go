@@ -23,7 +23,7 @@ import (
 func TestReadmeDemo(t *testing.T) {
 	testkit.Need(t, "curl", "curl")
 	host := newNamespace(t, "readme")
-	blocks := blocksOf(t, "TestReadmeDemo")
+	blocks := blocksOf(t, "README.md", "TestReadmeDemo")
 	demo := runShell(t, host, ".", blocks[0])
 	demo.awaitOutputWithin(10*testkit.Patience, 1, "Ctrl-C ends it.")
 	cmd := within(host, exec.Command("bash", "-ec", strings.ReplaceAll(blocks[1], "curl ", "curl -sS ")))
@@ -40,7 +40,7 @@ func TestReadmeRun(t *testing.T) {
 	if err := copySources(dir); err != nil {
 		t.Fatal(err)
 	}
-	p := runShell(t, host, dir, blocksOf(t, "TestReadmeRun")[0])
+	p := runShell(t, host, dir, blocksOf(t, "README.md", "TestReadmeRun")[0])
 	p.awaitOutputWithin(10*testkit.Patience, 1, "msg=listening frontend=l4 addr=[::]:9000")
 }
 
@@ -65,13 +65,31 @@ func runShell(t *testing.T, host namespace, dir, block string) *process {
 	return p
 }
 
-// copySources copies what the program is built from.
+// TestModulePath gives the module another path, as CONTRIBUTING.md says, in a copy of the sources:
+// every import is found, so the path is in no other place.
+func TestModulePath(t *testing.T) {
+	dir := t.TempDir()
+	if err := copySources(dir); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", "-ec", blocksOf(t, "CONTRIBUTING.md", "TestModulePath")[0])
+	cmd.Dir = dir
+	output(t, cmd)
+	list := exec.Command("go", "list", "-deps", "-test", "./...")
+	list.Dir = dir
+	all := output(t, list)
+	if !strings.Contains(all, "\nexample.org/fourseven/l4\n") || strings.Contains(all, "\nfourseven/") {
+		t.Errorf("the packages are %s", all)
+	}
+}
+
+// copySources copies what the program and its tests are built from.
 func copySources(to string) error {
 	return filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (path == ".git" || path == "deploy" || path == "dist" || d.Name() == "testdata"):
+		case d.IsDir() && (path == ".git" || path == "dist"):
 			return fs.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, path), 0o755)
@@ -99,7 +117,7 @@ func TestReadmeSettings(t *testing.T) {
 	}
 	write("ca.pem", authority.PEM, 0o600)
 	write("fourseven", "#!/bin/sh\nexec "+program+" check\n", 0o755)
-	for _, block := range blocksOf(t, "TestReadmeSettings") {
+	for _, block := range blocksOf(t, "README.md", "TestReadmeSettings") {
 		script := strings.ReplaceAll(block, "/run/secrets/", dir+"/")
 		if !strings.Contains(block, " fourseven\n") {
 			script = "set -a\n" + script + "fourseven\n"

@@ -72,6 +72,11 @@ func laterSignals(ctx context.Context, sigc <-chan os.Signal) <-chan os.Signal {
 // drain ends all frontends, and resets what is still open when ctx is done.
 func (in *Instance) drain(ctx context.Context) {
 	var wg sync.WaitGroup
+	for _, f := range in.fronts {
+		if f.routes() {
+			wg.Go(func() { _ = f.Shutdown(ctx) })
+		}
+	}
 	for _, s := range in.services {
 		wg.Go(func() { _ = s.l4.Shutdown(ctx) })
 		wg.Go(func() { _ = s.l7.Shutdown(ctx) })
@@ -85,7 +90,7 @@ func (in *Instance) left() []any {
 	onL4, onL7 := 0, 0
 	var named []string
 	for _, s := range in.services {
-		l4, l7 := s.l4.Active(), s.l7.Active()
+		l4, l7 := s.active("l4"), s.active("l7")
 		onL4, onL7 = onL4+l4, onL7+l7
 		if s.cfg.Name != "" && l4+l7 > 0 {
 			named = append(named, fmt.Sprintf("%s:%d", s.cfg.Name, l4+l7))

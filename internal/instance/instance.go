@@ -30,9 +30,11 @@ type Instance struct {
 	logger  *slog.Logger
 
 	services []*service
-	loops    *loop.Group // nil before Run
-	slots    *l4.Slots   // how many client connections there may be
-	own      l4.Own      // the listeners
+	fronts   []*front           // the listeners of the services; none before Run
+	access   *logging.AccessLog // nil for none
+	loops    *loop.Group        // nil before Run
+	slots    *l4.Slots          // how many client connections there may be
+	own      l4.Own             // the listeners
 	admin    *http.Server
 	dropped  func() uint64 // lines of the log
 	reloads  reloads
@@ -62,12 +64,11 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	}
 	in.events.Note(true, "fourseven "+version+" was started")
 	in.slots = l4.NewSlots(in.limits.conns)
-	var access *logging.AccessLog
 	if cfg.AccessLog {
-		access = logging.NewAccessLog(log, cfg.LogFormat)
+		in.access = logging.NewAccessLog(log, cfg.LogFormat)
 	}
 	for _, s := range cfg.Services {
-		in.services = append(in.services, in.newService(s, access))
+		in.services = append(in.services, in.newService(s))
 		if variable, _, ok := s.BackendsFile(); ok {
 			in.reloads.expect(variable)
 		}
@@ -126,7 +127,8 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	}
 }
 
-// startLoops starts the event loops that all services share.
+// startLoops starts the event loops that all services share, and makes the servers that
+// use them.
 func (in *Instance) startLoops() (err error) {
 	if in.loops, err = l4.NewLoops(in.logger, in.limits.pipes); err != nil {
 		return err
@@ -134,6 +136,7 @@ func (in *Instance) startLoops() (err error) {
 	for _, s := range in.services {
 		s.l4.Loops, s.l7.Loops = in.loops, in.loops
 	}
+	in.fronts = in.newFronts()
 	return nil
 }
 

@@ -21,7 +21,7 @@ type Addrs struct{ L4, L7, Admin net.Addr }
 
 func (in *Instance) addrs() Addrs {
 	first := in.services[0]
-	return Addrs{L4: addrOf(first.l4Listener), L7: addrOf(first.l7Listener), Admin: addrOf(in.adminListener)}
+	return Addrs{L4: first.addr("l4"), L7: first.addr("l7"), Admin: addrOf(in.adminListener)}
 }
 
 func addrOf(ln net.Listener) net.Addr {
@@ -33,20 +33,16 @@ func addrOf(ln net.Listener) net.Addr {
 
 // listeners returns those that are open.
 func (in *Instance) listeners() (all []net.Listener) {
-	for _, s := range in.services {
-		all = append(all, s.l4Listener, s.l7Listener)
+	for _, f := range in.fronts {
+		all = append(all, f.ln)
 	}
 	return slices.DeleteFunc(append(all, in.adminListener), func(ln net.Listener) bool { return ln == nil })
 }
 
 // listenAll opens the listeners, until one fails.
 func (in *Instance) listenAll(ctx context.Context) error {
-	for _, s := range in.services {
-		l4, l7 := s.cfg.Variable("LB_L4_LISTEN"), s.cfg.Variable("LB_L7_LISTEN")
-		if err := in.open(ctx, &s.l4Listener, l4, s.cfg.L4Listen); err != nil {
-			return err
-		}
-		if err := in.open(ctx, &s.l7Listener, l7, s.cfg.L7Listen); err != nil {
+	for _, f := range in.fronts {
+		if err := in.open(ctx, &f.ln, f.Variable, f.Addr); err != nil {
 			return err
 		}
 	}
@@ -71,9 +67,8 @@ func (in *Instance) serveAll(ctx context.Context) {
 	for _, ln := range in.listeners() {
 		in.own.Add(ln.Addr())
 	}
-	for _, s := range in.services {
-		in.serve(s.logger, "l4", s.l4Listener, s.l4.Serve)
-		in.serve(s.logger, "l7", s.l7Listener, s.l7.Serve)
+	for _, f := range in.fronts {
+		in.serve(in.loggerOf(f), f.Frontend, f.ln, f.Serve)
 	}
 	in.serve(in.logger, "admin", in.adminListener, in.admin.Serve)
 	for _, s := range in.services {
@@ -81,6 +76,14 @@ func (in *Instance) serveAll(ctx context.Context) {
 			in.wg.Go(func() { _ = s.checker.Run(ctx) })
 		}
 	}
+}
+
+// loggerOf returns a logger whose lines name the services of a listener.
+func (in *Instance) loggerOf(f *front) *slog.Logger {
+	if len(f.services) == 1 {
+		return f.services[0].logger
+	}
+	return in.logger.With("services", f.names())
 }
 
 // serve runs one frontend on its listener. Its failure ends the instance.

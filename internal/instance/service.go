@@ -28,28 +28,24 @@ type service struct {
 	slots    *l4.Slots // how many of them, within the process's slots
 	counters *admin.Counters
 	access   *logging.AccessLog // nil for none
+	fronts   []*front           // its listeners
 	// backendTLS is how TLS is spoken to backends.
 	backendTLS *l4.BackendTLS
-
-	// The listeners, nil where one is off or not open yet.
-	l4Listener, l7Listener net.Listener
 }
 
 // newService returns a service of the instance with these settings.
-func (in *Instance) newService(cfg *config.Service, access *logging.AccessLog) *service {
+func (in *Instance) newService(cfg *config.Service) *service {
 	pool := health.NewPool(cfg.Backends.Fixed()...)
 	pool.Balance, pool.SlowStart = cfg.Balance, cfg.SlowStart
 	s := &service{
-		cfg: cfg, logger: in.logger, pool: pool, access: access,
-		gate: &l4.Gate{
-			Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: l4.Peers(cfg.ProxyProtocolFrom),
-		},
+		cfg: cfg, logger: in.logger, pool: pool, access: in.access,
+		gate:     newGate(cfg),
 		slots:    in.slots.Share(cfg.MaxConns),
 		counters: admin.NewCounters(),
 	}
 	if cfg.Name != "" {
 		s.logger = in.logger.With("service", cfg.Name)
-		s.access = access.Of(cfg.Name)
+		s.access = in.access.Of(cfg.Name)
 	}
 	s.backendTLS = s.newBackendTLS()
 	s.checker = &health.Checker{
@@ -67,6 +63,31 @@ func (in *Instance) newService(cfg *config.Service, access *logging.AccessLog) *
 	}
 	pool.OnTransition = s.transitions(&in.events)
 	return s
+}
+
+// newGate returns what decides which clients are allowed.
+func newGate(cfg *config.Service) *l4.Gate {
+	return &l4.Gate{
+		Allow: cfg.Allow, Deny: cfg.Deny, MaxConnsPerIP: cfg.MaxConnsPerIP, ProxyFrom: l4.Peers(cfg.ProxyProtocolFrom),
+	}
+}
+
+// server returns the service's server of a frontend.
+func (s *service) server(frontend string) server {
+	if frontend == "l4" {
+		return s.l4
+	}
+	return s.l7
+}
+
+// addr returns where the service's listener of a frontend listens, or nil.
+func (s *service) addr(frontend string) net.Addr {
+	for _, f := range s.fronts {
+		if f.Frontend == frontend {
+			return addrOf(f.ln)
+		}
+	}
+	return nil
 }
 
 // firstRound waits for the first lookups of the backends' names and decides the first

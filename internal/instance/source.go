@@ -9,6 +9,7 @@ import (
 	"fourseven/health"
 	"fourseven/internal/admin"
 	"fourseven/internal/config"
+	"fourseven/l4"
 )
 
 // source is what the admin pages show and change. Connections are closed for them until
@@ -36,12 +37,17 @@ func (in *Instance) describe(ctx context.Context, s *service) *admin.Service {
 		Close:   func(b *health.Backend, rate int) int { return in.closeBackend(ctx, s, b, rate) },
 		Lookups: s.finder.Lookups,
 	}
-	if ln := s.l4Listener; ln != nil {
-		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l4", Addr: ln.Addr().String(), Stats: s.l4.Stats, Recent: s.l4.RecentStats, List: s.l4.List, CloseConn: s.l4.CloseConn})
-	}
-	if ln := s.l7Listener; ln != nil {
-		d.Frontends = append(d.Frontends, admin.Frontend{Name: "l7", Addr: ln.Addr().String(), Stats: s.l7.Stats, Recent: s.l7.RecentStats, List: s.l7.List, CloseConn: s.l7.CloseConn})
-		d.InFlight = s.l7.Active
+	for _, f := range s.fronts {
+		if f.ln == nil {
+			continue
+		}
+		own := s.server(f.Frontend)
+		d.Frontends = append(d.Frontends, admin.Frontend{Name: f.Frontend, Addr: f.ln.Addr().String(),
+			Stats: func() l4.Stats { return f.stats(s, server.Stats) }, Recent: func() l4.Stats { return f.stats(s, server.RecentStats) },
+			List: own.List, CloseConn: own.CloseConn})
+		if f.Frontend == "l7" {
+			d.InFlight = func() int { return f.active(s) }
+		}
 	}
 	return d
 }
