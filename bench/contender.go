@@ -2,7 +2,7 @@ package main
 
 import "strings"
 
-// The listeners of a peer.
+// The listeners of a peer. A name begins with l4 or l7.
 const (
 	noListener = ""
 	l4Listener = "l4"
@@ -54,10 +54,11 @@ func contenders() []contender {
 
 func (c contender) listener(p protocol) string { return c.through[p] }
 
-// title returns the name for people; fourseven's says which listener it is about.
+// title returns the name for people; fourseven's says whether it is L4 or L7, with which
+// the names of listeners begin.
 func (c contender) title(p protocol) string {
-	if c.peer.name == subject {
-		return c.full + " " + strings.ToUpper(c.listener(p))
+	if c.peer.name == subject && c.listener(p) != noListener {
+		return c.full + " " + strings.ToUpper(c.listener(p)[:2])
 	}
 	return c.full
 }

@@ -85,8 +85,11 @@ func timesText(r *ratioReport) string {
 
 // ratioText writes a ratio, a dash for none.
 func ratioText(v float64) string {
-	if v == 0 {
+	switch {
+	case v == 0:
 		return "-"
+	case v < 0.005:
+		return "<.01 times"
 	}
 	return threeDigits(v) + " times"
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -96,12 +97,23 @@ func newAxis(r *report, m measure) axis {
 	}
 	a := axis{lo: lo / 1.1, hi: hi * 1.1}
 	a.Even = a.at(1)
-	for _, v := range []float64{0.01, 0.1, 0.5, 1, 2, 10, 100} {
-		if v > a.lo && v < a.hi {
-			a.Ticks = append(a.Ticks, axisTick{a.at(v), strconv.FormatFloat(v, 'f', -1, 64)})
-		}
+	for _, v := range []float64{1, 0.1, 10, 0.01, 100, 0.5, 2} { // the first have precedence
+		a.addTick(v)
 	}
 	return a
+}
+
+// minTickGap is how far apart ticks are at least, in percent of the width, so that their
+// labels do not touch on a phone.
+const minTickGap = 12
+
+// addTick adds a tick at v if v is on the axis and there is room.
+func (a *axis) addTick(v float64) {
+	at := a.at(v)
+	crowded := func(t axisTick) bool { return math.Abs(t.At-at) < minTickGap }
+	if v > a.lo && v < a.hi && !slices.ContainsFunc(a.Ticks, crowded) {
+		a.Ticks = append(a.Ticks, axisTick{at, strconv.FormatFloat(v, 'f', -1, 64)})
+	}
 }
 
 // at returns where v is, in percent of the width.

@@ -15,7 +15,7 @@ import (
 const (
 	defaultDuration = 300 * time.Millisecond
 	defaultRounds   = 3
-	quickDuration   = 80 * time.Millisecond
+	quickDuration   = 60 * time.Millisecond
 	quickRounds     = 1
 	defaultRequests = 1000
 )

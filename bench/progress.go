@@ -54,9 +54,9 @@ func (p *progress) begin(opts options, steps []step) {
 func (p *progress) guess(s step) time.Duration {
 	if f := s[0]; f.scenario.idle {
 		opening := time.Duration(len(s)*f.scenario.conns) * 100 * time.Microsecond
-		return opening + restSettle + idleSettle + f.scenario.watch + 300*time.Millisecond
+		return opening + restSettle + idleSettle + f.scenario.watch + time.Second
 	}
-	return p.opts.duration + warmup(p.opts.duration) + 30*time.Millisecond
+	return p.opts.duration + warmup(p.opts.duration) + 50*time.Millisecond
 }
 
 // step announces the next step.

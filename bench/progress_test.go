@@ -22,7 +22,7 @@ func TestProgressOnNoTerminal(t *testing.T) {
 			}
 		}
 		p.end()
-		// 4 samples of 1.155 s; then 2 of them, which have taken 2 s each so far.
+		// 4 samples of 1.175 s; then 2 of them, which have taken 2 s each so far.
 		want := "bench: round 1 of 2, 0:05 left\nbench: round 2 of 2, 0:04 left\n"
 		if got := out.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

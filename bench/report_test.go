@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"regexp"
@@ -206,6 +207,25 @@ func TestRatiosInTheReport(t *testing.T) {
 	}
 }
 
+func TestEveryContenderCanBeToldApart(t *testing.T) {
+	t.Parallel()
+	seen := map[any]string{}
+	for _, c := range contenders() {
+		shade, ok := colors[c.name]
+		if !ok || seen[shade] != "" {
+			t.Errorf("%s has no color of its own", c.name)
+		}
+		seen[shade] = c.name
+		for p := range c.through {
+			key := fmt.Sprint(p, c.title(p))
+			if c.full == "" || seen[key] != "" {
+				t.Errorf("%s has no name of its own: %q", c.name, c.title(p))
+			}
+			seen[key] = c.name
+		}
+	}
+}
+
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ got, want string }{
@@ -219,6 +239,7 @@ func TestFormats(t *testing.T) {
 		{micros(2_500_000), "2.50 s"},
 		{ratioText(0), "-"},
 		{ratioText(1.005), "1.00 times"},
+		{ratioText(0.004), "<.01 times"},
 		{ratio{median: 1.44}.words(), "1.4 times"},
 		{ratio{median: 0.996}.words(), "1.0 times"},
 		{ratio{median: 0.614}.words(), "0.61 times"},

@@ -33,7 +33,7 @@ const idleConns = 4000
 
 // quickIdleConns is the number with -quick, where all contenders hold theirs at the
 // same time.
-const quickIdleConns = 1000
+const quickIdleConns = 500
 
 // scenarios returns all scenarios, in the order of the report.
 func scenarios() []scenario {
