@@ -103,6 +103,8 @@ type Config struct {
 	AdminToken  Token   `env:"ADMIN_TOKEN" help:"bearer token required for admin requests that change something or take a profile; without it these are accepted from this machine only"`
 	ReusePort   Switch  `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses and take over without a lost connection"`
 
+	Watch time.Duration `env:"WATCH" envDefault:"10s" min:"0s" help:"how often LB_BACKENDS_FILE and the files of certificates are read again; what two readings agree on and is valid is taken without a lost connection, and else the old value is kept. off: on SIGHUP only, which reads them at once"`
+
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"after SIGTERM, how long new connections are still accepted while /readyz fails"`
 	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"after SIGTERM and LB_SHUTDOWN_DELAY, how long open connections may take to end; 0 for no limit"`
 

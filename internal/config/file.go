@@ -21,20 +21,32 @@ const (
 // readFile returns the content of a file. It returns when the context is done, and after
 // fileTimeout, whatever the file is.
 func readFile(ctx context.Context, path string) (string, error) {
+	return (&fileReader{path: path}).read(ctx)
+}
+
+// fileReader reads a file again and again. While one read hangs, it begins no other: nothing
+// can end it.
+type fileReader struct {
+	path    string
+	pending chan fileText // of a read that has not been waited for to its end; nil without
+}
+
+// read is readFile.
+func (r *fileReader) read(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, fileTimeout, fmt.Errorf("not read within %s", fileTimeout))
 	defer cancel()
-	type result struct {
-		content string
-		err     error
+	if r.pending == nil {
+		pending := make(chan fileText, 1)
+		r.pending = pending
+		go func() { // no context ends a read from a file that the kernel waits for
+			content, err := readBounded(r.path)
+			pending <- fileText{content, err}
+		}()
 	}
-	resultc := make(chan result, 1)
-	go func() { // no context ends a read from a file that the kernel waits for
-		content, err := readBounded(path)
-		resultc <- result{content, err}
-	}()
 	select {
-	case r := <-resultc:
-		return r.content, r.err
+	case text := <-r.pending:
+		r.pending = nil
+		return text.content, text.err
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}

@@ -56,7 +56,7 @@ func TestReadBackendsFromFIFO(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadBackends(t.Context(), "LB_BACKENDS", path); err == nil {
+	if _, _, err := (&BackendsFile{Variable: "LB_BACKENDS", Path: path}).Read(t.Context()); err == nil {
 		t.Error("took a list from nobody")
 	}
 	// With a writer that writes nothing, the context ends it.
@@ -68,7 +68,7 @@ func TestReadBackendsFromFIFO(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
 	began := time.Now()
-	if _, err := ReadBackends(ctx, "LB_BACKENDS", path); !errors.Is(err, context.Canceled) || time.Since(began) >= fileTimeout {
+	if _, _, err := (&BackendsFile{Variable: "LB_BACKENDS", Path: path}).Read(ctx); !errors.Is(err, context.Canceled) || time.Since(began) >= fileTimeout {
 		t.Errorf("got %v after %s, want the context's end", err, time.Since(began))
 	}
 }

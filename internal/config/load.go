@@ -52,13 +52,26 @@ func eachOnce(errs []error) error {
 	return all.ErrorOrNil()
 }
 
-// ReadBackends reads a list of backends from a file, as the variable with _FILE does. It
-// returns early with an error when the context is done.
-func ReadBackends(ctx context.Context, variable, path string) (Backends, error) {
+// BackendsFile is a file with a list of backends, which can be read again. Its methods are
+// for one goroutine.
+type BackendsFile struct {
+	Variable, Path string // that names the file with _FILE behind it; the file
+
+	reader fileReader
+}
+
+// Read reads the list, as at the start. It returns the file's text as well, also if that is
+// no list. It returns early with an error when the context is done, and if the file hangs.
+func (f *BackendsFile) Read(ctx context.Context) (list Backends, text string, err error) {
+	f.reader.path = f.Path
+	var now fileText
+	now.content, now.err = f.reader.read(ctx)
 	s := &Service{}
-	vars := newVariables([]string{variable + "_FILE=" + path})
-	l := newLoader(vars, s, &s.origins, strings.TrimSuffix(variable, "BACKENDS"))
-	return s.Backends, eachOnce(l.load(ctx, only(serviceSettings(), "LB_BACKENDS")))
+	vars := newVariables([]string{f.Variable + "_FILE=" + f.Path})
+	vars.files[f.Path] = now
+	l := newLoader(vars, s, &s.origins, strings.TrimSuffix(f.Variable, "BACKENDS"))
+	err = eachOnce(l.load(ctx, only(serviceSettings(), "LB_BACKENDS")))
+	return s.Backends, now.content, err
 }
 
 // LoadAdminListen reads LB_ADMIN_LISTEN alone: other settings may be missing or wrong.

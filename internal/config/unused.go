@@ -37,7 +37,25 @@ func (c *Config) Unused() []Unused {
 	if c.AdminListen.Off() && !c.source("LB_ADMIN_TOKEN").IsDefault() {
 		all = append(all, Unused{"LB_ADMIN_TOKEN", "LB_ADMIN_LISTEN is off"})
 	}
+	if !c.source("LB_WATCH").IsDefault() && c.Watch > 0 && !slices.ContainsFunc(c.Services, (*Service).hasFiles) {
+		all = append(all, Unused{"LB_WATCH", "no list of backends and no certificate is in a file"})
+	}
 	return all
+}
+
+// hasFiles reports whether the service has something in files that are read again.
+func (s *Service) hasFiles() bool {
+	return slices.ContainsFunc(serviceSettings(), func(one setting) bool {
+		source := s.source(one.name)
+		_, fromFile := source.File()
+		switch {
+		case one.name == "LB_TLS_DIR":
+			return !source.IsDefault()
+		case one.name == "LB_BACKENDS", strings.HasPrefix(one.name, "LB_TLS_"), strings.HasPrefix(one.name, "LB_BACKEND_TLS_"):
+			return fromFile
+		}
+		return false
+	})
 }
 
 // whyUnused returns why a setting that was given has no effect, or nothing if it has one.

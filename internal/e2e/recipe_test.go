@@ -3,10 +3,12 @@
 package e2e
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,11 +20,13 @@ import (
 
 // recipe returns the settings of an example under deploy/recipes, each as it is there but
 // for what is replaced: pairs of what the example has, such as names of hosts, and what
-// the test has. Listeners are on free ports, and probes come more often.
+// the test has. Listeners are on free ports, those that services share on one of their own,
+// and probes come more often.
 func recipe(t *testing.T, name string, replace ...string) []string {
 	t.Helper()
 	replacer := strings.NewReplacer(replace...)
 	var as, settings []string
+	shared := sharedListeners(t, readFile(t, "deploy/recipes/"+name+".env"))
 	for line := range strings.Lines(readFile(t, "deploy/recipes/"+name+".env")) {
 		line = strings.TrimSuffix(line, "\n")
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -32,7 +36,7 @@ func recipe(t *testing.T, name string, replace ...string) []string {
 		variable, value, _ := strings.Cut(line, "=")
 		switch {
 		case strings.HasSuffix(variable, "_LISTEN") && value != "off":
-			value = "127.0.0.1:0"
+			value = cmp.Or(shared[value], "127.0.0.1:0")
 		case variable == "LB_HEALTH_INTERVAL":
 			continue
 		}
@@ -48,6 +52,21 @@ func recipe(t *testing.T, name string, replace ...string) []string {
 	// What is down here refuses at once, and a probe on a busy machine may take its time.
 	return quickServices(append(settings, "LB_HEALTH_TIMEOUT="+testkit.Patience.String())...)
 }
+
+// sharedListeners returns a free address for each that several listeners of a recipe have.
+func sharedListeners(t *testing.T, recipe string) map[string]string {
+	t.Helper()
+	seen, shared := map[string]bool{}, map[string]string{}
+	for _, m := range listenSetting.FindAllStringSubmatch(recipe, -1) {
+		if addr := m[1]; addr != "off" && seen[addr] && shared[addr] == "" {
+			shared[addr] = testkit.ReserveAddr(t)
+		}
+		seen[m[1]] = true
+	}
+	return shared
+}
+
+var listenSetting = regexp.MustCompile(`(?m)^LB_\w+_LISTEN=(.*)$`)
 
 // withoutFiles gives settings of files, which are not there, some value.
 func withoutFiles(settings []string) (all []string) {

@@ -13,7 +13,7 @@ import (
 type multi struct {
 	*process
 	admin string
-	at    map[string]string // addresses by service and frontend, such as "rw l4"
+	at    map[string]string // addresses by service and frontend, such as "rw l4" or "a,b l4"
 }
 
 // quickServices are what quick is for services: settings of the process, and defaults of
@@ -43,4 +43,4 @@ func serveServices(t *testing.T, settings ...string) *multi {
 	return m
 }
 
-var serviceLine = regexp.MustCompile(`msg=listening (?:service=([a-z0-9]+) )?frontend=(l4|l7|admin) addr=(\S+)`)
+var serviceLine = regexp.MustCompile(`msg=listening (?:services?=([a-z0-9,]+) )?frontend=(l4|l7|admin) addr=(\S+)`)

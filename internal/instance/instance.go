@@ -37,6 +37,7 @@ type Instance struct {
 	own      l4.Own             // the listeners
 	admin    *http.Server
 	dropped  func() uint64 // lines of the log
+	watched  []*watched    // what is read again
 	reloads  reloads
 	events   admin.Events
 	draining atomic.Bool
@@ -69,10 +70,8 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 	}
 	for _, s := range cfg.Services {
 		in.services = append(in.services, in.newService(s))
-		if variable, _, ok := s.BackendsFile(); ok {
-			in.reloads.expect(variable)
-		}
 	}
+	in.watchLists()
 	in.admin = &http.Server{
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,

@@ -2,132 +2,141 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"fourseven/internal/admin"
-	"fourseven/internal/config"
 )
 
-// reloadOn reads the lists of backends again at each SIGHUP, until the context is
+// watched is what one setting has in files. It is read again at SIGHUP and, as LB_WATCH
+// says, again and again.
+type watched struct {
+	setting string // as lb_reloads_total has it
+	attrs   []any  // for the log: the file, and the services that have the setting
+	// reload reads the files, and takes what is new if it is valid. It returns when the
+	// context is done, and if a file hangs.
+	reload func(ctx context.Context, why occasion) outcome
+
+	refused string // the error that was reported last; empty after a success
+}
+
+// occasion is why something is read again.
+type occasion struct {
+	signal bool          // SIGHUP: what is there is taken, and reported, also if it is not new
+	settle time.Duration // the pause between two readings, which must agree
+}
+
+// outcome is what became of a reading.
+type outcome struct {
+	changed bool  // something was taken
+	attrs   []any // what was, for the log
+	err     error // why nothing was
+}
+
+// errUnsettled is the error of a reading while something is being written.
+var errUnsettled = errors.New("the files are being changed")
+
+// How often a reading at SIGHUP is repeated while something is being written, and the pause
+// between two that must agree.
+const (
+	settleTries  = 10
+	signalSettle = 100 * time.Millisecond
+	watchSettle  = time.Second
+)
+
+// reloadOn reads files again at each SIGHUP, and as LB_WATCH says, until the context is
 // done.
 func (in *Instance) reloadOn(ctx context.Context, hupc <-chan os.Signal) {
+	var lookc <-chan time.Time
+	if in.cfg.Watch > 0 && len(in.watched) > 0 {
+		tick := time.NewTicker(in.cfg.Watch)
+		defer tick.Stop()
+		lookc = tick.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hupc:
 			in.reload(ctx)
+		case <-lookc:
+			in.look(ctx)
 		}
 	}
 }
 
-// reload reads the lists that are in files again, each on its own: if anything is wrong
-// with one, none of it is taken. Live connections go on.
+// reload reads all files again, each setting on its own: if anything is wrong with one,
+// none of it is taken. Live connections go on.
 func (in *Instance) reload(ctx context.Context) {
-	var lists []listFile
-	for _, s := range in.services {
-		variable, path, ok := s.cfg.BackendsFile()
-		if !ok {
-			continue
-		}
-		i := slices.IndexFunc(lists, func(l listFile) bool { return l.variable == variable })
-		if i < 0 {
-			i = len(lists)
-			lists = append(lists, listFile{variable: variable, path: path})
-		}
-		lists[i].services = append(lists[i].services, s)
+	if len(in.watched) == 0 {
+		in.logger.Warn("reload ignored", "signal", "SIGHUP", "err", "no list of backends and no certificate is in a file: there is nothing to read again")
 	}
-	if len(lists) == 0 {
-		in.logger.Warn("reload ignored", "signal", "SIGHUP", "err", "LB_BACKENDS_FILE is not set: there is nothing to read again")
-	}
-	var wg sync.WaitGroup // a file or a name that is slow holds up no other list
-	for _, l := range lists {
-		wg.Go(func() { in.reloadList(ctx, l) })
+	in.eachWatched(func(w *watched) {
+		why := occasion{signal: true, settle: signalSettle}
+		out := w.reload(ctx, why)
+		for i := 1; errors.Is(out.err, errUnsettled) && i < settleTries; i++ {
+			out = w.reload(ctx, why)
+		}
+		if ctx.Err() == nil {
+			in.report(w, out, "signal", "SIGHUP")
+		}
+	})
+}
+
+// look looks for what is new in the files. What is wrong is reported once, as long as it
+// does not change.
+func (in *Instance) look(ctx context.Context) {
+	in.eachWatched(func(w *watched) {
+		out := w.reload(ctx, occasion{settle: min(in.cfg.Watch, watchSettle)})
+		switch {
+		case ctx.Err() != nil, errors.Is(out.err, errUnsettled):
+		case out.err == nil && !out.changed:
+			w.refused = "" // what was wrong has been undone
+		case out.err == nil || out.err.Error() != w.refused:
+			in.report(w, out, "setting", "LB_WATCH")
+		}
+	})
+}
+
+// eachWatched calls a function for all settings at once: a file or a name that is slow
+// holds up no other.
+func (in *Instance) eachWatched(do func(*watched)) {
+	var wg sync.WaitGroup
+	for _, w := range in.watched {
+		wg.Go(func() { do(w) })
 	}
 	wg.Wait()
 }
 
-// listFile is a file with a list of backends, and the services that have the list.
-type listFile struct {
-	variable, path string
-	services       []*service
-}
-
-// reloadList reads one list again.
-func (in *Instance) reloadList(ctx context.Context, l listFile) {
-	list, err := config.ReadBackends(ctx, l.variable, l.path)
-	if err == nil {
-		err = in.cfg.CheckBackends(l.variable, list)
-	}
-	in.reloads.count(l.variable, err)
-	attrs := []any{"signal", "SIGHUP", "file", l.path}
-	if l.services[0].cfg.Name != "" {
-		attrs = append(attrs, "services", l.names())
-	}
-	if err != nil {
-		in.logger.Error("reload refused", append(attrs, "err", err)...)
-		in.events.Note(false, fmt.Sprintf("%s was read again and refused: %v", l.variable, err))
+// report counts and logs a reading that has changed something or was refused. The cause is
+// for the log: a key and a value.
+func (in *Instance) report(w *watched, out outcome, cause ...any) {
+	in.reloads.count(w.setting, out.err)
+	attrs := append(cause, w.attrs...)
+	if out.err != nil {
+		w.refused = out.err.Error()
+		in.logger.Error("reload refused", append(attrs, "err", out.err)...)
+		in.events.Note(false, fmt.Sprintf("%s was read again and refused: %v", w.setting, out.err))
 		return
 	}
-	var wg sync.WaitGroup // a service may wait for the first lookups of new names
-	for _, s := range l.services {
-		wg.Go(func() { s.finder.Replace(ctx, list) })
-	}
-	wg.Wait()
-	in.events.Note(true, l.variable+" was read again")
-	in.logger.Info("reloaded", append(attrs, "entries", len(list))...)
+	w.refused = ""
+	in.events.Note(true, w.setting+" was read again")
+	in.logger.Info("reloaded", append(attrs, out.attrs...)...)
 }
 
-// names returns the names of the services, for the log.
-func (l listFile) names() string {
-	var names []string
-	for _, s := range l.services {
-		names = append(names, s.cfg.Name)
-	}
-	return strings.Join(names, ",")
+// watch adds something that is read again.
+func (in *Instance) watch(w *watched) {
+	in.watched = append(in.watched, w)
+	in.reloads.expect(w.setting)
 }
 
-// reloads counts the settings that were read again. It is safe for concurrent use.
-type reloads struct {
-	mu  sync.Mutex
-	all []admin.Reload // two for each setting that can be read again
-}
-
-// expect adds a setting that can be read again, with counts of zero.
-func (r *reloads) expect(setting string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if slices.ContainsFunc(r.all, func(known admin.Reload) bool { return known.Setting == setting }) {
-		return // services share it
+// pause returns after the time, or when the context is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	r.all = append(r.all, admin.Reload{Setting: setting, Result: admin.ReloadOK},
-		admin.Reload{Setting: setting, Result: admin.ReloadRefused})
-}
-
-// count counts one reading of a setting that was expected; a nil err is a success.
-func (r *reloads) count(setting string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	result, text := admin.ReloadOK, ""
-	if err != nil {
-		result, text = admin.ReloadRefused, err.Error()
-	}
-	for i := range r.all {
-		if r.all[i].Setting == setting && r.all[i].Result == result {
-			r.all[i].Count++
-			r.all[i].At, r.all[i].Error = time.Now(), text
-		}
-	}
-}
-
-// snapshot returns the counts.
-func (r *reloads) snapshot() []admin.Reload {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.all)
 }

@@ -1,0 +1,101 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"fourseven/internal/testkit"
+)
+
+// volume is a directory whose files are replaced all at once, as Kubernetes does with a
+// ConfigMap or Secret: the files are links into ..data, which is a link, too.
+type volume struct {
+	t   *testing.T
+	dir string
+	n   int
+}
+
+// put replaces the files by these, pairs of name and content.
+func (v *volume) put(files ...string) {
+	v.t.Helper()
+	v.n++
+	now := fmt.Sprintf("..%d", v.n)
+	v.must(os.Mkdir(filepath.Join(v.dir, now), 0o700))
+	for i := 0; i < len(files); i += 2 {
+		v.must(os.WriteFile(filepath.Join(v.dir, now, files[i]), []byte(files[i+1]), 0o600))
+		if v.n == 1 {
+			v.must(os.Symlink("..data/"+files[i], filepath.Join(v.dir, files[i])))
+		}
+	}
+	data := filepath.Join(v.dir, "..data")
+	v.must(os.Symlink(now, data+"_tmp"))
+	v.must(os.Rename(data+"_tmp", data))
+	if v.n > 1 {
+		v.must(os.RemoveAll(filepath.Join(v.dir, fmt.Sprintf("..%d", v.n-1))))
+	}
+}
+
+func (v *volume) must(err error) {
+	v.t.Helper()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// TestWatchList pins that a list of backends that is replaced in its file is taken
+// without a signal, and without a failed connection; that what is wrong is refused, told
+// once, and undone by what is right.
+func TestWatchList(t *testing.T) {
+	t.Parallel()
+	b := startBackends(t, 3)
+	v := &volume{t: t, dir: t.TempDir()}
+	v.put("list", b[0].addr+"\n"+b[1].addr+"\n")
+	path := filepath.Join(v.dir, "list")
+	lb := serve(t, "LB_BACKENDS_FILE="+path, "LB_WATCH=50ms", "LB_HEALTH_CHECK=off")
+	load := newLoad()
+	stop := sync.OnceFunc(load.stop)
+	t.Cleanup(stop)
+	onL4, onL7 := &tally{t: t, kind: "L4 connection"}, &tally{t: t, kind: "HTTP request"}
+	load.each(50, func() { onL4.count(askOnce(lb.l4)) })
+	load.each(50, func() { onL7.count(askOnce(lb.l7)) })
+
+	v.put("list", b[1].addr+"\n"+b[2].addr+"\n# a comment\n")
+	lb.awaitOutput(1, "msg=reloaded setting=LB_WATCH file="+path+" entries=2")
+	lb.awaitHealthy(testkit.Patience, b[1].addr, b[2].addr)
+
+	bad := func(times int, text string) {
+		t.Helper()
+		v.put("list", text)
+		lb.awaitOutput(times, `msg="reload refused" setting=LB_WATCH`)
+	}
+	bad(1, b[0].addr+"\nnonsense\n")
+	bad(2, "")
+	metric := `lb_reloads_total{result="refused",setting="LB_BACKENDS"} `
+	wantTexts(t, "/metrics", mustAsk(t, lb.admin, "/metrics"), []string{metric + "2", `lb_reloads_total{result="ok",setting="LB_BACKENDS"} 1`})
+	wantTexts(t, "/api/config", mustAsk(t, lb.admin, "/api/config"), []string{`"value":"` + b[1].addr + "," + b[2].addr + `"`})
+
+	// What was in effect comes back, which is nothing new; then the same fault is.
+	v.put("list", b[1].addr+","+b[2].addr)
+	v.put("list", b[0].addr)
+	lb.awaitOutput(2, "msg=reloaded setting=LB_WATCH")
+	lb.awaitHealthy(testkit.Patience, b[0].addr)
+	bad(3, "")
+	v.must(os.Remove(path))
+	lb.awaitOutput(4, `msg="reload refused" setting=LB_WATCH`)
+	wantTexts(t, "the log", lb.output(), []string{"no such file or directory"})
+	v.must(os.WriteFile(path, []byte(b[2].addr), 0o600))
+	lb.awaitHealthy(testkit.Patience, b[2].addr)
+	stop()
+	if got := lb.outputCount(`msg="reload refused"`); got != 4 {
+		t.Errorf("%d refusals are told, want 4", got)
+	}
+	if n := onL4.done.Load() + onL7.done.Load(); n == 0 {
+		t.Error("no connection was tried")
+	}
+	lb.stop()
+}
