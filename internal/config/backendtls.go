@@ -32,17 +32,7 @@ func (s *Service) usesBackendTLS() bool {
 
 // backendTLSConflicts returns the faults of how TLS is spoken to backends.
 func (s *Service) backendTLSConflicts() (errs []error) {
-	cert, key := s.Variable("LB_BACKEND_TLS_CERT"), s.Variable("LB_BACKEND_TLS_KEY")
-	switch {
-	case s.BackendTLSCert != "" && s.BackendTLSKey == "" && s.source("LB_BACKEND_TLS_KEY").IsDefault():
-		errs = append(errs, fmt.Errorf("%s: %s is not set, expected both or none of them", cert, key))
-	case s.BackendTLSKey != "" && s.BackendTLSCert == "" && s.source("LB_BACKEND_TLS_CERT").IsDefault():
-		errs = append(errs, fmt.Errorf("%s: %s is not set, expected both or none of them", key, cert))
-	default:
-		if err := pair(s.BackendTLSCert, s.BackendTLSKey); err != nil {
-			errs = append(errs, fmt.Errorf("%s: expected the key of %s: %w", key, cert, err))
-		}
-	}
+	errs = s.pairConflicts("LB_BACKEND_TLS_CERT", "LB_BACKEND_TLS_KEY", s.BackendTLSCert, s.BackendTLSKey)
 	if s.BackendTLS == "postgres" && !s.L7Listen.Off() {
 		errs = append(errs, fmt.Errorf("%s=postgres: %s=%q speaks HTTP to the same backends, expected it to be off",
 			s.Variable("LB_BACKEND_TLS"), s.Variable("LB_L7_LISTEN"), s.L7Listen))

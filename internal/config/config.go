@@ -33,6 +33,18 @@ type Service struct {
 	Paths          PathPrefixes  `env:"PATHS" alone:"" help:"beginnings of the paths whose requests the service gets, of its hosts if it has some; /api means /api itself and what is below /api/, compared byte for byte; the longest is preferred"`
 	L4HelloTimeout time.Duration `env:"L4_HELLO_TIMEOUT" envDefault:"5s" min:"1ms" help:"how long a TLS hello is waited for at a listener where LB_SNI is set; a client that has not sent one by then has no name"`
 
+	L7RedirectListen Address `env:"L7_REDIRECT_LISTEN" envDefault:"off" alone:"off" help:"address, like LB_L7_LISTEN, that redirects all HTTP requests (status 308) to the same URL with https: for LB_L7_TLS=on. The URL has a port only if the request's Host has one: that of LB_L7_LISTEN"`
+
+	L4TLS         string       `env:"L4_TLS" envDefault:"off" oneof:"off,on,postgres" help:"whether L4 ends the clients' TLS; backends then get the plain bytes. postgres speaks PostgreSQL's negotiation before it, and also accepts direct TLS"`
+	L4TLSALPN     Protocols    `env:"L4_TLS_ALPN" help:"protocols that L4 offers by ALPN with LB_L4_TLS=on, in the order of preference. A client that asks for none of them is refused. Empty: ALPN is ignored"`
+	L7TLS         Switch       `env:"L7_TLS" envDefault:"off" oneof:"off,on" help:"whether L7 ends the clients' TLS (HTTPS)"`
+	TLSCert       Certificates `env:"TLS_CERT" help:"certificate for LB_L4_TLS and LB_L7_TLS, in PEM, followed by its chain"`
+	TLSKey        PrivateKey   `env:"TLS_KEY" help:"private key of LB_TLS_CERT, in PEM; not shown anywhere"`
+	TLSDir        Directory    `env:"TLS_DIR" help:"directory of further certificates, chosen by the server name (SNI) that the client asks for: name.crt with name.key, or fullchain.pem with privkey.pem, there and in its folders. An exact name comes before a wildcard. Any other client gets the first certificate: LB_TLS_CERT, or else the first by name"`
+	TLSMinVersion string       `env:"TLS_MIN_VERSION" envDefault:"1.2" oneof:"1.2,1.3" help:"lowest TLS version that clients may use"`
+	TLSClientCA   Certificates `env:"TLS_CLIENT_CA" help:"certificates, in PEM, of the authorities that may have issued the clients' certificates, which clients then must have (mutual TLS); empty asks clients for none"`
+	TLSTicketKey  TicketKey    `env:"TLS_TICKET_KEY" help:"key of session tickets, 32 bytes in base64 (openssl rand -base64 32), so that several instances with the same key can resume each other's sessions; not shown anywhere. Empty: each instance has keys of its own, which it changes each day"`
+
 	Balance        health.Policy `env:"BALANCE" envDefault:"round_robin" oneof:"round_robin,least_conn,random2,source_hash,single" help:"how a backend is chosen: in turn, by fewest connections, the better of two drawn at random, or by the client's address. single sends everything to one backend until it is down, then to the first in the list that is up; a backend that comes back changes nothing"`
 	Retries        int           `env:"RETRIES" envDefault:"2" min:"0" max:"16" help:"further backends tried after a failed dial. An HTTP request that may be repeated is also tried on one more backend if a new connection broke before the first byte of the response"`
 	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" envDefault:"2s" min:"1ms" help:"how long one dial of a backend may take, including the TLS handshake"`

@@ -19,7 +19,7 @@ func (c *Config) conflicts() (errs []error) {
 		return errs
 	}
 	for _, s := range c.Services {
-		errs = slices.Concat(errs, s.probeConflicts(), s.roleConflicts(), s.backendTLSConflicts())
+		errs = slices.Concat(errs, s.probeConflicts(), s.roleConflicts(), s.listenerTLSConflicts(), s.backendTLSConflicts())
 	}
 	errs = slices.Concat(errs, c.listenConflicts(), c.sharedConflicts(), c.handoverConflicts())
 	all := c.listeners()

@@ -2,12 +2,16 @@ package config
 
 // listener is one that the settings ask for.
 type listener struct {
-	frontend string // l4, l7 or admin
+	frontend string // l4, l7, admin or redirects
 	variable string
 	addr     Address
 
 	host, port string // what it takes of the machine, as place returns it
 }
+
+// redirects is the frontend of LB_L7_REDIRECT_LISTEN. One listener is enough for services
+// that share theirs by name: it redirects every host.
+const redirects = "l7_redirect"
 
 func newListener(frontend, variable string, addr Address) listener {
 	host, port := addr.place()
@@ -19,6 +23,9 @@ func newListener(frontend, variable string, addr Address) listener {
 func (c *Config) listeners() (all []listener) {
 	for _, s := range c.Services {
 		all = append(all, s.listeners()...)
+		if !s.L7RedirectListen.Off() {
+			all = append(all, newListener(redirects, s.Variable("LB_L7_REDIRECT_LISTEN"), s.L7RedirectListen))
+		}
 	}
 	if !c.AdminListen.Off() {
 		all = append(all, newListener("admin", "LB_ADMIN_LISTEN", c.AdminListen))
@@ -39,7 +46,7 @@ func (s *Service) listeners() (all []listener) {
 
 // sharedWith reports whether services share the two as one listener.
 func (l listener) sharedWith(other listener) bool {
-	return l.frontend == other.frontend && l.addr == other.addr && l.port != ""
+	return l.frontend == other.frontend && l.frontend != redirects && l.addr == other.addr && l.port != ""
 }
 
 // collides reports whether two listeners cannot have both addresses. Names are not

@@ -65,7 +65,7 @@ func (c *Config) Warnings() []Warning {
 }
 
 func (s *Service) warnings() []Warning {
-	return append(s.backendTLSWarnings(), s.probeWarnings()...)
+	return slices.Concat(s.listenerTLSWarnings(), s.backendTLSWarnings(), s.probeWarnings())
 }
 
 func (s *Service) probeWarnings() []Warning {

@@ -88,7 +88,7 @@ func (s setting) help() string { return s.field.Tag.Get("help") }
 // secret, but a key may have been put in its place.
 func (s setting) secret() bool {
 	switch s.zero().(type) {
-	case Token, Certificates, PrivateKey:
+	case Token, Certificates, PrivateKey, TicketKey:
 		return true
 	}
 	return false
@@ -120,7 +120,7 @@ func (s setting) mayBeOff() bool {
 // their own in a file.
 func (s setting) isList() bool {
 	switch s.zero().(type) {
-	case Backends, Prefixes, Peers, StatusSet, ServiceNames, ServerNames, HostNames, PathPrefixes:
+	case Backends, Prefixes, Peers, StatusSet, ServiceNames, ServerNames, HostNames, PathPrefixes, Protocols:
 		return true
 	}
 	return false
@@ -272,6 +272,12 @@ func (s setting) kind() (name, expected string) {
 		return "address", "a host, with a port or without, such as 10.0.0.53 or consul:8600"
 	case Payload:
 		return "text", `text, in which \r, \n, \t, \0, \xNN and \\ stand for bytes`
+	case Directory:
+		return "path", "the path of a directory"
+	case Protocols:
+		return "list", "protocols separated by commas, such as h2,http/1.1"
+	case TicketKey:
+		return "key", "32 bytes in base64, as openssl rand -base64 32 prints them"
 	case Certificates:
 		return "PEM", "certificates in PEM, which begin with -----BEGIN CERTIFICATE-----"
 	case PrivateKey:

@@ -94,6 +94,9 @@ func (s *Service) whyUnused(name string) string {
 	case !s.hasNames() && strings.HasPrefix(name, "DNS_"):
 		return s.Variable("LB_BACKENDS") + " has addresses alone, and no names"
 	}
+	if why := s.whyListenerTLSUnused(name); why != "" {
+		return why
+	}
 	return s.whyBackendTLSUnused(name)
 }
 

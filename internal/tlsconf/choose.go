@@ -35,6 +35,16 @@ func newChooser(now *content) (*chooser, error) {
 	return c, nil
 }
 
+// CheckDir returns what is wrong with the pairs of a directory.
+func CheckDir(dir string) error {
+	pairs, err := ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	_, err = newChooser(&content{dir: pairs})
+	return err
+}
+
 // add adds a pair, which has to be valid but for its time.
 func (c *chooser) add(source string, cert, key []byte) error {
 	pair, err := tls.X509KeyPair(cert, key)
