@@ -91,7 +91,7 @@ func (ses *session) secure() Ending {
 	if s.TLS == nil {
 		return ses.decline()
 	}
-	conn, why := s.TLS.Serve(ses.client, ses.visitor.Client)
+	conn, why := s.TLS.Serve(ses.client, ses.visitor.Client, nil)
 	switch {
 	case why != "" && s.dials.Err() != nil:
 		return Drain

@@ -38,8 +38,6 @@ type TLSServer struct {
 	// Postgres is whether the clients are PostgreSQL's, which ask for TLS first. Those that
 	// do not are refused.
 	Postgres bool
-	// Plain is a response to clients that speak plain HTTP. If empty, they get a reset.
-	Plain []byte
 	// Timeout bounds a handshake. If zero, it is ten seconds.
 	Timeout time.Duration
 	// Logger takes a line about failed handshakes, once a second at most. If nil, nothing
@@ -56,10 +54,11 @@ type TLSServer struct {
 // the only fiber that uses the connection. An ending that is not empty is why there is no
 // connection, and the one before is closed: TLSHandshake, or EOF if the client has ended
 // it without a byte, as probes of the port do. Without a connection and an ending, the
-// client goes on in plain text, as only those of PostgreSQL may that cancel a query.
-func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort) (*TLSConn, Ending) {
+// client goes on in plain text, as only those of PostgreSQL may that cancel a query. Clients
+// that speak HTTP instead get the response plain, or a reset if it is nil.
+func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort, plain []byte) (*TLSConn, Ending) {
 	before := raw.BytesRead()
-	conn, err := s.shake(raw, cmp.Or(s.Timeout, handshakeTimeout))
+	conn, err := s.shake(raw, cmp.Or(s.Timeout, handshakeTimeout), plain)
 	if ended := errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF; ended && raw.BytesRead() == before {
 		return nil, EOF
 	}
@@ -79,11 +78,11 @@ func (s *TLSServer) Serve(raw *loop.Conn, client netip.AddrPort) (*TLSConn, Endi
 	return conn, ""
 }
 
-func (s *TLSServer) shake(raw *loop.Conn, limit time.Duration) (*TLSConn, error) {
+func (s *TLSServer) shake(raw *loop.Conn, limit time.Duration, plain []byte) (*TLSConn, error) {
 	if s.Postgres {
 		return servePostgres(raw, s.Config, limit)
 	}
-	return serveTLS(raw, s.Config, limit, s.Plain)
+	return serveTLS(raw, s.Config, limit, plain)
 }
 
 func (s *TLSServer) report(h Handshake) {

@@ -19,7 +19,7 @@ func (c *conn) secure() bool {
 	if c.srv.TLS == nil || c.elsewhere != nil {
 		return true
 	}
-	nc, why := c.srv.TLS.Serve(c.nc.(*loop.Conn), c.visitor.Client)
+	nc, why := c.srv.TLS.Serve(c.nc.(*loop.Conn), c.visitor.Client, plainHTTP)
 	if why != "" {
 		if c.stopped == running {
 			c.reason = why

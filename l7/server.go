@@ -194,9 +194,6 @@ func (s *Server) init() {
 		s.Relays.Loops = s.Loops
 		s.Relays.CutOnDown = s.Relays.CutOnDown || s.CutOnDown
 	}
-	if s.TLS != nil && s.TLS.Plain == nil {
-		s.TLS.Plain = plainHTTP
-	}
 	for _, other := range s.others {
 		if other.Loops == nil {
 			other.Loops = s.Loops

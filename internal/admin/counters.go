@@ -18,6 +18,8 @@ import (
 type Counters struct {
 	l4, l7   endings
 	requests [len(methods)][codes]atomic.Uint64
+	// handshakes are those of each frontend. The map itself does not change.
+	handshakes map[string]handshakeCounts
 
 	connections, dials, served prometheus.Histogram // their durations
 }
@@ -47,6 +49,7 @@ func NewCounters() *Counters {
 	}
 	return &Counters{
 		l4: newEndings(), l7: newEndings(),
+		handshakes: map[string]handshakeCounts{"l4": newHandshakeCounts(), "l7": newHandshakeCounts()},
 		connections: histogram("lb_connection_duration_seconds", "Duration of client connections.",
 			.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 1800, 3600, 14400),
 		dials: histogram("lb_backend_connect_duration_seconds", "Duration of successful dials of backends.",

@@ -84,7 +84,7 @@ type serviceCollector struct{ *Service }
 func (c serviceCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		acceptErrors, accepted, active, rejected, closed, received, sent, retries,
-		requests, inFlight, lookups,
+		requests, inFlight, lookups, handshakes, expiries,
 	} {
 		out <- d
 	}
@@ -108,6 +108,7 @@ func (c serviceCollector) Collect(out chan<- prometheus.Metric) {
 		c.collectFrontend(e, f.Name, stats)
 		failed += stats.AcceptErrors
 	}
+	c.collectTLS(e)
 	e.counter(acceptErrors, failed)
 	for _, b := range c.Pool.Backends() {
 		collectBackend(e, b)

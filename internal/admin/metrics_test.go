@@ -44,6 +44,11 @@ func TestMetrics(t *testing.T) {
 	c.Served(&l7.Record{Method: []byte("GET"), Status: 200, Whole: time.Second})
 	c.Served(&l7.Record{Method: []byte("BREW"), Status: 799})
 	c.Dialled(time.Second)
+	c.Shaken("l4")(l4.HandshakeFailed)
+	src.Services[0].Frontends[0].TLS = true
+	src.Services[0].Certificates = func() []Certificate {
+		return []Certificate{{Source: "LB_TLS_CERT", Names: []string{"lb.example.com"}, NotAfter: time.Unix(1e9, 0)}}
+	}
 	traffic := src.Services[0].Pool.Backends()[0].Traffic()
 	traffic.Received.Add(9)
 	traffic.Sent.Add(10)
@@ -80,6 +85,8 @@ func TestMetrics(t *testing.T) {
 		`lb_http_requests_total{code="200",method="GET"} 1`, `lb_http_requests_total{code="other",method="other"} 1`,
 		`lb_http_request_duration_seconds_count 2`, `lb_http_requests_in_flight 2`,
 		`lb_dns_lookups_total{result="timeout"} 2`,
+		`lb_tls_handshakes_total{frontend="l4",result="full"} 0`, `lb_tls_handshakes_total{frontend="l4",result="failed"} 1`,
+		`lb_tls_certificate_expiry_timestamp_seconds{name="lb.example.com",source="LB_TLS_CERT"} 1e+09`,
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("not there: %s", want)
@@ -101,8 +108,12 @@ func everything(t *testing.T) Source {
 	c.L7Ended(l7.Closing{Reason: l4.Idle, Whole: time.Second})
 	c.Served(&l7.Record{Method: []byte("GET"), Status: 200, Whole: time.Second})
 	c.Dialled(time.Second)
+	c.Shaken("l7")(l4.HandshakeResumed)
+	src.Services[0].Certificates = func() []Certificate {
+		return []Certificate{{Source: "LB_TLS_CERT", Names: []string{"lb.example.com"}, NotAfter: time.Unix(1, 0)}}
+	}
 	stats := func() l4.Stats { return l4.Stats{} }
-	src.Services[0].Frontends = append(src.Services[0].Frontends, Frontend{Name: "l7", Addr: "127.0.0.1:8000", Stats: stats})
+	src.Services[0].Frontends = append(src.Services[0].Frontends, Frontend{Name: "l7", Addr: "127.0.0.1:8000", TLS: true, Stats: stats})
 	return src
 }
 

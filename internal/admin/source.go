@@ -34,8 +34,6 @@ type Source struct {
 	Events *Events
 	// History has the charts of the last minutes. If nil, there are none.
 	History *History
-	// Certificates returns those that clients are shown. If nil, there are none.
-	Certificates func() []Certificate
 	// Logger takes a line for each change that an operator makes. If nil, nothing is
 	// logged.
 	Logger *slog.Logger
@@ -67,6 +65,8 @@ type Service struct {
 	// Limit is how many client connections the service may have at once; 0 is no limit
 	// but that of the Source.
 	Limit int
+	// Certificates returns those that clients are shown. If nil, there are none.
+	Certificates func() []Certificate
 	// Frontends are those that are on.
 	Frontends []Frontend
 	// InFlight returns how many HTTP requests are in flight. It is nil if there is no HTTP.
@@ -92,6 +92,7 @@ const (
 type Frontend struct {
 	Name  string // l4 or l7
 	Addr  string
+	TLS   bool // whether it ends the clients' TLS
 	Stats func() l4.Stats
 	// Recent is Stats at a cost that does not grow with the open connections: what they
 	// have moved may be a few seconds old.

@@ -68,7 +68,7 @@ func (src *Source) showStatus(w http.ResponseWriter, _ *http.Request) {
 	s := status{
 		Version: src.Version, Started: src.Started, Now: time.Now(),
 		Ready: anyReady(src.Services) && !src.Draining(), Draining: src.Draining(),
-		LastEvent: src.Events.latest(), Certificates: src.certificates(),
+		LastEvent: src.Events.latest(), Certificates: src.certificates(time.Now()),
 		Limit: src.Limit, Dropped: src.Dropped(),
 		Frontends: []frontendStatus{}, Reloads: lastReloads(src.Reloads()),
 	}

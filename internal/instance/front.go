@@ -128,6 +128,7 @@ func (in *Instance) newL7Router(f *front) *l7.Server {
 		Loops: in.loops, Gate: newGate(first), Slots: in.slots, Logger: in.logger,
 		HeaderTimeout: first.L7HeaderTimeout, IdleTimeout: first.L7IdleTimeout, MaxHeader: int(first.L7MaxHeader),
 		LastRequest: lastRequest(in.cfg),
+		TLS:         home.l7.TLS,
 		Ended:       home.counters.L7Ended,
 		Served: func(r *l7.Record) {
 			home.counters.Served(r)

@@ -61,7 +61,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 		began:   time.Now(),
 		limits:  connLimits(cfg, ownResources(logger), logger),
 		dropped: log.Dropped,
-		fatalc:  make(chan error, 2*len(cfg.Services)+1),
+		fatalc:  make(chan error, 3*len(cfg.Services)+1),
 	}
 	in.events.Note(true, "fourseven "+version+" was started")
 	in.slots = l4.NewSlots(in.limits.conns)
@@ -91,6 +91,9 @@ func (in *Instance) Run(ready func(Addrs)) error {
 	hupc := make(chan os.Signal, 1)
 	signal.Notify(hupc, syscall.SIGHUP)
 	defer signal.Stop(hupc)
+	if err := in.loadCertificates(); err != nil {
+		return err
+	}
 	if err := in.startLoops(); err != nil {
 		return err
 	}

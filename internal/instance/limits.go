@@ -74,7 +74,7 @@ type demand struct {
 func demands(cfg *config.Config) (d demand) {
 	for _, s := range cfg.Services {
 		d.probes += min(len(s.Backends), keptProbes)
-		for _, addr := range []config.Address{s.L4Listen, s.L7Listen} {
+		for _, addr := range []config.Address{s.L4Listen, s.L7Listen, s.L7RedirectListen} {
 			if !addr.Off() {
 				d.listeners++
 			}

@@ -36,6 +36,9 @@ func (in *Instance) listeners() (all []net.Listener) {
 	for _, f := range in.fronts {
 		all = append(all, f.ln)
 	}
+	for _, s := range in.services {
+		all = append(all, s.redirectListener)
+	}
 	return slices.DeleteFunc(append(all, in.adminListener), func(ln net.Listener) bool { return ln == nil })
 }
 
@@ -43,6 +46,11 @@ func (in *Instance) listeners() (all []net.Listener) {
 func (in *Instance) listenAll(ctx context.Context) error {
 	for _, f := range in.fronts {
 		if err := in.open(ctx, &f.ln, f.Variable, f.Addr); err != nil {
+			return err
+		}
+	}
+	for _, s := range in.services {
+		if err := in.open(ctx, &s.redirectListener, s.cfg.Variable("LB_L7_REDIRECT_LISTEN"), s.cfg.L7RedirectListen); err != nil {
 			return err
 		}
 	}
@@ -69,6 +77,9 @@ func (in *Instance) serveAll(ctx context.Context) {
 	}
 	for _, f := range in.fronts {
 		in.serve(in.loggerOf(f), f.Frontend, f.ln, f.Serve)
+	}
+	for _, s := range in.services {
+		in.serve(s.logger, "l7_redirect", s.redirectListener, s.redirect)
 	}
 	in.serve(in.logger, "admin", in.adminListener, in.admin.Serve)
 	for _, s := range in.services {

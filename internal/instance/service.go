@@ -9,6 +9,7 @@ import (
 	"fourseven/internal/admin"
 	"fourseven/internal/config"
 	"fourseven/internal/logging"
+	"fourseven/internal/tlsconf"
 	"fourseven/l4"
 	"fourseven/l7"
 )
@@ -31,6 +32,10 @@ type service struct {
 	fronts   []*front           // its listeners
 	// backendTLS is how TLS is spoken to backends.
 	backendTLS *l4.BackendTLS
+	// listenerTLS has the certificates that clients are shown; nil without.
+	listenerTLS *tlsconf.Server
+	// redirectListener redirects to L7; nil where it is off or not open yet.
+	redirectListener net.Listener
 }
 
 // newService returns a service of the instance with these settings.
@@ -58,6 +63,7 @@ func (in *Instance) newService(cfg *config.Service) *service {
 		Pool: pool, Server: string(cfg.DNSServer), Interval: cfg.DNSInterval, Own: in.cfg.Own, Logger: s.logger,
 	}
 	s.l4, s.l7 = s.newL4(in), s.newL7(in)
+	s.setTLS()
 	if cfg.HealthOnDown == "close" {
 		s.l4.Relays.CutOnDown, s.l7.CutOnDown = true, true
 	}

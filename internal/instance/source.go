@@ -37,12 +37,15 @@ func (in *Instance) describe(ctx context.Context, s *service) *admin.Service {
 		Close:   func(b *health.Backend, rate int) int { return in.closeBackend(ctx, s, b, rate) },
 		Lookups: s.finder.Lookups,
 	}
+	if s.listenerTLS != nil {
+		d.Certificates = s.certificates
+	}
 	for _, f := range s.fronts {
 		if f.ln == nil {
 			continue
 		}
 		own := s.server(f.Frontend)
-		d.Frontends = append(d.Frontends, admin.Frontend{Name: f.Frontend, Addr: f.ln.Addr().String(),
+		d.Frontends = append(d.Frontends, admin.Frontend{Name: f.Frontend, Addr: f.ln.Addr().String(), TLS: s.tlsOf(f.Frontend) != nil,
 			Stats: func() l4.Stats { return f.stats(s, server.Stats) }, Recent: func() l4.Stats { return f.stats(s, server.RecentStats) },
 			List: own.List, CloseConn: own.CloseConn})
 		if f.Frontend == "l7" {

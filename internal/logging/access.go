@@ -17,8 +17,9 @@ import (
 
 // AccessLog writes one line for each connection over L4 and each request over L7,
 // when it has ended. Its lines are of level info, and come whatever the level of
-// the log is. They have the same fields in the same order; reason alone is left out
-// of a request that ended whole. It is safe for concurrent use.
+// the log is. They have the same fields in the same order; reason is left out of a
+// request that ended whole, and tls (the version) and sni (the server name that was asked
+// for) without TLS. It is safe for concurrent use.
 type AccessLog struct {
 	handler slog.Handler
 	json    bool
@@ -61,8 +62,14 @@ func (a *AccessLog) Connection(r l4.Record) {
 		slog.Int64("sent", r.Sent),
 		a.duration("dial", r.Dial),
 		a.duration("duration", r.Whole),
+		slog.String("tls", r.TLS.Version),
+		slog.String("sni", printable([]byte(r.TLS.ServerName))),
 	}
-	a.write("connection", r.Began.Add(r.Whole), attrs[:])
+	n := len(attrs)
+	if r.TLS.Version == "" {
+		n -= 2
+	}
+	a.write("connection", r.Began.Add(r.Whole), attrs[:n])
 }
 
 // Request writes the line of a request over L7 that has ended.
@@ -78,11 +85,16 @@ func (a *AccessLog) Request(r *l7.Record) {
 		slog.Int64("sent", r.Sent),
 		a.duration("dial", r.Dial),
 		a.duration("duration", r.Whole),
-		slog.String("reason", cmp.Or(r.Refusal, string(r.Reason))),
+		{}, {}, {}, // those that not all lines have
 	}
-	n := len(attrs)
-	if r.Refusal == "" && r.Reason == "" {
-		n--
+	n := len(attrs) - 3
+	if r.Refusal != "" || r.Reason != "" {
+		attrs[n] = slog.String("reason", cmp.Or(r.Refusal, string(r.Reason)))
+		n++
+	}
+	if r.TLS != nil {
+		attrs[n], attrs[n+1] = slog.String("tls", r.TLS.Version), slog.String("sni", printable([]byte(r.TLS.ServerName)))
+		n += 2
 	}
 	a.write("request", r.Began.Add(r.Whole), attrs[:n])
 }

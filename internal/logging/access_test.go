@@ -31,6 +31,12 @@ func aRequest() *l7.Record {
 	}
 }
 
+func withTLS() l4.Record {
+	r := aConnection()
+	r.TLS = l4.TLSInfo{Version: "1.3", ServerName: "db.example.com"}
+	return r
+}
+
 func interrupted(r *l7.Record) *l7.Record {
 	r.Reason = "backend_reset"
 	return r
@@ -62,6 +68,16 @@ func TestAccessLogLines(t *testing.T) {
 		{"broken request", "text", `time=2026-11-26T07:00:00.001Z level=INFO msg=request client=[2001:db8::7]:40312 method=GET path="/a?b=c" status=200 ` +
 			`backend=10.0.0.1:80 retries=0 received=81 sent=154 dial=0s duration=1.234ms reason=backend_reset`,
 			func(a *AccessLog) { a.Request(interrupted(aRequest())) }},
+		{"connection with TLS", "text", `time=2026-11-26T07:00:01.500Z level=INFO msg=connection client=192.0.2.7:40312 backend=10.0.0.1:5432 ` +
+			`reason=eof retries=1 received=1834 sent=20981 dial=312µs duration=1.5s tls=1.3 sni=db.example.com`,
+			func(a *AccessLog) { a.Connection(withTLS()) }},
+		{"request with TLS", "text", `time=2026-11-26T07:00:00.001Z level=INFO msg=request client=[2001:db8::7]:40312 method=GET path="/a?b=c" status=200 ` +
+			`backend=10.0.0.1:80 retries=0 received=81 sent=154 dial=0s duration=1.234ms reason=backend_reset tls=1.2 sni="a b"`,
+			func(a *AccessLog) {
+				r := interrupted(aRequest())
+				r.TLS = &l4.TLSInfo{Version: "1.2", ServerName: "a b"}
+				a.Request(r)
+			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var buf bytes.Buffer

@@ -59,11 +59,7 @@ func (c *chooser) add(source string, cert, key []byte) error {
 		name = strings.ToLower(name)
 		c.byName[name] = append(c.byName[name], &pair)
 	}
-	expiry := Expiry{Source: source, At: pair.Leaf.NotAfter}
-	if len(names) > 0 {
-		expiry.Name = names[0]
-	}
-	c.expiries = append(c.expiries, expiry)
+	c.expiries = append(c.expiries, Expiry{source, names, pair.Leaf.NotAfter})
 	return nil
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 // Server has the certificates that clients are shown, and how TLS is spoken to them. Its
-// exported fields are set before Set, which must have succeeded once before Config is
-// used. It is safe for concurrent use.
+// exported fields are set before use. Set must have succeeded once before a connection
+// uses what Config returns. It is safe for concurrent use.
 type Server struct {
 	// Minimum is the least version, such as tls.VersionTLS12.
 	Minimum uint16
@@ -63,8 +63,8 @@ type content struct {
 
 // Expiry is when a certificate expires.
 type Expiry struct {
-	Source string // the pair's name in a directory, or empty for that of Cert and Key
-	Name   string // the first name in it
+	Source string   // the pair's name in a directory, or empty for that of Cert and Key
+	Names  []string // that it is for
 	At     time.Time
 }
 
@@ -211,6 +211,9 @@ func ParseTicketKey(text string) (key [32]byte, err error) {
 
 // equipLocked makes a configuration refer to what is in use.
 func (s *Server) equipLocked(l *listening) {
+	if s.config == nil {
+		return // Set comes later
+	}
 	cfg := s.config.Clone()
 	cfg.NextProtos = l.protocols
 	l.current.Store(cfg)

@@ -189,9 +189,9 @@ func TestServerReloads(t *testing.T) {
 		}
 		var names []string
 		for _, e := range s.Expiries() {
-			names = append(names, e.Source+":"+e.Name)
-			if shown(t, cfg, e.Name) != e.Name {
-				t.Errorf("the certificate of %s is not in use", e.Name)
+			names = append(names, e.Source+":"+e.Names[0])
+			if shown(t, cfg, e.Names[0]) != e.Names[0] {
+				t.Errorf("the certificate of %s is not in use", e.Names[0])
 			}
 		}
 		if got := strings.Join(names, " "); got != wantNames {
