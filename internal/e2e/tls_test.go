@@ -4,10 +4,8 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -15,8 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -204,75 +200,24 @@ func TestTLSWithRedis(t *testing.T) {
 	testkit.Need(t, "redis-cli", "redis-tools")
 	t.Parallel()
 	addr := testkit.ReserveAddr(t)
-	_, port, _ := net.SplitHostPort(addr)
-	server := start(t, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir()))
+	host, port, _ := net.SplitHostPort(addr)
+	server := start(t, exec.Command("redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir()))
 	server.awaitOutput(1, "Ready to accept connections")
 	lb := serveTLS(t, "LB_BACKENDS="+addr, "LB_L7_LISTEN=off", "LB_HEALTH_CHECK=tcp")
 	_, front, _ := net.SplitHostPort(lb.l4)
 	cli := func(args ...string) string {
 		return output(t, exec.Command("redis-cli", append([]string{"-h", "127.0.0.1", "-p", front, "--tls", "--cacert", lb.caFile, "--sni", "a.example.com"}, args...)...))
 	}
-	if got := cli("SET", "k", strings.Repeat("v", 100<<10)); got != "OK" {
+	if got := cli("SET", "k", "v"); got != "OK" {
 		t.Errorf("SET: %s", got)
 	}
-	if got := cli("STRLEN", "k"); got != fmt.Sprint(100<<10) {
-		t.Errorf("STRLEN: %s", got)
+	if got := cli("SETRANGE", "k", fmt.Sprint(1<<20), "x"); got != fmt.Sprint(1<<20+1) {
+		t.Errorf("SETRANGE: %s", got)
 	}
-	if got := cli("GET", "k"); len(got) != 100<<10 {
+	if got := cli("GET", "k"); len(got) != 1<<20+1 {
 		t.Errorf("GET: %d bytes", len(got))
 	}
-	lb.awaitOutput(1, "reason=eof")
-}
-
-// Pins that certificates are replaced under load without a failed connection, and that a
-// bad one changes nothing.
-func TestTLSRotationUnderLoad(t *testing.T) {
-	t.Parallel()
-	lb := serveTLS(t, backendsOf(startBackends(t, 1)), "LB_TLS_CERT_FILE=", "LB_TLS_KEY_FILE=")
-	roots := lb.ca.Pool()
-	var served, failed atomic.Int64
-	serials := func() string {
-		conn, err := tls.Dial("tcp", lb.l7, &tls.Config{RootCAs: roots, ServerName: "b.example.com"})
-		if err != nil {
-			t.Errorf("handshake: %v", err)
-			return ""
-		}
-		defer func() { _ = conn.Close() }()
-		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
-	}
-	l := newLoad()
-	l.each(50, func() {
-		client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "b.example.com"}, DisableKeepAlives: true}}
-		resp, err := client.Get("https://" + lb.l7 + "/")
-		if err != nil {
-			failed.Add(1)
-			t.Errorf("a request failed: %v", err)
-			return
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		served.Add(1)
-	})
-	before := serials()
-	for range 5 {
-		lb.ca.Issue(t, "b.example.com").Files(t, lb.dir, "exact") // not at once: one file after the other
-		lb.signal(syscall.SIGHUP)
-		testkit.Eventually(t, "the new certificate", func() bool { return serials() != before })
-		before = serials()
-	}
-	bad := filepath.Join(lb.dir, "exact.crt")
-	if err := os.WriteFile(bad, []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	lb.signal(syscall.SIGHUP)
-	lb.awaitOutput(1, "reload refused")
-	if got := serials(); got != before {
-		t.Error("a bad certificate took the place of a good one")
-	}
-	l.stop()
-	if served.Load() == 0 || failed.Load() > 0 {
-		t.Errorf("%d requests served, %d failed", served.Load(), failed.Load())
-	}
+	lb.awaitOutput(3, "tls=1.3 sni=a.example.com")
 }
 
 // Pins that Debian's testssl.sh finds nothing to complain about in either frontend, but
@@ -286,7 +231,7 @@ func TestTLSWithTestssl(t *testing.T) {
 	lb := serveTLS(t, backendsOf(startBackends(t, 1)))
 	report := filepath.Join(t.TempDir(), "report.json")
 	cmd := exec.Command(testssl, "--quiet", "--color", "0", "--warnings", "off", "--ip", "one", "--sneaky", "--jsonfile", report, "--add-ca", lb.caFile,
-		"--protocols", "--server-preference", "--fs", "--heartbleed", "--ccs", "--ticketbleed", "--robot", "--renegotiation", "--compression", "--poodle", "--fallback", "--sweet32", "--beast", "--rc4",
+		"-p", "-P", "-f", "-H", "-I", "-T", "-BB", "-R", "-C", "-O", "-Z", "-W", "-A", "-4", // protocols, ciphers, known weaknesses
 		"https://"+lb.l7)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
