@@ -42,9 +42,9 @@ func serveTLS(t *testing.T, settings ...string) *secureBalancer {
 	return s
 }
 
-// sClient runs openssl s_client against an address with this input. It returns all that it
+// openSSL runs openssl s_client against an address with this input. It returns all that it
 // printed.
-func sClient(t *testing.T, addr, input string, args ...string) string {
+func openSSL(t *testing.T, addr, input string, args ...string) string {
 	t.Helper()
 	testkit.Need(t, "openssl", "openssl")
 	cmd := exec.Command("openssl", append([]string{"s_client", "-connect", addr}, args...)...)
@@ -74,15 +74,15 @@ func TestTLSWithOpenSSL(t *testing.T) {
 		{"ALPN of L7", lb.l7, []string{"-alpn", "h2,http/1.1"}, "ALPN protocol: http/1.1"},
 		{"no protocol in common", lb.l7, []string{"-alpn", "h2"}, "alert no application protocol"},
 	} {
-		if out := sClient(t, tt.addr, "", append(tt.args, verified...)...); !strings.Contains(out, tt.want) {
+		if out := openSSL(t, tt.addr, "", append(tt.args, verified...)...); !strings.Contains(out, tt.want) {
 			t.Errorf("%s: no %q in\n%s", tt.name, tt.want, out)
 		}
 	}
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		session := filepath.Join(t.TempDir(), "session")
 		const get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-		sClient(t, lb.l7, get, version, "-sess_out", session, "-ign_eof")
-		if out := sClient(t, lb.l7, get, version, "-sess_in", session, "-ign_eof"); !strings.Contains(out, "Reused, TLSv1") {
+		openSSL(t, lb.l7, get, version, "-sess_out", session, "-ign_eof")
+		if out := openSSL(t, lb.l7, get, version, "-sess_in", session, "-ign_eof"); !strings.Contains(out, "Reused, TLSv1") {
 			t.Errorf("the session was not resumed:\n%s", out)
 		}
 	}
@@ -97,7 +97,7 @@ func TestTLSWithOpenSSL(t *testing.T) {
 func TestTLSRenegotiation(t *testing.T) {
 	t.Parallel()
 	lb := serveTLS(t, backendsOf(startBackends(t, 1)))
-	held := sClient(t, lb.l4, "R\n", "-tls1_2", "-CAfile", lb.caFile)
+	held := openSSL(t, lb.l4, "R\n", "-tls1_2", "-CAfile", lb.caFile)
 	if !strings.Contains(held, "RENEGOTIATING") || !regexp.MustCompile("no renegotiation|unexpected message|alert").MatchString(held) {
 		t.Errorf("renegotiation:\n%s", held)
 	}
