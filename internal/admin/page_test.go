@@ -84,7 +84,7 @@ func TestPageElsewhere(t *testing.T) {
 }
 
 var (
-	reference  = regexp.MustCompile(`(?:src|href)="(page/[^"]+)"`)
+	reference  = regexp.MustCompile(`"(page/[^"]+)"`)
 	moduleName = regexp.MustCompile(`from "\./([^"]+)"`)
 	foreign    = regexp.MustCompile(`https?://[^"\s]+`)
 	asMarkup   = regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`)

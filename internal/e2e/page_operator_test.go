@@ -57,6 +57,14 @@ func testPageWeight(t *testing.T, browser context.Context) {
 		t.Errorf("answers from %s, want 1 four times of 8", got)
 	}
 
+	tab.fill(field, "5\n")
+	tab.awaitText(testkit.Patience, one.in("[data-part=resetWeight]"), "Reset to 1")
+	tab.click(one.in("[data-part=resetWeight]"))
+	testkit.Eventually(t, "the configured weight again", func() bool { return tab.text(one.in("[data-part=resetWeight]")) == "" })
+	if got := servedBy(t, repeat(8, lb.l7)...); strings.Count(got, "1") != 4 {
+		t.Errorf("answers from %s after the reset, want 1 four times of 8", got)
+	}
+
 	tab.fill(field, "1000\n") // the browser knows the limit, and asks nobody
 	if value[bool](tab, fmt.Sprintf("document.querySelector(%q).validity.valid", field)) {
 		t.Error("a weight of 1000 is taken as valid")

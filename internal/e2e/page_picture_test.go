@@ -4,8 +4,8 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"flag"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -14,37 +14,75 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"fourseven/internal/testkit"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
 // The README's picture of the page, and the largest that it may be.
 var update = flag.Bool("update", false, "take the README's picture anew")
 
+// pictures is where TestPagePictures puts what it shows; nowhere if empty.
+var pictures = flag.String("pictures", "", "a directory for pictures of the page in many shapes, to be looked at")
+
 const (
 	picture    = "testdata/page.png"
-	pictureMax = 200 << 10
+	pictureMax = 300 << 10
+	// pictureTime is for how long there is load before the README's picture is taken: as
+	// long as the charts go back.
+	pictureTime = 5 * time.Minute
 )
 
-// TestPagePicture takes the README's picture anew with -update, after five
-// minutes of made-up traffic that pass within seconds.
+// TestPagePicture takes the README's picture anew with -update: the program under load for
+// five minutes, in which one backend is drained and one goes down.
 func TestPagePicture(t *testing.T) {
 	if !*update {
 		checkPicture(t)
 		return
 	}
-	lb := serve(t, "LB_BACKENDS="+testkit.ReserveAddr(t))
-	scene := newScene(t, lb.admin)
-	tab := openTab(t, startBrowser(t), scene.URL, scheme("light"), hurry(),
+	s := openStage(t, 4, 1)
+	s.play(t, 120)
+	time.Sleep(pictureTime * 3 / 5) // the picture is of this time
+	s.post(t, "/api/backends/"+s.backends[2].addr+"/drain")
+	time.Sleep(pictureTime / 5)
+	s.down(t, s.backends[3:])
+	time.Sleep(pictureTime / 5)
+	tab := openTab(t, startBrowser(t), "http://"+s.lb.admin+"/", scheme("light"),
 		call(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"}))
-	scene.await(t)
+	tab.awaitText(testkit.Patience, "#state", "Degraded: 1 of 4 down")
+	time.Sleep(3 * time.Second) // rates are means of three seconds
 	tab.save(picture)
 	checkPicture(t)
+}
+
+// TestPagePictures takes pictures with -pictures: of one service and of three, of few backends
+// and of many, on three screens, light and dark.
+func TestPagePictures(t *testing.T) {
+	if *pictures == "" {
+		t.Skip("only with -pictures")
+	}
+	browser := startBrowser(t)
+	for _, services := range []int{1, 3} {
+		for _, n := range []int{3, 60} {
+			t.Run(fmt.Sprintf("%d services, %d backends", services, n), func(t *testing.T) {
+				s := openStage(t, n, services)
+				s.play(t, 60)
+				time.Sleep(20 * time.Second)
+				s.down(t, s.backends[n-max(1, n/12):])
+				time.Sleep(15 * time.Second)
+				for _, width := range []int64{390, 820, 1440} {
+					for _, colors := range []string{"light", "dark"} {
+						tab := openPage(t, browser, s.lb, chromedp.EmulateViewport(width, 900), scheme(colors))
+						time.Sleep(3 * time.Second)
+						tab.save(fmt.Sprintf("%s/%d-%d-%d-%s.png", *pictures, services, n, width, colors))
+					}
+				}
+			})
+		}
+	}
 }
 
 func checkPicture(t *testing.T) {
@@ -91,13 +129,4 @@ func fewColors(shown image.Image) image.Image {
 	few := image.NewPaletted(shown.Bounds(), all[:min(256, len(all))])
 	draw.Draw(few, few.Bounds(), shown, image.Point{}, draw.Src)
 	return few
-}
-
-// hurry returns a step that makes the page's seconds short.
-func hurry() chromedp.Action[chromedp.Void] {
-	const source = "{ const patient = setTimeout; window.setTimeout = (f, ms) => patient(f, ms / 100); }"
-	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source})
-		return err
-	})
 }

@@ -24,11 +24,12 @@ func testPageServices(t *testing.T, browser context.Context) {
 	tab.awaitText(testkit.Patience, in("rw", "[data-part=facts]"), "1 of 1 available, 50 connections at most")
 	tab.awaitText(testkit.Patience, in("ro", one.in("[data-part=state]")), "Up")
 	servedBy(t, repeat(3, lb.at["rw l7"])...)
-	tab.awaitText(testkit.Patience, in("rw", `[data-frontend="l7"] .totals`), "Answers\n3")
+	tab.awaitText(testkit.Patience, in("rw", `[data-frontend="l7"] .totals`), "Responses\n3")
 	if n := value[int](tab, "document.querySelectorAll('[data-frontend]').length"); n != 3 {
 		t.Errorf("%d frontends, want 3", n)
 	}
 
+	value[bool](tab, "window.confirm = () => true, true") // it is the last one
 	tab.click(in("ro", one.in("[data-action=drain]")))
 	tab.awaitText(testkit.Patience, in("ro", one.in("[data-part=state]")), "Drained")
 	tab.awaitText(testkit.Patience, in("ro", "[data-part=state]"), "No backend is up")

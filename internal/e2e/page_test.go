@@ -38,6 +38,11 @@ func TestPage(t *testing.T) {
 		{"hostile", testPageHostile},
 		{"policy", testPagePolicy},
 		{"fits", testPageFits},
+		{"degraded", testPageDegraded},
+		{"many", testPageMany},
+		{"kept", testPageKept},
+		{"last", testPageLast},
+		{"connections", testPageConnections},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, browser) })
 	}
@@ -102,14 +107,22 @@ func testPageFigures(t *testing.T, browser context.Context) {
 	}
 
 	l4, l7 := `[data-frontend="l4"] `, `[data-frontend="l7"] `
-	tab.awaitText(testkit.Patience, l7+".totals", "Answers\n11")
+	tab.awaitText(testkit.Patience, l7+".totals", "Responses\n11")
 	tab.awaitText(testkit.Patience, l7+".totals", "Connections\n11")
 	tab.awaitText(testkit.Patience, l7+".totals", "Out\n6") // 65.5 kB and the heads
 	tab.awaitText(testkit.Patience, l4+".totals", "Connections\n5")
 	tab.awaitText(testkit.Patience, l4+"[data-part=closed]", "eof 5")
 	tab.awaitText(testkit.Patience, l4+"[data-part=rejected]", "")
 	for _, b := range both {
-		tab.awaitText(testkit.Patience, b.in("[data-part=connections]"), "8 in all")
+		number := func(part string) string {
+			return fmt.Sprintf("Number(document.querySelector(%q).innerText)", b.in(part))
+		}
+		testkit.Eventually(t, b.addr+" to have half of the connections and requests", func() bool {
+			return value[int](tab, number("[data-part=connections]")+" + "+number("[data-part=requestsTotal]")) == 8
+		})
+		tab.awaitText(testkit.Patience, b.in("[data-part=responses]"), "2xx")
+		tab.awaitText(testkit.Patience, b.in("[data-part=response99]"), "s") // ms or µs
+		tab.awaitText(testkit.Patience, b.in("[data-part=errorRate]"), "0 %")
 	}
 	for _, chart := range []string{l4, l7, both[0].in("")} {
 		testkit.Eventually(t, chart+"to have a line", func() bool {
@@ -235,7 +248,7 @@ func testPageFits(t *testing.T, browser context.Context) {
 	if got := value[string](tab, "getComputedStyle(document.body).backgroundColor"); got != "rgb(244, 245, 247)" {
 		t.Errorf("the background is %s in the light", got)
 	}
-	for _, width := range []int64{640, 900, 1241, 1280, 1920} {
+	for _, width := range []int64{390, 640, 760, 820, 900, 1080, 1081, 1280, 1440, 1920} {
 		tab.do(chromedp.EmulateViewport(width, 800))
 		tab.wantFits(fmt.Sprintf("%d points", width))
 	}

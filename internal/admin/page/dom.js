@@ -22,6 +22,15 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// setAddress shows an address that breaks behind the dots of its host, if it has to, and
+// not inside its port.
+export function setAddress(node, address) {
+  if (node.textContent === address) return;
+  const [, host, port] = /^(.*?)(:\d+)?$/s.exec(address);
+  const pieces = host.split(/(?<=[./-])/).flatMap((piece, i) => (i === 0 ? [piece] : [element("wbr"), piece]));
+  node.replaceChildren(...pieces, ...(port ? [element("span", "port", port)] : []));
+}
+
 // setPill shows a state as a word, a shape and a color.
 export function setPill(node, state, text) {
   node.dataset.state = state;
@@ -29,16 +38,19 @@ export function setPill(node, state, text) {
 }
 
 // keep makes the children of a parent those of the keys, in their order: views
-// remembers them, make makes those that are missing, and what is left goes.
+// remembers them, make makes those that are missing, and what is left goes. The head of
+// a table stays.
 export function keep(parent, views, keys, make) {
+  const wanted = new Set(keys);
   for (const [key, view] of views) {
-    if (keys.includes(key)) continue;
+    if (wanted.has(key)) continue;
     view.root.remove();
     views.delete(key);
   }
+  const first = parent.tHead ? 1 : 0;
   keys.forEach((key, i) => {
     if (!views.has(key)) views.set(key, make(key));
-    const { root } = views.get(key);
-    if (parent.children[i] !== root) parent.insertBefore(root, parent.children[i] ?? null);
+    const { root } = views.get(key), there = parent.children[first + i];
+    if (there !== root) parent.insertBefore(root, there ?? null);
   });
 }

@@ -36,6 +36,13 @@ export function latency(seconds) {
   return seconds < 1 ? `${number(seconds * 1000)} ms` : `${tenths.format(seconds)} s`;
 }
 
+// percent of a share from 0 to 1.
+export function percent(share) {
+  if (share == null) return none;
+  if (share > 0 && share < 0.001) return "< 0.1 %";
+  return `${share > 0 && share < 0.0995 ? tenths.format(share * 100) : whole.format(Math.round(share * 100))} %`;
+}
+
 // duration has two units at most, so that it stands still while one looks.
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000));

@@ -1,12 +1,12 @@
 import { Chart } from "./chart.js";
-import { element, keep, setText, stamp } from "./dom.js";
+import { element, keep, setAddress, setText, stamp } from "./dom.js";
 import { bytes, bytesPerSecond, count, perSecond } from "./format.js";
 import { Reasons } from "./reasons.js";
 import { Series } from "./series.js";
 
 const protocols = { l4: "L4 · TCP", l7: "L7 · HTTP" };
 
-// What HTTP answers are counted by.
+// What HTTP responses are counted by.
 const classes = [
   { name: "2xx", color: "good", first: "2" },
   { name: "3xx", color: "plain", first: "3" },
@@ -14,17 +14,21 @@ const classes = [
   { name: "5xx", color: "bad", first: "5" },
 ];
 
-// Frontends shows a card for each frontend.
+// Frontends shows a card for each frontend of a service, which has a name or is the only one.
 export class Frontends {
   #cards = new Map(); // by name
   #parent;
+  #service;
+  #past;
 
-  constructor(parent) {
+  constructor(parent, service, past) {
     this.#parent = parent;
+    this.#service = service;
+    this.#past = past;
   }
 
   update(now, frontends, http) {
-    keep(this.#parent, this.#cards, frontends.map((f) => f.name), (name) => new Card(name));
+    keep(this.#parent, this.#cards, frontends.map((f) => f.name), (name) => new Card(name, this.#service, this.#past));
     for (const f of frontends) this.#cards.get(f.name).update(now, f, f.name === "l7" ? http : null);
   }
 
@@ -39,13 +43,18 @@ class Card {
   #connections = new Series();
   #received = new Series();
   #sent = new Series();
-  #requests = null; // a series for each class of answers, once there are any
+  #requests = null; // a series for each class of responses, once there are any
   #charts = [];
   #totals = new Map(); // the nodes of the totals by their names
   #closed;
   #rejected;
+  #service;
+  #past;
+  #seeded = 0; // the version of the past that the series have
 
-  constructor(name) {
+  constructor(name, service, past) {
+    this.#service = service;
+    this.#past = past;
     const { root, closed, rejected } = this.#parts;
     root.dataset.frontend = name;
     setText(this.#parts.name, protocols[name] ?? name);
@@ -74,7 +83,8 @@ class Card {
 
   update(now, f, http) {
     const { address, active, activeWord } = this.#parts;
-    setText(address, f.address);
+    this.#seed(f, http);
+    setAddress(address, f.address);
     setText(active, count(f.active));
     setText(activeWord, f.active === 1 ? "connection" : "connections");
     this.#connections.add(now, f.connections);
@@ -91,13 +101,30 @@ class Card {
     for (const chart of this.#charts) chart.draw(now);
   }
 
+  // seed gives the series their past.
+  #seed(f, http) {
+    if (http && !this.#requests) this.#beginHTTP();
+    if (this.#seeded === this.#past.version) return;
+    this.#seeded = this.#past.version;
+    this.#past.seed(`frontend ${this.#service} ${f.name}`, {
+      connections: this.#connections,
+      received_bytes: this.#received,
+      sent_bytes: this.#sent,
+    });
+    if (!http) return;
+    const responses = classes.map(({ name }, i) => [name, this.#requests[i]]);
+    this.#past.seed(`http ${this.#service}`, Object.fromEntries(responses));
+  }
+
+  #beginHTTP() {
+    this.#requests = classes.map(() => new Series());
+    const lines = classes.map(({ name, color }, i) => ({ name, color, series: this.#requests[i] }));
+    this.#addChart({ title: "Responses", unit: perSecond, stacked: true, lines });
+    this.root.classList.add("wide");
+    this.#parts.requests.hidden = false;
+  }
+
   #updateHTTP(now, http) {
-    if (!this.#requests) {
-      this.#requests = classes.map(() => new Series());
-      const lines = classes.map(({ name, color }, i) => ({ name, color, series: this.#requests[i] }));
-      this.#addChart({ title: "Answers", unit: perSecond, stacked: true, lines });
-      this.root.classList.add("wide");
-    }
     let all = 0;
     const sums = classes.map(() => 0);
     for (const [code, n] of Object.entries(http.requests)) {
@@ -106,8 +133,9 @@ class Card {
       if (i >= 0) sums[i] += n;
     }
     this.#requests.forEach((series, i) => series.add(now, sums[i]));
-    this.#total("Answers", count(all));
-    this.#total("In flight", count(http.in_flight));
+    this.#total("Responses", count(all));
+    setText(this.#parts.inFlight, count(http.in_flight));
+    setText(this.#parts.inFlightWord, http.in_flight === 1 ? "request in flight" : "requests in flight");
   }
 
   #total(name, text) {

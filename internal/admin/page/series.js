@@ -13,6 +13,18 @@ export class Series {
   #total = null;
   #at = 0;
 
+  // seed takes rates a second, of which the last belongs to the last of the times. What
+  // is here already and later stays.
+  seed(times, rates) {
+    if (rates.length === 0) return;
+    const first = times.length - rates.length, until = times.at(-1);
+    const past = rates.map((rate, i) => {
+      const t = times[first + i];
+      return { t, dt: first + i > 0 ? t - times[first + i - 1] : 0, rate };
+    });
+    this.points = [...past, ...this.points.filter((p) => p.t > until)];
+  }
+
   // add takes the total at the server's time t.
   add(t, total) {
     const dt = t - this.#at;
