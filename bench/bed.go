@@ -22,6 +22,7 @@ type bed struct {
 	python   string // an interpreter with the packages, "" if there is none
 	backends []string
 	probes   probes // of the peers' listeners
+	tls      bool   // whether peers are to end TLS, too, with the pairs in dir
 
 	process *process // of the backends
 
@@ -77,6 +78,15 @@ func (b *bed) close() error {
 	}
 	return err
 }
+
+// endTLS has the peers that are launched from now on end TLS, too.
+func (b *bed) endTLS() error {
+	b.tls = true
+	return writePairs(b.dir)
+}
+
+// pair returns the file of a pair, as writePairs has named it.
+func (b *bed) pair(name, suffix string) string { return filepath.Join(b.dir, name+suffix) }
 
 func (b *bed) configs() string { return filepath.Join(b.root, "testdata", "bench") }
 

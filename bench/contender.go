@@ -34,7 +34,7 @@ const (
 // contenders returns all contenders, in the order of the report.
 func contenders() []contender {
 	fourseven := foursevenPeer()
-	both := through{overTCP: l4Listener, overHTTP: l7Listener}
+	both := through{overTCP: l4Listener, overHTTP: l7Listener, overTLS: tlsListener, overTLSWithRSA: rsaListener}
 	onlyHTTP := through{overHTTP: l7Listener}
 	return []contender{
 		{name: "direct", full: "no proxy", about: "no proxy: the client talks to the backends", peer: directPeer(),

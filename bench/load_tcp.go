@@ -36,12 +36,21 @@ type echo struct {
 	out, in [64]byte
 }
 
+// dialer opens a connection and sends first on it.
+type dialer func(addr string, deadline time.Time, first ...byte) (net.Conn, error)
+
 func openEcho(addr string, deadline time.Time) (operation, error) {
-	conn, err := dial(addr, deadline, commandEcho)
-	if err != nil {
-		return nil, err
+	return openEchoBy(dial)(addr, deadline)
+}
+
+func openEchoBy(dial dialer) opener {
+	return func(addr string, deadline time.Time) (operation, error) {
+		conn, err := dial(addr, deadline, commandEcho)
+		if err != nil {
+			return nil, err
+		}
+		return &echo{conn: conn}, nil
 	}
-	return &echo{conn: conn}, nil
 }
 
 func (e *echo) do() (int64, error) {
@@ -99,11 +108,17 @@ type bulk struct {
 }
 
 func openBulk(addr string, deadline time.Time) (operation, error) {
-	conn, err := dial(addr, deadline, commandBulk)
-	if err != nil {
-		return nil, err
+	return openBulkBy(dial)(addr, deadline)
+}
+
+func openBulkBy(dial dialer) opener {
+	return func(addr string, deadline time.Time) (operation, error) {
+		conn, err := dial(addr, deadline, commandBulk)
+		if err != nil {
+			return nil, err
+		}
+		return &bulk{conn: conn, buf: make([]byte, 256<<10)}, nil
 	}
-	return &bulk{conn: conn, buf: make([]byte, 256<<10)}, nil
 }
 
 func (b *bulk) do() (int64, error) {

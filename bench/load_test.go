@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,22 @@ func listenBackend(t *testing.T) string {
 	return listen(t, func(ln net.Listener) { _ = newBackend().accept(ln) })
 }
 
+// listenTLSBackend is listenBackend with a pair of that name.
+func listenTLSBackend(t *testing.T, pair string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := writePairs(dir); err != nil {
+		t.Fatal(err)
+	}
+	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, pair+".crt"), filepath.Join(dir, pair+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listen(t, func(ln net.Listener) {
+		_ = newBackend().accept(tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}}))
+	})
+}
+
 func noCPU() (time.Duration, error) { return 0, nil }
 
 // shortDuration is enough for some operations of each kind on a busy machine.
@@ -44,11 +62,15 @@ func shortLoad(addr string, s scenario) *load {
 
 func TestEveryScenarioAgainstTheBackend(t *testing.T) {
 	t.Parallel()
-	addr := listenBackend(t)
+	plain := listenBackend(t)
+	addrs := map[protocol]string{
+		overTCP: plain, overHTTP: plain,
+		overTLS: listenTLSBackend(t, ecdsaPair), overTLSWithRSA: listenTLSBackend(t, rsaPair),
+	}
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := shortLoad(addr, s).run(t.Context())
+			got, err := shortLoad(addrs[s.protocol], s).run(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

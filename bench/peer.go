@@ -22,8 +22,9 @@ type peer struct {
 	// command returns what to run so that it listens on the addresses of l; nil
 	// for no proxy at all. It may write files into dir.
 	command func(b *bed, dir string, l listeners) (*exec.Cmd, error)
-	// listens holds the listeners that it has.
-	listens []string
+	// listens holds the listeners that it has, and endsTLS those that it has as well where
+	// the bed wants them.
+	listens, endsTLS []string
 }
 
 // listeners are the addresses of a peer by the listener's name. The backends
@@ -41,7 +42,8 @@ type instance struct {
 type probes map[string]opener
 
 func newProbes() probes {
-	return probes{l4Listener: openEcho, l7Listener: openHTTP(smallAnswer)}
+	overTLS := openEchoBy(dialTLS)
+	return probes{l4Listener: openEcho, l7Listener: openHTTP(smallAnswer), tlsListener: overTLS, rsaListener: overTLS}
 }
 
 // stop ends the instance.
@@ -64,7 +66,11 @@ func (p *peer) launch(ctx context.Context, b *bed) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := b.reserveListeners(p.listens)
+	names := p.listens
+	if b.tls {
+		names = append(names[:len(names):len(names)], p.endsTLS...)
+	}
+	addrs, err := b.reserveListeners(names)
 	if err != nil {
 		return nil, err
 	}

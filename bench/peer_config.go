@@ -10,7 +10,9 @@ import (
 
 // peerConfig is what the templates in testdata/bench are filled with.
 type peerConfig struct {
-	L4, L7       string   // addresses to listen on
+	L4, L7       string // addresses to listen on
+	TLS          bool   // whether there are listeners that end TLS, too
+	ECDSA, RSA   tlsConfig
 	Backends     []string // addresses
 	Dir          string   // for its files
 	Processors   int
@@ -20,11 +22,21 @@ type peerConfig struct {
 	StreamModule string // nginx: file of the stream module, "" if it is built in
 }
 
+// tlsConfig is a listener that ends TLS, by its certificate and key in files.
+type tlsConfig struct{ Addr, PEM, Cert, Key string }
+
+func (b *bed) tlsConfig(addrs []string, pair string) tlsConfig {
+	return tlsConfig{addrs[0], b.pair(pair, ".pem"), b.pair(pair, ".crt"), b.pair(pair, ".key")}
+}
+
 func newPeerConfig(b *bed, dir string, l listeners) peerConfig {
 	conf := peerConfig{
 		L4: l[l4Listener][0], L7: l[l7Listener][0],
 		Backends: b.backends, Dir: dir,
 		Processors: runtime.NumCPU(), OpenFiles: openFiles(), MaxConns: maxConns(openFiles()),
+	}
+	if conf.TLS = b.tls; b.tls {
+		conf.ECDSA, conf.RSA = b.tlsConfig(l[tlsListener], ecdsaPair), b.tlsConfig(l[rsaListener], rsaPair)
 	}
 	if os.Geteuid() == 0 {
 		conf.User = "root" // else what its workers hold could not be read in a container

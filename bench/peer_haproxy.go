@@ -11,6 +11,7 @@ func haproxyPeer() *peer {
 		name:     "haproxy",
 		packages: "haproxy",
 		listens:  []string{l4Listener, l7Listener},
+		endsTLS:  []string{tlsListener, rsaListener},
 		find:     findHAProxy,
 		command:  haproxyCommand,
 	}

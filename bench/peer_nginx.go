@@ -15,6 +15,7 @@ func nginxPeer() *peer {
 		name:     "nginx",
 		packages: "nginx libnginx-mod-stream",
 		listens:  []string{l4Listener, l7Listener},
+		endsTLS:  []string{tlsListener, rsaListener},
 		find:     findNginx,
 		command:  nginxCommand,
 	}

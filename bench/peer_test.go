@@ -17,20 +17,26 @@ func TestConfigurations(t *testing.T) {
 		Dir:      "/tmp/x", Processors: 2, OpenFiles: 20000, MaxConns: 4096,
 		User: "root", StreamModule: "/usr/lib/nginx/modules/ngx_stream_module.so",
 	}
+	secured := conf
+	secured.TLS = true
+	secured.ECDSA = tlsConfig{"127.0.0.1:20005", "/tmp/x/ecdsa.pem", "/tmp/x/ecdsa.crt", "/tmp/x/ecdsa.key"}
+	secured.RSA = tlsConfig{"127.0.0.1:20006", "/tmp/x/rsa.pem", "/tmp/x/rsa.crt", "/tmp/x/rsa.key"}
 	b := &bed{root: ".."}
 	for _, name := range []string{"haproxy.cfg", "nginx.conf"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			file := filepath.Join(t.TempDir(), name)
-			if err := b.render(name+".tmpl", file, conf); err != nil {
-				t.Fatal(err)
-			}
-			got, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden(t, name+".golden", got)
-		})
+		for suffix, conf := range map[string]peerConfig{".golden": conf, ".tls.golden": secured} {
+			t.Run(name+suffix, func(t *testing.T) {
+				t.Parallel()
+				file := filepath.Join(t.TempDir(), name)
+				if err := b.render(name+".tmpl", file, conf); err != nil {
+					t.Fatal(err)
+				}
+				got, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden(t, name+suffix, got)
+			})
+		}
 	}
 }
 

@@ -41,6 +41,11 @@ func measureAll(ctx context.Context, opts options, stderr io.Writer) (rep *repor
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
+	if b.opts.only.wantsTLS() {
+		if err := b.bed.endTLS(); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.startPeers(ctx); err != nil {
 		return nil, err
 	}

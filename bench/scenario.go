@@ -37,7 +37,7 @@ const quickIdleConns = 500
 
 // scenarios returns all scenarios, in the order of the report.
 func scenarios() []scenario {
-	return slices.Concat(tcpScenarios(), httpScenarios(), idleScenarios())
+	return slices.Concat(tcpScenarios(), httpScenarios(), idleScenarios(), tlsScenarios())
 }
 
 func tcpScenarios() []scenario {

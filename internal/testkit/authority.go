@@ -35,7 +35,7 @@ func NewAuthority(t testing.TB) *Authority {
 		Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
-	pair := a.sign(t, template)
+	pair := a.sign(t, template, newKey(t))
 	a.PEM = pair.Cert
 	loaded := pair.TLS(t)
 	a.key = loaded.PrivateKey.(crypto.Signer)
@@ -60,6 +60,25 @@ func (a *Authority) Issue(t testing.TB, names ...string) Pair {
 // IssueUntil is Issue for a pair that expires at that time.
 func (a *Authority) IssueUntil(t testing.TB, end time.Time, names ...string) Pair {
 	t.Helper()
+	return a.sign(t, template(end, names), newKey(t))
+}
+
+// IssueFor is Issue for a key that there is.
+func (a *Authority) IssueFor(t testing.TB, key crypto.Signer, names ...string) Pair {
+	t.Helper()
+	return a.sign(t, template(time.Now().Add(24*time.Hour), names), key)
+}
+
+func newKey(t testing.TB) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func template(end time.Time, names []string) *x509.Certificate {
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: names[0]}, NotBefore: end.Add(-48 * time.Hour), NotAfter: end,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -72,16 +91,13 @@ func (a *Authority) IssueUntil(t testing.TB, end time.Time, names ...string) Pai
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	return a.sign(t, template)
+	return template
 }
 
-// sign makes a key and has it signed, by itself if the authority has none yet.
-func (a *Authority) sign(t testing.TB, template *x509.Certificate) Pair {
+// sign signs a key, by itself if the authority has none yet.
+func (a *Authority) sign(t testing.TB, template *x509.Certificate, key crypto.Signer) Pair {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var err error
 	template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,10 @@ package tlsconf
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"os"
 	"path/filepath"
@@ -61,6 +64,33 @@ func TestServerChooses(t *testing.T) {
 	} {
 		if got := shown(t, cfg, name); got != want {
 			t.Errorf("%q is shown the certificate of %s, want %s", name, got, want)
+		}
+	}
+}
+
+// Pins that of two certificates of one name a client gets the one whose key it takes, and
+// ECDSA if it takes both.
+func TestServerChoosesByKey(t *testing.T) {
+	ca := testkit.NewAuthority(t)
+	dir := t.TempDir()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca.IssueFor(t, key, "lb").Files(t, dir, "a-rsa")
+	ca.Issue(t, "lb").Files(t, dir, "b-ecdsa")
+	cfg := serverOf(t, Sources{Dir: dir}).Config()
+	for _, tt := range []struct {
+		suites []uint16
+		want   x509.PublicKeyAlgorithm
+	}{
+		{[]uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}, x509.ECDSA},
+		{[]uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}, x509.RSA},
+		{[]uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}, x509.ECDSA},
+	} {
+		state, err := shake(t, &tls.Config{RootCAs: ca.Pool(), ServerName: "lb", MaxVersion: tls.VersionTLS12, CipherSuites: tt.suites}, cfg)
+		if err != nil || state.PeerCertificates[0].PublicKeyAlgorithm != tt.want {
+			t.Errorf("%v: %v, want %v", tt.suites, err, tt.want)
 		}
 	}
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// clientTLS is what the clients of all contenders ask for: the same version and key
+// exchange, and no verification, which is the client's work and not what is measured.
+func clientTLS() *tls.Config {
+	return &tls.Config{
+		ServerName: tlsName, InsecureSkipVerify: true, MinVersion: tls.VersionTLS13,
+		CurvePreferences: []tls.CurveID{tls.X25519},
+	}
+}
+
+// dialTLS is dial, with a handshake before first is sent.
+func dialTLS(addr string, deadline time.Time, first ...byte) (net.Conn, error) {
+	conn, err := dial(addr, deadline)
+	if err != nil {
+		return nil, err
+	}
+	secured := tls.Client(conn, clientTLS())
+	if _, err := secured.Write(first); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secured, nil
+}
+
+// handshake is a whole connection with a handshake: a byte there and back, closed by the
+// server.
+type handshake struct {
+	addr     string
+	deadline time.Time
+	config   *tls.Config
+	resumes  bool
+}
+
+func openHandshake(addr string, deadline time.Time) (operation, error) {
+	return &handshake{addr: addr, deadline: deadline, config: clientTLS()}, nil
+}
+
+// openResumption is openHandshake with a session that each handshake resumes.
+func openResumption(addr string, deadline time.Time) (operation, error) {
+	h := &handshake{addr: addr, deadline: deadline, config: clientTLS()}
+	h.config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	if _, err := h.do(); err != nil {
+		return nil, err
+	}
+	h.resumes = true
+	return h, nil
+}
+
+func (h *handshake) do() (int64, error) {
+	conn, err := dial(h.addr, h.deadline)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	c := tls.Client(conn, h.config)
+	if _, err := c.Write([]byte{commandOnce, '!'}); err != nil {
+		return 0, err
+	}
+	var in [2]byte // there is room for one byte too many
+	if n, err := io.ReadFull(c, in[:]); !errors.Is(err, io.ErrUnexpectedEOF) || in[0] != '!' {
+		return 0, fmt.Errorf("expected 1 byte and the end, got %q and %w", in[:n], err)
+	}
+	if c.ConnectionState().DidResume != h.resumes {
+		return 0, errors.New("a session was resumed that should be new, or not resumed")
+	}
+	return 1, nil
+}
+
+func (h *handshake) close() {} // do leaves nothing open
