@@ -41,6 +41,7 @@ func (r *Routes) find(name string) *Server {
 // RouteTo makes the server accept connections for others, and relay none itself: each
 // becomes a connection of the server that the routes choose, with its pool, limits and
 // counts. The others are all that the routes may choose, and are not served themselves.
+// TLS may be ended by each of them, or by this server before it routes.
 //
 // It is called before Serve. All of these servers are to be shut down at the same time:
 // Shutdown of any ends accepting, and returns when the connections of all have ended. A
@@ -56,7 +57,7 @@ func (s *Server) RouteTo(routes *Routes, others ...*Server) {
 // route hands the session to the server that its client asks for.
 func (ses *session) route(routes *Routes) Ending {
 	s := ses.server
-	h, why := ses.peekHello(routes)
+	h, why := ses.askedFor(routes)
 	if why != "" {
 		return why
 	}
@@ -78,6 +79,19 @@ func (ses *session) route(routes *Routes) Ending {
 	}
 	ses.slots = to.Slots
 	return ""
+}
+
+// askedFor returns the name that the client asks for. If the server ends TLS itself, it is
+// that of the handshake: clients of PostgreSQL begin with something else.
+func (ses *session) askedFor(routes *Routes) (h hello, why Ending) {
+	if ses.server.TLS == nil {
+		return ses.peekHello(routes)
+	}
+	why = ses.secure()
+	if ses.secured != nil {
+		h.name = ses.secured.ServerName
+	}
+	return h, why
 }
 
 // hellos are buffers for what clients send first.

@@ -177,6 +177,40 @@ func TestRouteSilentClientWithoutDefault(t *testing.T) {
 	r.wantEnding(t, NoRoute)
 }
 
+// Pins that the name of a handshake decides, where the server ends TLS before it routes.
+func TestRouteBehindTLS(t *testing.T) {
+	authority := testkit.NewAuthority(t)
+	front := &Server{TLS: &TLSServer{Config: &tls.Config{Certificates: []tls.Certificate{authority.Issue(t, "a", "b").TLS(t)}}}}
+	r := route(t, front, map[string]*health.Backend{"a": prefixed(t, "a"), "": prefixed(t, "default")})
+	for name, want := range map[string]string{"a": "a:x", "b": "default:x"} {
+		conn := tls.Client(r.dial(t), &tls.Config{ServerName: name, RootCAs: authority.Pool()})
+		_, err := io.WriteString(conn, "x")
+		got := make([]byte, len(want))
+		if _, readErr := io.ReadFull(conn, got); err != nil || readErr != nil || string(got) != want {
+			t.Errorf("%s: %q, %v, %v", name, got, err, readErr)
+		}
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+	}
+}
+
+// Pins that each of the servers may end TLS once it has been chosen.
+func TestRouteBeforeTLS(t *testing.T) {
+	authority := testkit.NewAuthority(t)
+	r := route(t, &Server{}, map[string]*health.Backend{"a": prefixed(t, "a"), "b": prefixed(t, "b")}, func(s *Server) {
+		s.TLS = &TLSServer{Config: &tls.Config{Certificates: []tls.Certificate{authority.Issue(t, "a", "b").TLS(t)}}}
+	})
+	for _, name := range []string{"a", "b"} {
+		conn := tls.Client(r.dial(t), &tls.Config{ServerName: name, RootCAs: authority.Pool()})
+		got := make([]byte, 2)
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != name+":" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		_ = conn.Close()
+	}
+}
+
 // Pins that bulk behind the hello is spliced.
 func TestRouteSplices(t *testing.T) {
 	got := make(chan int64, 1)

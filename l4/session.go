@@ -52,7 +52,7 @@ func (ses *session) connect() {
 		}
 		ses.server.accepted.Add(1) // now it is known whose it is
 	}
-	if entered == "" {
+	if entered == "" && ses.stream == nil {
 		entered = ses.secure()
 	}
 	if entered == "" {
