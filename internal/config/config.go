@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
+	"slices"
 	"time"
 
 	"fourseven/health"
@@ -129,6 +131,26 @@ type Config struct {
 	Services []*Service `env:"-"`
 
 	origins
+}
+
+// Files returns the paths of the files that these settings were read from, and the variable
+// of the first of them. LB_TLS_DIR is such a path itself.
+func (s *Service) Files(settings ...string) (variable string, paths []string) {
+	for _, one := range serviceSettings() {
+		if !slices.Contains(settings, one.name) {
+			continue
+		}
+		path, ok := s.source(one.name).File()
+		if one.name == "LB_TLS_DIR" {
+			path = one.format(s)
+			ok = path != ""
+		}
+		if ok {
+			variable = cmp.Or(variable, s.Variable(one.name))
+			paths = append(paths, path)
+		}
+	}
+	return variable, paths
 }
 
 // BackendsFile returns the path of the file that the list of backends was read from, if

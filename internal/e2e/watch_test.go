@@ -99,3 +99,28 @@ func TestWatchList(t *testing.T) {
 	}
 	lb.stop()
 }
+
+// TestWatchBackendCA pins that the authorities of backends' certificates are read again, and
+// that the old ones stay where the new ones are none.
+func TestWatchBackendCA(t *testing.T) {
+	nginx := testkit.Need(t, "nginx", "nginx")
+	t.Parallel()
+	wrong, right := testkit.NewAuthority(t), testkit.NewAuthority(t)
+	site := startTLSSite(t, nginx, "a.example.com", right)
+	v := &volume{t: t, dir: t.TempDir()}
+	v.put("ca.pem", wrong.PEM)
+	lb := serve(t, "LB_BACKENDS="+site, "LB_BACKEND_TLS=on", "LB_BACKEND_TLS_NAME=a.example.com", "LB_HEALTH_CHECK=http", "LB_HEALTH_PATH=/",
+		"LB_BACKEND_TLS_CA_FILE="+filepath.Join(v.dir, "ca.pem"), "LB_WATCH=50ms", "LB_HEALTH_TIMEOUT=1s")
+	lb.awaitOutput(1, "certificate signed by unknown authority")
+	v.put("ca.pem", right.PEM)
+	lb.awaitOutput(1, "msg=reloaded setting=LB_WATCH files=")
+	lb.awaitHealthy(testkit.Patience, site)
+	v.put("ca.pem", right.PEM[:len(right.PEM)/2])
+	lb.awaitOutput(1, `msg="reload refused" setting=LB_WATCH files=`)
+	if got := mustAsk(t, lb.l7, "/"); got == "" {
+		t.Error("no response after a refused file")
+	}
+	wantTexts(t, "/metrics", mustAsk(t, lb.admin, "/metrics"), []string{
+		`lb_reloads_total{result="refused",setting="LB_BACKEND_TLS_CA"} 1`, `lb_reloads_total{result="ok",setting="LB_BACKEND_TLS_CA"} 1`})
+	lb.stop()
+}

@@ -72,6 +72,7 @@ func New(cfg *config.Config, version string, log *logging.Sink) *Instance {
 		in.services = append(in.services, in.newService(s))
 	}
 	in.watchLists()
+	in.watchCertificates()
 	in.admin = &http.Server{
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,

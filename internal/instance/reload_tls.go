@@ -1,0 +1,83 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"fourseven/internal/tlsconf"
+)
+
+// certificates are those of one setting, of the services that have it.
+type certificates struct {
+	paths   []string
+	all     []reloader
+	pending chan outcome // of a reading that has not been waited for to its end; nil without
+}
+
+// reloader reads files of certificates again: a *tlsconf.Server or a *tlsconf.Client.
+type reloader interface {
+	Reload() (changed bool, err error)
+}
+
+// certificatesTimeout is how long a reading may take.
+const certificatesTimeout = 5 * time.Second
+
+// watchCertificates has the certificates that are in files read again.
+func (in *Instance) watchCertificates() {
+	sets := map[string]*certificates{} // by setting
+	for _, s := range in.services {
+		variable, paths := s.cfg.Files("LB_BACKEND_TLS_CA", "LB_BACKEND_TLS_CERT", "LB_BACKEND_TLS_KEY")
+		in.watchPaths(sets, variable, paths, s.backendTLS.Client)
+	}
+}
+
+// watchPaths has certificates in these files read again. Services that inherit the setting
+// are one.
+func (in *Instance) watchPaths(sets map[string]*certificates, setting string, paths []string, r reloader) {
+	if len(paths) == 0 {
+		return
+	}
+	if c := sets[setting]; c != nil && slices.Equal(c.paths, paths) {
+		c.all = append(c.all, r)
+		return
+	}
+	c := &certificates{paths: paths, all: []reloader{r}}
+	sets[setting] = c
+	in.watch(&watched{setting: setting, attrs: []any{"files", paths}, reload: c.reload})
+}
+
+// reload takes what is in the files, if two readings agree on it.
+func (c *certificates) reload(ctx context.Context, _ occasion) outcome {
+	if c.pending == nil { // nothing ends a read that the kernel waits for
+		pending := make(chan outcome, 1)
+		c.pending = pending
+		go func() { pending <- c.read() }()
+	}
+	timer := time.NewTimer(certificatesTimeout)
+	defer timer.Stop()
+	select {
+	case out := <-c.pending:
+		c.pending = nil
+		return out
+	case <-ctx.Done():
+		return outcome{err: ctx.Err()}
+	case <-timer.C:
+		return outcome{err: errors.New("not read within 5s")}
+	}
+}
+
+func (c *certificates) read() (out outcome) {
+	for _, r := range c.all {
+		changed, err := r.Reload()
+		if tlsconf.Unsettled(err) {
+			err = errUnsettled
+		}
+		out.changed = out.changed || changed
+		if err != nil {
+			out.err = err
+		}
+	}
+	return out
+}
