@@ -191,6 +191,39 @@ func TestSharedHandover(t *testing.T) {
 	successor.stop()
 }
 
+// TestSharedTLS pins that a name decides where the shared listener ends TLS, for L4 and L7.
+func TestSharedTLS(t *testing.T) {
+	curl := testkit.Need(t, "curl", "curl")
+	t.Parallel()
+	b := startBackends(t, 2)
+	authority := testkit.NewAuthority(t)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, []byte(authority.PEM), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cert, key := authority.Issue(t, "a.example.com", "b.example.com", "c.example.com").Files(t, t.TempDir(), "all")
+	l4, l7 := testkit.ReserveAddr(t), testkit.ReserveAddr(t)
+	lb := serveServices(t, "LB_SERVICES=a,b", "LB_A_BACKENDS="+b[0].addr, "LB_B_BACKENDS="+b[1].addr,
+		"LB_L4_TLS=on", "LB_L7_TLS=on", "LB_TLS_CERT_FILE="+cert, "LB_TLS_KEY_FILE="+key,
+		"LB_A_L4_LISTEN="+l4, "LB_A_SNI=a.example.com", "LB_B_L4_LISTEN="+l4, "LB_B_SNI=b.example.com",
+		"LB_A_L7_LISTEN="+l7, "LB_A_HOSTS=a.example.com", "LB_B_L7_LISTEN="+l7)
+	for _, addr := range []string{l4, l7} {
+		host, port, _ := net.SplitHostPort(addr)
+		for name, want := range map[string]string{"a.example.com": "backend 1", "b.example.com": "backend 2"} {
+			got := output(t, exec.Command(curl, "-sS", "--cacert", ca, "--resolve", name+":"+port+":"+host, "https://"+name+":"+port+"/"))
+			if strings.TrimSpace(got) != want {
+				t.Errorf("%s at %s: %q, want %q", name, addr, got, want)
+			}
+		}
+	}
+	if _, err := handshake(l4, "c.example.com", authority); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+		t.Errorf("a name of no service: %v", err)
+	}
+	wantTexts(t, "/metrics", mustAsk(t, lb.admin, "/metrics"), []string{
+		`lb_frontend_connections_total{frontend="l4",service="b"} 1`, `lb_frontend_connections_total{frontend="l7",service="b"} 1`})
+	lb.stop()
+}
+
 // TestHelloOfAnyShape pins that a hello finds its way with keys of ML-KEM, in single bytes
 // and with bytes of the server's before it is complete.
 func TestHelloOfAnyShape(t *testing.T) {

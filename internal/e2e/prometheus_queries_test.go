@@ -4,7 +4,9 @@ package e2e
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -120,7 +122,7 @@ func checkAnswered(t *testing.T, p *monitor, lb *balancer, what, expr string) {
 func troubled(t *testing.T) *balancer {
 	t.Helper()
 	backends := startBackends(t, 3)
-	lb := serve(t, backendsOf(backends)+",dns://localhost:1", "LB_DNS_INTERVAL=200ms", "LB_HEALTH_FALL=1000")
+	lb := serve(t, troubledList(t, backends), "LB_DNS_INTERVAL=200ms", "LB_HEALTH_FALL=1000")
 	backends[2].kill()
 	return lb
 }
@@ -130,10 +132,21 @@ func troubled(t *testing.T) *balancer {
 func troubledServices(t *testing.T) *balancer {
 	t.Helper()
 	backends := startBackends(t, 3)
-	m := serveServices(t, "LB_SERVICES=a,b", backendsOf(backends)+",dns://localhost:1", "LB_DNS_INTERVAL=200ms", "LB_HEALTH_FALL=1000",
+	m := serveServices(t, "LB_SERVICES=a,b", troubledList(t, backends), "LB_DNS_INTERVAL=200ms", "LB_HEALTH_FALL=1000",
 		"LB_A_L4_LISTEN=127.0.0.1:0", "LB_A_L7_LISTEN=127.0.0.1:0", "LB_B_L4_LISTEN=127.0.0.1:0", "LB_A_MAX_CONNS=100")
 	backends[2].kill()
 	return &balancer{process: m.process, l4: m.at["a l4"], l7: m.at["a l7"], admin: m.admin}
+}
+
+// troubledList returns the setting of a list with the backends and a name, in a file.
+func troubledList(t *testing.T, backends []*backend) string {
+	t.Helper()
+	_, list, _ := strings.Cut(backendsOf(backends), "=")
+	path := filepath.Join(t.TempDir(), "backends")
+	if err := os.WriteFile(path, []byte(list+",dns://localhost:1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "LB_BACKENDS_FILE=" + path
 }
 
 // suffer is some traffic through both frontends, good and bad.

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -122,5 +123,75 @@ func TestWatchBackendCA(t *testing.T) {
 	}
 	wantTexts(t, "/metrics", mustAsk(t, lb.admin, "/metrics"), []string{
 		`lb_reloads_total{result="refused",setting="LB_BACKEND_TLS_CA"} 1`, `lb_reloads_total{result="ok",setting="LB_BACKEND_TLS_CA"} 1`})
+	lb.stop()
+}
+
+// handshake does a TLS handshake for a name and returns the serial number of the
+// certificate.
+func handshake(addr, name string, authority *testkit.Authority) (serial string, err error) {
+	raw, err := reach(addr)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = raw.Close() }()
+	conn := tls.Client(raw, &tls.Config{ServerName: name, RootCAs: authority.Pool()})
+	if err := conn.Handshake(); err != nil {
+		return "", err
+	}
+	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String(), conn.Close()
+}
+
+// TestWatchCertificate pins that a certificate is replaced under load without a failed
+// handshake, as Kubernetes and as certbot replace it, and that a key that does not fit
+// leaves the old pair in place.
+func TestWatchCertificate(t *testing.T) {
+	t.Parallel()
+	b := startBackends(t, 1)
+	authority := testkit.NewAuthority(t)
+	first, second, third := authority.Issue(t, "a.example.com"), authority.Issue(t, "a.example.com"), authority.Issue(t, "a.example.com")
+	v := &volume{t: t, dir: t.TempDir()}
+	v.put("tls.crt", first.Cert, "tls.key", first.Key)
+	lb := serve(t, backendsOf(b), "LB_L4_TLS=on", "LB_L7_TLS=on", "LB_WATCH=50ms",
+		"LB_TLS_CERT_FILE="+filepath.Join(v.dir, "tls.crt"), "LB_TLS_KEY_FILE="+filepath.Join(v.dir, "tls.key"))
+	load := newLoad()
+	stop := sync.OnceFunc(load.stop)
+	t.Cleanup(stop)
+	shaken := &tally{t: t, kind: "handshake"}
+	for _, addr := range []string{lb.l4, lb.l7} {
+		load.each(25, func() {
+			_, err := handshake(addr, "a.example.com", authority)
+			shaken.count(err)
+		})
+	}
+	await := func(what string, pair testkit.Pair) {
+		t.Helper()
+		want := pair.TLS(t).Leaf.SerialNumber.String()
+		for _, addr := range []string{lb.l4, lb.l7} {
+			testkit.Eventually(t, what, func() bool {
+				got, _ := handshake(addr, "a.example.com", authority)
+				return got == want
+			})
+		}
+	}
+	await("the first pair", first)
+	v.put("tls.crt", second.Cert, "tls.key", second.Key)
+	await("the second pair, replaced at once", second)
+	v.put("tls.crt", third.Cert, "tls.key", second.Key)
+	lb.awaitOutput(1, `msg="reload refused" setting=LB_WATCH files=`)
+	await("the second pair, with a key that does not fit", second)
+	// As certbot does: a link after the other. It may be seen in between, and is refused then.
+	data := filepath.Join(v.dir, "..data")
+	v.must(os.WriteFile(filepath.Join(data, "next"), []byte(third.Key), 0o600))
+	v.must(os.Rename(filepath.Join(data, "next"), filepath.Join(data, "tls.key")))
+	await("the third pair", third)
+	if n := lb.outputCount(`msg="reload refused"`); n != 1 {
+		t.Errorf("%d refusals are told, want 1", n)
+	}
+	stop()
+	if shaken.done.Load() == 0 {
+		t.Error("no handshake was tried")
+	}
+	wantTexts(t, "/metrics", mustAsk(t, lb.admin, "/metrics"), []string{
+		`lb_reloads_total{result="ok",setting="LB_TLS_CERT"} 2`, `lb_reloads_total{result="refused",setting="LB_TLS_CERT"} 1`})
 	lb.stop()
 }

@@ -97,8 +97,12 @@ func (in *Instance) newL4Router(f *front) *l4.Server {
 		}
 	}
 	home := f.home()
+	var ends *l4.TLSServer // before it is known which service it is
+	if f.services[0].cfg.L4TLS == "postgres" {
+		ends = home.l4.TLS
+	}
 	router := &l4.Server{
-		Loops: in.loops, Gate: newGate(f.services[0].cfg), Slots: in.slots, Logger: in.logger,
+		Loops: in.loops, Gate: newGate(f.services[0].cfg), Slots: in.slots, Logger: in.logger, TLS: ends,
 		Ended: func(r l4.Record) {
 			home.counters.L4Ended(r)
 			if in.access != nil {

@@ -30,6 +30,10 @@ func (in *Instance) watchCertificates() {
 	for _, s := range in.services {
 		variable, paths := s.cfg.Files("LB_BACKEND_TLS_CA", "LB_BACKEND_TLS_CERT", "LB_BACKEND_TLS_KEY")
 		in.watchPaths(sets, variable, paths, s.backendTLS.Client)
+		if s.listenerTLS != nil {
+			variable, paths = s.cfg.Files("LB_TLS_CERT", "LB_TLS_KEY", "LB_TLS_DIR", "LB_TLS_CLIENT_CA", "LB_TLS_TICKET_KEY")
+			in.watchPaths(sets, variable, paths, s.listenerTLS)
+		}
 	}
 }
 
