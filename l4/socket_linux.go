@@ -51,17 +51,29 @@ func boundSendQueue(fd uintptr) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMax)
 }
 
-// receiveMax is how large a socket's receive buffer may grow: Linux's own default
-// for tcp_rmem. Hosts tuned for more would take in tens of megabytes for a
-// client that does not read.
-const receiveMax = 6 << 20
+// receiveMax is where the growth of a socket's receive buffer ends: half of Linux's own
+// default for tcp_rmem, because one step of growth may go past it. Hosts tuned for more
+// would take in tens of megabytes for a client that does not read.
+const receiveMax = 3 << 20
 
-// capReceiveBuffer ends the growth of a receive buffer. (TCP_WINDOW_CLAMP does
-// not: the kernel lifts it whenever the buffer grows.)
+// capReceiveBuffer ends the growth of a receive buffer. It never makes one smaller: the
+// peer may use the window that it was given, the kernel would drop what has no place any
+// more, and the peer would send it again only after 200 ms. (TCP_WINDOW_CLAMP does not
+// end it: the kernel lifts it whenever the buffer grows.)
 func capReceiveBuffer(fd uintptr) {
 	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
-	if err == nil && size > receiveMax {
-		// The kernel doubles what it is told.
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveMax/2)
+	if err != nil || size <= receiveMax {
+		return
+	}
+	if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BUF_LOCK, receiveLock) == nil {
+		return
+	}
+	// Before Linux 5.14. The kernel doubles what it is told, and may know an upper limit
+	// (net.core.rmem_max) that only a privileged process may pass.
+	if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size/2) != nil {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size/2)
 	}
 }
+
+// receiveLock is SOCK_RCVBUF_LOCK of the kernel's net/sock.h.
+const receiveLock = 2
