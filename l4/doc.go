@@ -20,5 +20,6 @@
 // Other frontends share a Gate, Slots, a Listener, a Dialer and Relays with the
 // Server; package l7 does.
 //
-// The package does not look at the bytes it moves, except for a PROXY header.
+// The package does not look at the bytes it moves, except for a PROXY header, and where a
+// name decides which Server gets a connection for the TLS hello: see Server.RouteTo.
 package l4

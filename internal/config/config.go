@@ -30,10 +30,10 @@ type Service struct {
 	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 
-	SNI            ServerNames   `env:"SNI" alone:"" help:"names in the TLS hello whose connections the service gets at an L4 listener that it shares with others, which it does by having the same LB_L4_LISTEN; *. in front means exactly one label more, and a whole name is preferred to that; a service without names gets the rest. It works without ending TLS, and with it"`
-	Hosts          HostNames     `env:"HOSTS" alone:"" help:"hosts whose requests the service gets at an L7 listener that it shares in the same way; *. in front means exactly one label more, and a whole name is preferred to that; a service without hosts and paths gets the rest"`
-	Paths          PathPrefixes  `env:"PATHS" alone:"" help:"beginnings of the paths whose requests the service gets, of its hosts if it has some; /api means /api itself and what is below /api/, compared byte for byte; the longest is preferred"`
-	L4HelloTimeout time.Duration `env:"L4_HELLO_TIMEOUT" envDefault:"5s" min:"1ms" help:"how long a TLS hello is waited for at a listener where LB_SNI is set; a client that has not sent one by then has no name"`
+	SNI            ServerNames   `env:"SNI" alone:"" help:"server names (SNI) whose connections the service gets. Services with the same LB_L4_LISTEN share that listener, and the name in the client's TLS hello selects one of them, whether or not TLS is ended. *. in front stands for exactly one label; a whole name is preferred to that. A service without names gets the rest"`
+	Hosts          HostNames     `env:"HOSTS" alone:"" help:"hosts whose requests the service gets. Services with the same LB_L7_LISTEN share that listener, and the host of each request selects one of them, compared without the port. *. in front stands for exactly one label; a whole name is preferred to that. A service without hosts and paths gets the rest"`
+	Paths          PathPrefixes  `env:"PATHS" alone:"" help:"path prefixes whose requests the service gets, of its hosts if LB_HOSTS is set. /api matches /api itself and everything below /api/, byte for byte; the longest prefix is preferred"`
+	L4HelloTimeout time.Duration `env:"L4_HELLO_TIMEOUT" envDefault:"5s" min:"1ms" help:"how long a client may take to send its TLS hello where LB_SNI is set; after that the connection goes to the service without names"`
 
 	L7RedirectListen Address `env:"L7_REDIRECT_LISTEN" envDefault:"off" alone:"off" help:"address, like LB_L7_LISTEN, that redirects all HTTP requests (status 308) to the same URL with https: for LB_L7_TLS=on. The URL has a port only if the request's Host has one: that of LB_L7_LISTEN"`
 
