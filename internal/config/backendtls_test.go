@@ -41,6 +41,9 @@ func TestBackendTLSFaults(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
 		}
+		if err != nil && strings.Count(err.Error(), "\n") > 0 {
+			t.Errorf("%s: more than one fault: %v", tt.name, err)
+		}
 		if err != nil && strings.Contains(err.Error(), "PRIVATE KEY-----\n") {
 			t.Errorf("%s: the error has a key: %v", tt.name, err)
 		}

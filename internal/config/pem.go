@@ -17,12 +17,11 @@ type Certificates string
 
 // UnmarshalText accepts at least one certificate, or nothing.
 func (c *Certificates) UnmarshalText(text []byte) error {
-	*c = Certificates(text)
-	if len(text) == 0 {
-		return nil
+	if _, err := tlsconf.ParseCertificates(text); err != nil && len(text) > 0 {
+		return errUnexpected
 	}
-	_, err := tlsconf.ParseCertificates(text)
-	return unexpectedIf(err != nil)
+	*c = Certificates(text)
+	return nil
 }
 
 func (c Certificates) String() string {
@@ -49,8 +48,11 @@ type PrivateKey string
 // UnmarshalText accepts anything in PEM: whether it is the key of a certificate is found
 // out beside that.
 func (k *PrivateKey) UnmarshalText(text []byte) error {
+	if len(text) > 0 && !strings.Contains(string(text), "PRIVATE KEY-----") {
+		return errUnexpected
+	}
 	*k = PrivateKey(text)
-	return unexpectedIf(len(text) > 0 && !strings.Contains(string(text), "PRIVATE KEY-----"))
+	return nil
 }
 
 func (k PrivateKey) String() string { return Token(k).String() }

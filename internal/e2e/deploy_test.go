@@ -25,7 +25,7 @@ func TestDeployExamples(t *testing.T) {
 		if errors != "" {
 			t.Errorf("%s: %s", path, errors)
 		}
-		c, err := config.Load(withoutFiles(environ))
+		c, err := config.Load(withoutFiles(t, environ))
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}

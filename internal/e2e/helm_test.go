@@ -38,7 +38,7 @@ func TestHelmChart(t *testing.T) {
 		if errors != "" {
 			t.Errorf("%s: %s\n%s", name, errors, manifests)
 		}
-		environ = slices.DeleteFunc(withoutFiles(environ), func(kv string) bool { return !strings.HasPrefix(kv, "LB_") })
+		environ = slices.DeleteFunc(withoutFiles(t, environ), func(kv string) bool { return !strings.HasPrefix(kv, "LB_") })
 		if cfg, err := config.Load(environ); err != nil || len(cfg.Warnings()) > 0 || len(cfg.Unused()) > 0 {
 			t.Errorf("%s: %v %v %v", name, err, cfg.Warnings(), cfg.Unused())
 		}

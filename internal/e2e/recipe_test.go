@@ -42,7 +42,7 @@ func recipe(t *testing.T, name string, replace ...string) []string {
 		}
 		settings = append(settings, variable+"="+replacer.Replace(value))
 	}
-	cfg, err := config.Load(withoutFiles(as))
+	cfg, err := config.Load(withoutFiles(t, as))
 	if err != nil {
 		t.Fatalf("%s as it is: %v", name, err)
 	}
@@ -69,10 +69,20 @@ func sharedListeners(t *testing.T, recipe string) map[string]string {
 var listenSetting = regexp.MustCompile(`(?m)^LB_\w+_LISTEN=(.*)$`)
 
 // withoutFiles gives settings of files, which are not there, some value.
-func withoutFiles(settings []string) (all []string) {
+func withoutFiles(t *testing.T, settings []string) (all []string) {
+	t.Helper()
+	pair := testkit.NewAuthority(t).Issue(t, "example.com")
 	for _, kv := range settings {
-		if variable, _, _ := strings.Cut(kv, "="); strings.HasSuffix(variable, "_FILE") {
-			kv = strings.TrimSuffix(variable, "_FILE") + "=x"
+		variable, _, _ := strings.Cut(kv, "=")
+		if name, ok := strings.CutSuffix(variable, "_FILE"); ok {
+			value := "x"
+			switch {
+			case strings.HasSuffix(name, "TLS_KEY"):
+				value = pair.Key
+			case strings.Contains(name, "TLS_"):
+				value = pair.Cert
+			}
+			kv = name + "=" + value
 		}
 		all = append(all, kv)
 	}
