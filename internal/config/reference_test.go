@@ -156,7 +156,7 @@ func (s setting) initially() string {
 }
 
 var (
-	variable = regexp.MustCompile(`\bLB_[A-Z0-9_]+\b`)
+	variable = regexp.MustCompile(`\bLB_[A-Z0-9_]+\b(=[a-z0-9_]+)?`)
 	literal  = regexp.MustCompile(`(?:\\(?:xNN|\\|[rnt0]))+`)
 )
 
