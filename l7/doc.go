@@ -41,6 +41,7 @@
 //
 // # Limits
 //
-// HTTP/2 and gRPC are not spoken here: they go through L4, untouched. The package
-// does not speak TLS, cache, compress, or rewrite paths.
+// HTTP/2 and gRPC are not spoken here: they go through L4, untouched. TLS is package l4's
+// (TLSServer): what reads and writes here does not see it. The package does not cache,
+// compress, or rewrite paths.
 package l7

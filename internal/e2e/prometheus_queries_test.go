@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +59,7 @@ func checkQueries(t *testing.T, lb *balancer, service, chosenService string) {
 	if service == "" {
 		delete(queries, "FoursevenServiceLimitNear")
 	}
+	maps.DeleteFunc(queries, func(_, expr string) bool { return ofTLS(expr) }) // see TestPrometheusTLSQueries
 	names := metricNames(mustAsk(t, lb.admin, "/metrics"))
 	for what, expr := range queries {
 		checkAnswered(t, p, lb, what, expr)
@@ -66,6 +68,37 @@ func checkQueries(t *testing.T, lb *balancer, service, chosenService string) {
 				t.Errorf("%s: there is no metric %s", what, name)
 			}
 		}
+	}
+}
+
+// ofTLS reports whether an expression asks for what only a program has that ends TLS.
+func ofTLS(expr string) bool { return strings.Contains(expr, "lb_tls_") }
+
+// TestPrometheusTLSQueries is TestPrometheusQueries for what is asked of a program that
+// ends TLS.
+func TestPrometheusTLSQueries(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "prometheus", "prometheus")
+	lb := serveTLS(t, backendsOf(startBackends(t, 1)))
+	p := observe(t, lb.admin)
+	chosen := map[string]string{"job": "fourseven", "instance": strings.ReplaceAll(lb.admin, ".", `\\.`), "service": ".*", "backend": ".*", "__rate_interval": "10s"}
+	queries := readDashboard(t).queries(t, chosen)
+	for _, alert := range p.alerts() {
+		queries[alert.Name] = withoutBounds(alert.Query)
+	}
+	asked := 0
+	for what, expr := range queries {
+		if !ofTLS(expr) {
+			continue
+		}
+		asked++
+		testkit.Eventually(t, what+" to have a number: "+expr, func() bool {
+			lb.curl(t, "a.example.com", lb.l7, "/")
+			return len(p.query(expr)) > 0
+		})
+	}
+	if asked != 3 {
+		t.Errorf("%d queries, want two panels and an alert", asked)
 	}
 }
 
@@ -98,7 +131,7 @@ func checkTold(t *testing.T, alert promv1.AlertingRule) {
 // withoutBounds returns an alert's condition without the numbers that it compares
 // with: series that all is well with have it, too.
 func withoutBounds(expr string) string {
-	return regexp.MustCompile(` (>|==) [\d.]+`).ReplaceAllString(expr, "")
+	return regexp.MustCompile(` (>|<|==) [\d.]+( \* \d+)?`).ReplaceAllString(expr, "")
 }
 
 // checkAnswered wants a series with a number, soon, under traffic.
