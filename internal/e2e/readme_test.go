@@ -110,15 +110,23 @@ func TestReadmeSettings(t *testing.T) {
 	dir := t.TempDir()
 	authority := testkit.NewAuthority(t)
 	authority.Issue(t, "localhost").Files(t, dir, "lb")
+	authority.Issue(t, "localhost").Files(t, dir, "tls")
 	write := func(name, text string, mode os.FileMode) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("ca.pem", authority.PEM, 0o600)
+	write("clients.pem", authority.PEM, 0o600)
+	site := authority.Issue(t, "example.com")
+	if err := os.MkdirAll(filepath.Join(dir, "live", "example.com"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("live/example.com/fullchain.pem", site.Cert, 0o600) // as certbot has them
+	write("live/example.com/privkey.pem", site.Key, 0o600)
 	write("fourseven", "#!/bin/sh\nexec "+program+" check\n", 0o755)
 	for _, block := range blocksOf(t, "README.md", "TestReadmeSettings") {
-		script := strings.ReplaceAll(block, "/run/secrets/", dir+"/")
+		script := strings.NewReplacer("/run/secrets/", dir+"/", "/etc/letsencrypt/", dir+"/").Replace(block)
 		if !strings.Contains(block, " fourseven\n") {
 			script = "set -a\n" + script + "fourseven\n"
 		}

@@ -5,6 +5,7 @@ package loop
 import (
 	"errors"
 	"io"
+	"os"
 	"testing"
 	"time"
 )
@@ -82,4 +83,50 @@ func TestTryWrite(t *testing.T) {
 		}
 	})
 	wantBytes(t, peer, "early")
+}
+
+// TryRead takes what has arrived, an end and a reset, and does not wait; AwaitReadable
+// waits for any of them, and for a deadline.
+func TestTryRead(t *testing.T) {
+	l := oneLoop(t)
+	conn, peer := pair(t, l)
+	try := func() (got string, err error) {
+		in(t, l, func() {
+			var b [8]byte
+			var n int
+			n, err = conn.TryRead(b[:])
+			got = string(b[:n])
+		})
+		return got, err
+	}
+	if got, err := try(); got != "" || err != nil {
+		t.Errorf("before anything came: %q, %v", got, err)
+	}
+	in(t, l, func() {
+		_ = conn.SetReadDeadline(time.Unix(1, 0))
+		conn.AwaitReadable()
+		if _, err := conn.TryRead(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("past the deadline: %v", err)
+		}
+		_ = conn.SetReadDeadline(time.Time{})
+	})
+	write(t, peer, "some")
+	in(t, l, conn.AwaitReadable)
+	eventually(t, "the bytes", func() bool { got, err := try(); return got == "some" && err == nil })
+	in(t, l, func() { conn.Unread([]byte("back")) })
+	if got, err := try(); got != "back" || err != nil {
+		t.Errorf("put back: %q, %v", got, err)
+	}
+	_ = peer.CloseWrite()
+	in(t, l, conn.AwaitReadable)
+	eventually(t, "the end", func() bool { _, err := try(); return err == io.EOF })
+
+	broken, resets := pair(t, l)
+	resetNet(resets)
+	in(t, l, broken.AwaitReadable)
+	in(t, l, func() {
+		if n, err := broken.TryRead(make([]byte, 1)); n > 0 || err == nil || err == io.EOF {
+			t.Errorf("after a reset: %d bytes, %v", n, err)
+		}
+	})
 }

@@ -46,7 +46,7 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	if len(c.rest) > 0 {
 		n := copy(p, c.rest)
 		c.drop(n)
-		return n, nil
+		return n + c.tryRead(p[n:]), nil // a watcher has read one byte only
 	}
 	var n int
 	var err error
