@@ -94,7 +94,7 @@ func TestBothWritesFail(t *testing.T) {
 func unread(rs *Relays) (n int) {
 	rs.each(func(s *relaySet) {
 		for _, p := range s.open {
-			control(p.relay.client.bare, func(fd uintptr) { n += waiting(fd) })
+			control(p.relay.client.bare(), func(fd uintptr) { n += waiting(fd) })
 		}
 	})
 	return n

@@ -27,7 +27,7 @@ func (ses *session) dial() Ending {
 		if err == nil {
 			b.CountConn()
 			ses.dialTook = time.Since(ses.began)
-			ses.relay.init(ses.stream, conn, b)
+			ses.relay.init(ses.relay.client.Conn, conn, b)
 			return ""
 		}
 		if s.dials.Err() != nil {

@@ -25,7 +25,7 @@ type relay struct {
 	of              *health.Backend // whose connection it is; nil if nobody has said
 
 	why      Ending       // the first cause; empty as long as nothing is wrong
-	finished func(Ending) // called once both connections are closed
+	finished func(Ending) // called once both connections are closed, if there is no session
 
 	ses    *session // whose relay it is; nil for an upgraded connection
 	number uint64   // of the relays of its loop
@@ -43,14 +43,18 @@ type relay struct {
 // side is one of the two connections.
 type side struct {
 	Conn
-	bare   *loop.Conn // Conn, or what is under its TLS
-	bulk   int64      // what BytesRead has to reach for bulk to be seen to again
-	before int64      // written before the relay began
+	before int64 // written before the relay began
 }
 
+// bare returns the loop's connection.
+func (s *side) bare() *loop.Conn { return bare(s.Conn) }
+
+// plain reports whether there is no TLS on the connection.
+func (s *side) plain() bool { _, ok := s.Conn.(*loop.Conn); return ok }
+
 func (r *relay) init(client, backend Conn, of *health.Backend) {
-	r.client = side{Conn: client, bare: bare(client), before: client.BytesWritten()}
-	r.backend = side{Conn: backend, bare: bare(backend), before: backend.BytesWritten()}
+	r.client = side{Conn: client, before: client.BytesWritten()}
+	r.backend = side{Conn: backend, before: backend.BytesWritten()}
 	r.of = of
 }
 
@@ -67,8 +71,8 @@ func (r *relay) start() {
 
 // wait leaves small messages to the loop, and has a fiber copy what is more.
 func (r *relay) wait(src, dst *side) {
-	if src.bare == src.Conn && dst.bare == dst.Conn {
-		src.bare.Forward(dst.bare, func() { r.copy(src, dst) })
+	if src.plain() && dst.plain() {
+		src.bare().Forward(dst.bare(), func() { r.copy(src, dst) })
 		return
 	}
 	src.OnReadable(func() { r.copy(src, dst) })
@@ -101,9 +105,9 @@ func (r *relay) failed(src, dst *side, err error) {
 
 // move moves what there is, and returns loop.ErrIdle when that has been all for a while.
 func (r *relay) move(src, dst *side) error {
-	if src.bare == src.Conn && dst.bare == dst.Conn {
+	if src.plain() && dst.plain() {
 		// The bare connections: any wrapper here switches splice off.
-		_, err := io.Copy(dst.bare, src.bare)
+		_, err := io.Copy(dst.bare(), src.bare())
 		return err
 	}
 	return copyPlain(dst, src)
@@ -113,7 +117,7 @@ func (r *relay) move(src, dst *side) error {
 // telling: closing says it.
 func (r *relay) passEnd(src, dst *side) {
 	if r.ended++; r.ended == 2 {
-		if dst.bare != dst.Conn {
+		if !dst.plain() {
 			_ = dst.CloseWrite() // TLS wants to be told
 		}
 		r.end(EOF)
@@ -177,7 +181,11 @@ func (r *relay) end(why Ending) {
 		}
 	}
 	r.set.remove(r)
-	r.finished(r.why)
+	if r.ses != nil {
+		r.ses.finish(r.why)
+	} else {
+		r.finished(r.why)
+	}
 }
 
 // plainBuffers are for copies that are not the loop's: to TLS or from it.
@@ -185,7 +193,7 @@ var plainBuffers = sync.Pool{New: func() any { return new([tlsPiece]byte) }}
 
 // bulkStep is how many bytes pass between two looks at the sockets' buffers, which the
 // kernel makes larger by itself.
-const bulkStep = 1 << 20
+const bulkStep = 256 << 10
 
 // copyPlain moves what there is, without waiting for more, and then returns loop.ErrIdle.
 // The end of the stream is no error.
@@ -201,9 +209,8 @@ func copyPlain(dst, src *side) error {
 			return err
 		case n == 0:
 			return loop.ErrIdle
-		case n == len(buf) && src.BytesRead() >= src.bulk:
-			src.bulk = src.BytesRead() + bulkStep
-			boundBuffers(dst.bare, src.bare)
+		case n == len(buf) && src.BytesRead()%bulkStep < int64(n): // a step has been passed
+			boundBuffers(dst.bare(), src.bare())
 		}
 		if _, err := dst.Write(buf[:n]); err != nil {
 			return err

@@ -35,13 +35,13 @@ type Relays struct {
 func (rs *Relays) Start(client, backend Conn, b *health.Backend, ended func(received, sent int64, why Ending)) {
 	r := &relay{}
 	r.init(client, backend, b)
-	rs.start(r, func(why Ending) { ended(r.received(), r.sent(), why) })
+	r.finished = func(why Ending) { ended(r.received(), r.sent(), why) }
+	rs.start(r)
 }
 
-// start begins a relay, in a fiber of its loop, and returns. finished is called once,
-// in a fiber, when both connections are closed.
-func (rs *Relays) start(r *relay, finished func(Ending)) {
-	r.finished = finished
+// start begins a relay, in a fiber of its loop, and returns. Its session or finished is
+// told once, in a fiber, when both connections are closed.
+func (rs *Relays) start(r *relay) {
 	rs.setOf(r.client.Loop()).add(r)
 	switch {
 	case rs.closed.Load():

@@ -26,10 +26,9 @@ type session struct {
 	server  *Server // the one that accepted it, until it is routed to another
 	slots   *Slots  // that it has one of
 	client  *loop.Conn
-	stream  Conn     // the client's plain bytes: client, or its TLS
 	secured *TLSInfo // once there is TLS
 	visitor Visitor  // once the gate has allowed it
-	relay   relay    // once there is a backend, which it has
+	relay   relay    // its client is set once there may be TLS, the rest once there is a backend
 	retries int
 
 	began    time.Time
@@ -52,7 +51,7 @@ func (ses *session) connect() {
 		}
 		ses.server.accepted.Add(1) // now it is known whose it is
 	}
-	if entered == "" && ses.stream == nil {
+	if entered == "" && ses.relay.client.Conn == nil {
 		entered = ses.secure()
 	}
 	if entered == "" {
@@ -60,7 +59,7 @@ func (ses *session) connect() {
 	}
 	if why = entered; why == "" {
 		ses.relay.ses = ses
-		ses.server.Relays.start(&ses.relay, ses.finish)
+		ses.server.Relays.start(&ses.relay)
 	}
 }
 
@@ -82,7 +81,7 @@ func (ses *session) enter() (why Ending) {
 // the server is cut.
 func (ses *session) secure() Ending {
 	s := ses.server
-	ses.stream = ses.client
+	ses.relay.client.Conn = ses.client
 	if s.TLS == nil && !s.Postgres {
 		return ""
 	}
@@ -99,7 +98,7 @@ func (ses *session) secure() Ending {
 		return why
 	}
 	info := conn.Info()
-	ses.stream, ses.secured = conn, &info
+	ses.relay.client.Conn, ses.secured = conn, &info
 	return ""
 }
 

@@ -17,7 +17,7 @@ func (r *relay) tune() {
 		return
 	}
 	r.tuning.tuned = true
-	if raw, err := r.backend.bare.SyscallConn(); err == nil && r.backend.RemoteAddrPort().IsValid() {
+	if raw, err := r.backend.bare().SyscallConn(); err == nil && r.backend.RemoteAddrPort().IsValid() {
 		_ = TuneSocket("tcp", "", raw)
 	}
 }
@@ -38,7 +38,7 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
 	r.tuning.lifted = now
 	for i, s := range []*side{&r.client, &r.backend} {
 		patient := &r.tuning.patient[i]
-		control(s.bare, func(fd uintptr) {
+		control(s.bare(), func(fd uintptr) {
 			heard, waits := closedWindow(fd)
 			switch {
 			case waits && !*patient && heard < timeout/2:
@@ -54,7 +54,7 @@ func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
 func (r *relay) restoreUserTimeout(timeout time.Duration) {
 	for i, s := range []*side{&r.client, &r.backend} {
 		if patient := &r.tuning.patient[i]; *patient {
-			control(s.bare, func(fd uintptr) { *patient = !setUserTimeout(fd, timeout) })
+			control(s.bare(), func(fd uintptr) { *patient = !setUserTimeout(fd, timeout) })
 		}
 	}
 }

@@ -43,7 +43,7 @@ func setUserTimeouts(t *testing.T, rs *Relays, d time.Duration) {
 	t.Helper()
 	rs.each(func(s *relaySet) {
 		for _, p := range s.open {
-			control(p.relay.client.bare, func(fd uintptr) {
+			control(p.relay.client.bare(), func(fd uintptr) {
 				if err := unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())); err != nil {
 					t.Error(err)
 				}
