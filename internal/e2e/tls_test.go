@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +15,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,6 +222,57 @@ func TestTLSWithRedis(t *testing.T) {
 		t.Errorf("GET: %d bytes", len(got))
 	}
 	lb.awaitOutput(3, "tls=1.3 sni=a.example.com")
+}
+
+// Pins that certificates are replaced under load without a failed connection, and that a
+// bad one changes nothing.
+func TestTLSRotationUnderLoad(t *testing.T) {
+	t.Parallel()
+	lb := serveTLS(t, backendsOf(startBackends(t, 1)))
+	roots := lb.ca.Pool()
+	var served, failed atomic.Int64
+	serials := func() string {
+		conn, err := tls.Dial("tcp", lb.l7, &tls.Config{RootCAs: roots, ServerName: "b.example.com"})
+		if err != nil {
+			t.Errorf("handshake: %v", err)
+			return ""
+		}
+		defer func() { _ = conn.Close() }()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	l := newLoad()
+	l.each(50, func() {
+		client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "b.example.com"}, DisableKeepAlives: true}}
+		resp, err := client.Get("https://" + lb.l7 + "/")
+		if err != nil {
+			failed.Add(1)
+			t.Errorf("a request failed: %v", err)
+			return
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		served.Add(1)
+	})
+	before := serials()
+	for range 5 {
+		lb.ca.Issue(t, "b.example.com").Files(t, lb.dir, "exact") // not at once: one file after the other
+		lb.signal(syscall.SIGHUP)
+		testkit.Eventually(t, "the new certificate", func() bool { return serials() != before })
+		before = serials()
+	}
+	bad := filepath.Join(lb.dir, "exact.crt")
+	if err := os.WriteFile(bad, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lb.signal(syscall.SIGHUP)
+	lb.awaitOutput(1, "reload refused")
+	if got := serials(); got != before {
+		t.Error("a bad certificate took the place of a good one")
+	}
+	l.stop()
+	if served.Load() == 0 || failed.Load() > 0 {
+		t.Errorf("%d requests served, %d failed", served.Load(), failed.Load())
+	}
 }
 
 // Pins that Debian's testssl.sh finds nothing to complain about in either frontend, but
