@@ -31,13 +31,12 @@ var pictures = flag.String("pictures", "", "a directory for pictures of the page
 const (
 	picture    = "testdata/page.png"
 	pictureMax = 300 << 10
-	// pictureTime is for how long there is load before the README's picture is taken: as
-	// long as the charts go back.
-	pictureTime = 5 * time.Minute
+	// pictureTime is for how long there is load before the README's picture is taken.
+	pictureTime = 3 * time.Minute
 )
 
 // TestPagePicture takes the README's picture anew with -update: the program under load for
-// five minutes, in which one backend is drained and one goes down.
+// a few minutes, in which one backend is drained and one goes down.
 func TestPagePicture(t *testing.T) {
 	if !*update {
 		checkPicture(t)

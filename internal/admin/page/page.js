@@ -123,7 +123,7 @@ function showCertificates(status) {
   byId("certificates-section").hidden = all.length === 0;
   const items = all.map((c) => {
     const item = element("li", c.days_left < 0 ? "bad" : c.days_left < 14 ? "warn" : "");
-    const names = [c.service && `${c.service}:`, c.names.join(", ")].filter(Boolean).join(" ");
+    const names = [c.service && `${c.service}:`, c.names?.join(", ") || c.source].filter(Boolean).join(" ");
     item.append(`${names} `, element("b", "", c.days_left < 0 ? "has expired" : `${plural(c.days_left, "day")} left`));
     return item;
   });
