@@ -71,7 +71,7 @@ const (
 // nextRecord returns the content of the handshake record that b begins with.
 func nextRecord(b []byte) ([]byte, recordState) {
 	switch {
-	case len(b) > 0 && b[0] != recordHandshake, len(b) > 1 && b[1] != 3:
+	case len(b) > 0 && b[0] != recordHandshake, len(b) > 1 && b[1] >= 0x10: // a version that crypto/tls refuses
 		return nil, malformed
 	case len(b) < recordHeader:
 		return nil, incomplete
@@ -129,14 +129,26 @@ func nameIn(extensions cryptobyte.String) (name string) {
 	return name
 }
 
-// soleName returns the host name in the content of a server_name extension. There is one
-// entry, since only one type is defined and there must not be two of it.
-func soleName(content cryptobyte.String) (string, bool) {
-	var list, name cryptobyte.String
-	var kind uint8
-	if !content.ReadUint16LengthPrefixed(&list) || !content.Empty() ||
-		!list.ReadUint8(&kind) || kind != serverName || !list.ReadUint16LengthPrefixed(&name) || !list.Empty() {
+// soleName returns the host name in the content of a server_name extension. There must not
+// be two of one type; other types than that of host names are unknown.
+func soleName(content cryptobyte.String) (host string, ok bool) {
+	var list cryptobyte.String
+	if !content.ReadUint16LengthPrefixed(&list) || !content.Empty() {
 		return "", false
 	}
-	return string(name), true
+	for !list.Empty() {
+		var kind uint8
+		var name cryptobyte.String
+		if !list.ReadUint8(&kind) || !list.ReadUint16LengthPrefixed(&name) {
+			return "", false
+		}
+		if kind != serverName {
+			continue
+		}
+		if host != "" {
+			return "", false
+		}
+		host = string(name)
+	}
+	return host, true
 }

@@ -85,6 +85,8 @@ func TestHello(t *testing.T) {
 		{"two names", message(named8 + named8), "", true},
 		{"an unknown type of name", message("\x00\x00\x00\x0d\x00\x0b\x01\x00\x08a.exampl"), "", true},
 		{"a name longer than its extension", message("\x00\x00\x00\x0d\x00\x0b\x00\x00\x09a.exampl"), "", true},
+		{"a name beside one of an unknown type", message("\x00\x00\x00\x11\x00\x0f\x01\x00\x01x\x00\x00\x08a.exampl"), "a.exampl", true},
+		{"two names in one extension", message("\x00\x00\x00\x0a\x00\x08\x00\x00\x01a\x00\x00\x01b"), "", true},
 		{"extensions cut off", message(named8[:9]), "", true},
 		{"not TLS", []byte("SSH-2.0-OpenSSH_9.2\r\n"), "", false},
 		{"an HTTP request", []byte("GET / HTTP/1.1\r\n\r\n"), "", false},
