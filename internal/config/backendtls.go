@@ -37,6 +37,10 @@ func (s *Service) backendTLSConflicts() (errs []error) {
 		errs = append(errs, fmt.Errorf("%s=postgres: %s=%q speaks HTTP to the same backends, expected it to be off",
 			s.Variable("LB_BACKEND_TLS"), s.Variable("LB_L7_LISTEN"), s.L7Listen))
 	}
+	if s.L4TLS == "postgres" && len(s.SNI) > 0 {
+		errs = append(errs, fmt.Errorf("%s=%q: with %s=postgres the server name comes too late to choose by, expected no names and a listener of its own",
+			s.Variable("LB_SNI"), s.SNI, s.Variable("LB_L4_TLS")))
+	}
 	return append(errs, s.secureListConflicts(s.Backends)...)
 }
 

@@ -50,6 +50,16 @@ func TestBackendTLSFaults(t *testing.T) {
 	}
 }
 
+// Pins that PostgreSQL's clients cannot be told apart by a name that comes after their request for TLS.
+func TestPostgresByName(t *testing.T) {
+	pair := testkit.NewAuthority(t).Issue(t, "a.example.com")
+	_, err := Load([]string{"LB_SERVICES=a", "LB_BACKENDS=b:1", "LB_A_L4_LISTEN=:5432", "LB_A_L4_TLS=postgres", "LB_A_SNI=a.example.com",
+		"LB_A_TLS_CERT=" + pair.Cert, "LB_A_TLS_KEY=" + pair.Key})
+	if err == nil || !strings.Contains(err.Error(), `LB_A_SNI="a.example.com": with LB_A_L4_TLS=postgres the server name comes too late to choose by`) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // Pins that a key is shown nowhere, and certificates by whom they are of.
 func TestBackendTLSShown(t *testing.T) {
 	ca := testkit.NewAuthority(t)
