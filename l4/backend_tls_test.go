@@ -187,11 +187,14 @@ func TestBackendTLSTruncated(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "127.0.0.1").TLS(t)}}
 	srv := &Server{Dialer: &Dialer{Timeout: wait, TLS: toBackends(t, ca)}}
 	p := start(t, srv, backend(t, securing(config, func(conn *tls.Conn) {
+		_, _ = io.ReadFull(conn, make([]byte, 2)) // a reset before connect returns would fail it
 		_, _ = conn.Write([]byte("half of"))
 		_ = conn.NetConn().(*net.TCPConn).CloseWrite()
 		_, _ = io.Copy(io.Discard, conn)
 	})))
-	wantReset(t, p.dial(t), "half of")
+	client := p.dial(t)
+	_, _ = io.WriteString(client, "go")
+	wantReset(t, client, "half of")
 	p.wantEnding(t, BackendReset)
 }
 
