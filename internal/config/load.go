@@ -161,12 +161,12 @@ func (l *loader) read(ctx context.Context, s setting) {
 	}
 	switch {
 	case set && filed:
-		l.fault(s.name, fmt.Errorf("%s_FILE=%q: %s is set as well, expected one of the two", variable, path, variable))
+		l.fault(s.name, fmt.Errorf("%s: %s is set as well, expected one of the two", shownFile(s, variable, path), variable))
 		return
 	case filed:
 		content, err := l.vars.file(ctx, path)
 		if err != nil {
-			l.fault(s.name, fmt.Errorf("%s_FILE=%q: expected a file to read: %w", variable, path, err))
+			l.fault(s.name, fmt.Errorf("%s: expected a file to read: %w", shownFile(s, variable, path), err))
 			return
 		}
 		if text = strings.TrimRight(content, "\r\n"); s.isList() && text != "" {
@@ -184,6 +184,15 @@ func (l *loader) read(ctx context.Context, s setting) {
 		l.fault(s.name, l.unexpected(s))
 		delete(l.values, s.name)
 	}
+}
+
+// shownFile returns a _FILE variable with its value, unless that may be the secret itself
+// in place of the name of its file.
+func shownFile(s setting, variable, path string) string {
+	if s.secret() && path != "" {
+		return variable + "_FILE"
+	}
+	return fmt.Sprintf("%s_FILE=%q", variable, path)
 }
 
 // parse sets the fields of the target. A setting without a text gets its default.

@@ -289,6 +289,22 @@ func TestLoadFileFaults(t *testing.T) {
 		})
 }
 
+// Pins that a secret given in place of the name of its file is not shown.
+func TestLoadSecretInPlaceOfItsFile(t *testing.T) {
+	long := strings.Repeat("s3cret", 1000) // no name of a file is that long
+	checkFaults(t,
+		[]string{
+			"LB_BACKENDS=a:1", "LB_ADMIN_TOKEN_FILE=s3cret", "LB_ADMIN_TOKEN=x",
+			"LB_TLS_CERT_FILE=s3cret", "LB_TLS_KEY_FILE=" + long, "LB_TLS_TICKET_KEY_FILE=/s3cret",
+		},
+		[]string{
+			`LB_TLS_CERT_FILE: expected a file to read: no such file or directory`,
+			`LB_TLS_KEY_FILE: expected a file to read: file name too long`,
+			`LB_TLS_TICKET_KEY_FILE: expected a file to read: no such file or directory`,
+			`LB_ADMIN_TOKEN_FILE: LB_ADMIN_TOKEN is set as well, expected one of the two`,
+		})
+}
+
 // TestSettingsTags pins what the code takes for granted about config's tags.
 func TestSettingsTags(t *testing.T) {
 	c := mustLoad(t, "LB_BACKENDS=a:1")
