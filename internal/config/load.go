@@ -169,7 +169,12 @@ func (l *loader) read(ctx context.Context, s setting) {
 			l.fault(s.name, fmt.Errorf("%s: expected a file to read: %w", shownFile(s, variable, path), err))
 			return
 		}
-		if text = strings.TrimRight(content, "\r\n"); s.isList() && text != "" {
+		text = strings.TrimRight(content, "\r\n")
+		if s.secret() && strings.TrimSpace(text) == "" {
+			l.fault(s.name, fmt.Errorf("%s_FILE: the file %s is empty, expected the value of %s", variable, path, variable))
+			return
+		}
+		if s.isList() && text != "" {
 			text = joinLines(text)
 		}
 	}

@@ -260,7 +260,7 @@ func TestLoadFile(t *testing.T) {
 func TestLoadFileOfEach(t *testing.T) {
 	environ := []string{"LB_BACKENDS_FILE=" + write(t, "a:1\n")}
 	for _, s := range settings() {
-		if !s.required() {
+		if !s.required() && !s.secret() { // see TestLoadEmptyFileOfASecret
 			environ = append(environ, s.name+"_FILE="+write(t, s.fallback()+"\n"))
 		}
 	}
@@ -303,6 +303,18 @@ func TestLoadSecretInPlaceOfItsFile(t *testing.T) {
 			`LB_TLS_TICKET_KEY_FILE: expected a file to read: no such file or directory`,
 			`LB_ADMIN_TOKEN_FILE: LB_ADMIN_TOKEN is set as well, expected one of the two`,
 		})
+}
+
+// Pins that an empty file of a secret is a fault. Taken as no value, that of LB_TLS_CLIENT_CA
+// would let in clients without a certificate.
+func TestLoadEmptyFileOfASecret(t *testing.T) {
+	for _, s := range settings() {
+		if s.secret() {
+			path := write(t, " \n")
+			checkFaults(t, []string{"LB_BACKENDS=a:1", s.name + "_FILE=" + path},
+				[]string{fmt.Sprintf("%s_FILE: the file %s is empty, expected the value of %s", s.name, path, s.name)})
+		}
+	}
 }
 
 // TestSettingsTags pins what the code takes for granted about config's tags.

@@ -49,7 +49,7 @@ func CheckDir(dir string) error {
 
 // add adds a pair, which has to be valid but for its time.
 func (c *chooser) add(source string, cert, key []byte) error {
-	pair, err := tls.X509KeyPair(cert, key)
+	pair, err := loadPair(cert, key)
 	if err != nil {
 		return err
 	}

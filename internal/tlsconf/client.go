@@ -91,7 +91,7 @@ func (c *Client) useLocked(pems clientPEMs) error {
 		now.roots = sync.OnceValue(func() *x509.CertPool { return poolOf(authorities) })
 	}
 	if pems.cert != "" || pems.key != "" {
-		pair, err := tls.X509KeyPair([]byte(pems.cert), []byte(pems.key))
+		pair, err := loadPair([]byte(pems.cert), []byte(pems.key))
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package tlsconf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,9 @@ func (t Text) read() (string, error) {
 		return t.Value, nil
 	}
 	content, err := readFile(t.Path)
+	if err == nil && len(bytes.TrimSpace(content)) == 0 {
+		return "", fmt.Errorf("read %s: it is empty", t.Path) // and not: there are no authorities
+	}
 	// As the settings are read: their value must not seem to have changed.
 	return strings.TrimRight(strings.TrimPrefix(string(content), "\ufeff"), "\r\n"), err
 }

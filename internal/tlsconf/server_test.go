@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -260,6 +261,43 @@ func read(t *testing.T, path string) Text {
 }
 
 // Pins which files of a directory are pairs, and what is wrong with others.
+// Pins that a file that is emptied or cut never makes a server ask for less than before.
+func TestServerKeepsItsAuthorities(t *testing.T) {
+	ca, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
+	both := ca.PEM + other.PEM
+	path := filepath.Join(t.TempDir(), "clients.pem")
+	from := literal(ca.Issue(t, "lb"))
+	from.ClientCA = Text{Value: strings.TrimRight(both, "\n"), Path: path}
+	s := &Server{Minimum: tls.VersionTLS12}
+	if err := s.Set(from); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"", "\n", "# none\n", both[:len(both)-40]} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if changed, err := s.Reload(); changed || err == nil {
+			t.Errorf("%q: changed %t, error %v", content, changed, err)
+		}
+		if s.config.ClientAuth != tls.RequireAndVerifyClientCert {
+			t.Errorf("%q: clients need no certificate any more", content)
+		}
+	}
+}
+
+// Pins that a chain that is cut in its second certificate is refused: clients that lack
+// that could not verify the first.
+func TestServerRefusesACutChain(t *testing.T) {
+	ca := testkit.NewAuthority(t)
+	pair := ca.Issue(t, "lb")
+	for _, chain := range []string{pair.Cert + ca.PEM[:len(ca.PEM)/2], pair.Cert + ca.PEM[:30]} {
+		from := literal(testkit.Pair{Cert: chain, Key: pair.Key})
+		if err := new(Server).Set(from); !errors.Is(err, errCut) {
+			t.Errorf("%q: got %v", chain, err)
+		}
+	}
+}
+
 func TestReadDir(t *testing.T) {
 	tests := []struct {
 		name, files, want, err string
