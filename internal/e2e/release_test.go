@@ -63,7 +63,8 @@ func checkRelease(t *testing.T, dir, platform string) {
 			t.Errorf("%s: %s", platform, got)
 		}
 	}
-	for _, file := range []string{"LICENSE", "README.md", "SETTINGS.md", "METRICS.md", "licenses/std/LICENSE", "licenses/github.com/valyala/fasthttp/LICENSE"} {
+	for _, file := range []string{"LICENSE", "README.md", "SETTINGS.md", "METRICS.md", "CONTRIBUTING.md", "testdata/page.png", "testdata/paths-dark.svg",
+		"deploy/recipes/postgresql.env", "deploy/systemd/fourseven.service", "licenses/std/LICENSE", "licenses/github.com/valyala/fasthttp/LICENSE"} {
 		if readFile(t, filepath.Join(dir, file)) == "" {
 			t.Errorf("%s: %s is empty", platform, file)
 		}
