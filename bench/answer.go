@@ -183,11 +183,11 @@ func (p *pair) verdict() (verdict, count string) {
 	}
 	switch cpu := p.l4.ofL7().cpu().inverse(); {
 	case cpu.even() || !cpu.certain():
-		return "There is no clear difference in processor time: choose by what you need. ", ""
+		return "There is no clear difference in processor time for " + p.title + ": choose by what you need. ", ""
 	case cpu.median < 1:
-		return "L4 takes less processor time here. ", "; and for HTTP/1 where this difference counts more than what L7 does"
+		return "L4 takes less processor time for " + p.title + ". ", "; and for HTTP/1 where this difference counts more than what L7 does"
 	}
-	return "L7 takes less processor time here. ", ""
+	return "L7 takes less processor time for " + p.title + ". ", ""
 }
 
 // LoadWarning says that the figures are not to be relied on.

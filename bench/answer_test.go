@@ -40,16 +40,16 @@ func TestAnswer(t *testing.T) {
 				"(small, 64 connections; 1.4 to 1.5 over 3 rounds).",
 			"The 99th percentile of its latency is 0.70 times that of L7.",
 			"A request that is alone takes 10.0 us without a proxy; L4 adds 20.0 us to that and L7 30.0 us",
-			"L4 takes less processor time here. Take L7 for", "this difference counts more",
+			"L4 takes less processor time for small, 64 connections. Take L7 for", "this difference counts more",
 		}, "certain"},
-		{"L7 costs less", compared(1.3, 0.5), nil, []string{"L4 does 0.77 times the requests", "uses 2.0 times the", "L7 takes less processor time here."}, "counts more"},
+		{"L7 costs less", compared(1.3, 0.5), nil, []string{"L4 does 0.77 times the requests", "uses 2.0 times the", "L7 takes less processor time for small, 64 connections."}, "counts more"},
 		{"even", compared(1.01, 0.99), nil, []string{
 			"about as many requests as L7 and uses about the same", "is about the same.", "no clear difference",
 		}, "not certain"},
 		{"rounds that disagree", compared(0.8, 1.2), func(r *report) {
 			against := r.Scenarios[1].Figures[2].Ratio
 			against.RateRange, against.CPURange = &span{0.7, 1.1}, &span{0.9, 1.3}
-		}, []string{"L4 does 1.2 times", "0.91 to 1.4 over 3 rounds, so not certain", "no clear difference"}, "takes less"},
+		}, []string{"L4 does 1.2 times", "0.91 to 1.4 over 3 rounds, so not certain", "no clear difference in processor time for small, 64 connections: choose"}, "takes less"},
 		{"one round", compared(0.5, 2), func(r *report) {
 			r.Settings.Rounds = 1
 			against := r.Scenarios[1].Figures[2].Ratio
