@@ -31,9 +31,14 @@ func newBackendConn(nc l4.Conn, up *upstream, l *ofLoop) *backendConn {
 // close closes the connection, between two exchanges. Any goroutine may call it for one
 // that is idle.
 func (bc *backendConn) close() {
+	bc.shut()
+	bc.up.leave()
+}
+
+// shut is close, but the connection's place stays taken.
+func (bc *backendConn) shut() {
 	bc.rd.Release()
 	_ = bc.nc.Close()
-	bc.up.leave()
 }
 
 // abort resets the connection in the middle of an exchange, so that the backend

@@ -99,19 +99,24 @@ type waiter struct {
 	c    chan *backendConn // buffered
 }
 
-// reuse returns an idle connection to a present address of the backend, or nil. Whether
-// the backend has closed it, or has sent anything unasked, is checked here.
+// reuse returns an idle connection that fits, or nil.
 func (u *upstream) reuse(l *ofLoop) *backendConn {
 	for {
 		bc := u.pop(l.index)
 		if bc == nil {
 			bc = u.fetch(l)
 		}
-		if bc == nil || u.backend.Has(bc.addr) && u.secures(bc) && bc.nc.Quiet() {
+		if bc == nil || u.fits(bc) {
 			return bc
 		}
 		bc.close()
 	}
+}
+
+// fits reports whether a kept connection can serve another request: it is one to a present
+// address of the backend, which has neither closed it nor sent anything unasked.
+func (u *upstream) fits(bc *backendConn) bool {
+	return u.backend.Has(bc.addr) && u.secures(bc) && bc.nc.Quiet()
 }
 
 // secures reports whether an idle connection has TLS if new ones have: the backend's entry
@@ -183,8 +188,12 @@ func (u *upstream) hand(bc *backendConn, w waiter) {
 // dial opens a connection. At the cap it waits for one that is put back, or for a
 // place, for as long as a dial may take.
 func (u *upstream) dial(ctx context.Context, l *ofLoop) (*backendConn, error) {
-	if bc, err := u.place(ctx, l); bc != nil || err != nil {
+	bc, err := u.place(ctx, l)
+	if err != nil || bc != nil && u.fits(bc) {
 		return bc, err
+	}
+	if bc != nil {
+		bc.shut() // the new one takes its place
 	}
 	nc, err := u.all.dialer.DialIn(ctx, l.Loop, u.backend, backendHello)
 	if err != nil {

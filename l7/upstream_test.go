@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -286,6 +287,43 @@ func TestCapOverLoops(t *testing.T) {
 				}
 				if body, err := io.ReadAll(resp.Body); string(body) != "ok" || err != nil {
 					t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestUnaskedAtCap pins that what a backend sends behind a response is nobody's response,
+// also if a request waits for the connection.
+func TestUnaskedAtCap(t *testing.T) {
+	const clients, requests, size = 6, 20, 300 << 10
+	body := strings.Repeat("b", size)
+	unasked := "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nunasked"
+	p := startProxy(t, func(s *l7.Server) { s.MaxBackendConns = 1 }, scriptedBackend(t, func(nc net.Conn) {
+		br := bufio.NewReader(nc)
+		for {
+			if _, err := http.ReadRequest(br); err != nil {
+				return
+			}
+			_, _ = fmt.Fprintf(nc, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s", size, body, unasked)
+		}
+	}))
+	var wg sync.WaitGroup
+	for range clients {
+		nc := p.dial(t)
+		wg.Go(func() {
+			br := bufio.NewReader(nc)
+			for range requests {
+				_, _ = io.WriteString(nc, get)
+				resp, err := http.ReadResponse(br, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := io.ReadAll(resp.Body); string(got) != body || err != nil {
+					t.Errorf("got %d of %d bytes, %.20q, %v", len(got), size, got, err)
+					return
 				}
 			}
 		})
