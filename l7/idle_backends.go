@@ -52,16 +52,16 @@ type pause struct {
 // refuses reports whether a connection that becomes idle now must be closed, and
 // counts it then.
 func (p *pause) refuses(now uint32) bool {
-	if !p.set {
-		return false
-	}
-	if int32(now-p.until) >= 0 {
+	if !p.lasts(now) {
 		*p = pause{}
 		return false
 	}
 	p.closed++
 	return true
 }
+
+// lasts reports whether the pause is set and its time has not passed.
+func (p *pause) lasts(now uint32) bool { return p.set && int32(now-p.until) < 0 }
 
 // GiveUpIdle closes the unused connections to a backend, and those that become unused
 // within that time: a backend that serves one connection at a time responds to nobody

@@ -312,7 +312,7 @@ func (u *upstream) takeAllLocked() (taken []*backendConn) {
 }
 
 // reap closes the connections that were idle for too long. It reports whether none are
-// left; the pool is closed then.
+// left, and no pause has to be kept; the pool is closed then.
 func (u *upstream) reap(now uint32) bool {
 	u.mu.Lock()
 	var reaped []*backendConn
@@ -323,7 +323,7 @@ func (u *upstream) reap(now uint32) bool {
 		}
 		reaped = append(reaped, u.takeLocked(i, old)...)
 	}
-	u.closed = u.open == 0
+	u.closed = u.open == 0 && !u.pause.lasts(now)
 	gone := u.closed
 	u.mu.Unlock()
 	closeConns(reaped)
