@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -287,6 +288,35 @@ func TestTLSHandshakeFails(t *testing.T) {
 				t.Errorf("handshake %s", h)
 			}
 		})
+	}
+}
+
+// Pins that the length of what a client names does not make log lines and PROXY headers
+// as long: that of a server, and its protocols in the error.
+func TestTLSLongNames(t *testing.T) {
+	srv, client := ending(t)
+	var logged bytes.Buffer
+	srv.TLS.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+	srv.TLS.Config.NextProtos = []string{"one"}
+	p := start(t, srv, backend(t, echo))
+	client.InsecureSkipVerify = true
+	client.ServerName = strings.Repeat("a", 60<<10)
+	conn := secureClient(t, p, client)
+	exchange(t, conn, "small")
+	_ = conn.Close()
+	if rec := p.wantEnding(t, EOF); rec.TLS.ServerName != "" {
+		t.Errorf("the record has a name of %d bytes", len(rec.TLS.ServerName))
+	}
+	client.ServerName = "lb.example.com"
+	for range 200 {
+		client.NextProtos = append(client.NextProtos, strings.Repeat("p", 250))
+	}
+	if err := tls.Client(p.dial(t), client).Handshake(); err == nil {
+		t.Error("a client with other protocols got in")
+	}
+	p.wantEnding(t, TLSHandshake)
+	if n := logged.Len(); n == 0 || n > 2<<10 {
+		t.Errorf("%d bytes were logged", n)
 	}
 }
 

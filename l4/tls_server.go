@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"fourseven/health"
@@ -96,14 +97,24 @@ func (s *TLSServer) log(client netip.AddrPort, err error) {
 		return
 	}
 	if held, ok := s.logged.Pass("handshake"); ok {
-		s.Logger.Info("TLS handshake failed", "frontend", s.Frontend, "client", client, "err", err, "held_back", held)
+		s.Logger.Info("TLS handshake failed", "frontend", s.Frontend, "client", client, "err", clip(err.Error()), "held_back", held)
 	}
+}
+
+// clip bounds a text that may quote what a client sent: its list of protocols may have
+// 60 KiB.
+func clip(text string) string {
+	const most = 1 << 10
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
 // TLSInfo describes the TLS of a client. The zero value is that of one without TLS.
 type TLSInfo struct {
 	Version    string // 1.2 or 1.3
-	ServerName string // that the client asked for
+	ServerName string // that the client asked for; empty if that is longer than a name may be
 	Protocol   string // agreed on by ALPN
 	ClientName string // the common name of the client's certificate, if it was verified
 	verified   bool   // there is such a certificate
@@ -115,6 +126,9 @@ func (c *TLSConn) Info() TLSInfo {
 	info := TLSInfo{ServerName: state.ServerName, Protocol: state.NegotiatedProtocol, Version: "1.2"}
 	if state.Version == tls.VersionTLS13 {
 		info.Version = "1.3"
+	}
+	if len(info.ServerName) > maxName {
+		info.ServerName = "" // it may have 60 KiB, and would go into logs and PROXY headers
 	}
 	if info.verified = len(state.VerifiedChains) > 0; info.verified {
 		info.ClientName = state.PeerCertificates[0].Subject.CommonName
