@@ -17,15 +17,15 @@ type Address string
 // Off reports whether there is to be no listener.
 func (a Address) Off() bool { return a == "off" }
 
-// place returns what a listener on the address takes of the machine: a port, or a
-// path in its stead, of one host or of all (""). Nothing is taken by one that is
-// off, and by port 0, which is any free one.
+// place returns what a listener on the address occupies: a port, or instead of it a path,
+// on one host or on all (""). A listener that is off occupies nothing, nor does port 0,
+// which is any free port.
 func (a Address) place() (host, port string) {
 	network, at := a.Dial()
 	if network == "unix" {
 		return "", filepath.Clean(at)
 	}
-	host, port, _ = net.SplitHostPort(at) // what has a fault takes nothing
+	host, port, _ = net.SplitHostPort(at) // an address with a fault occupies nothing
 	ip, err := netip.ParseAddr(host)
 	switch ip = ip.Unmap(); {
 	case err != nil:

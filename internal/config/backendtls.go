@@ -10,7 +10,7 @@ import (
 	"fourseven/internal/tlsconf"
 )
 
-// BackendTLSSources returns where the certificates are from for connections to backends.
+// BackendTLSSources returns the sources of the certificates for connections to backends.
 func (s *Service) BackendTLSSources() tlsconf.ClientSources {
 	text := func(name, value string) tlsconf.Text {
 		path, _ := s.source(name).File()
@@ -30,7 +30,7 @@ func (s *Service) usesBackendTLS() bool {
 		slices.ContainsFunc(s.Backends, func(e health.Entry) bool { return e.Spec.TLS == health.TLSOn })
 }
 
-// backendTLSConflicts returns the faults of how TLS is spoken to backends.
+// backendTLSConflicts returns the faults of the settings of TLS to backends.
 func (s *Service) backendTLSConflicts() (errs []error) {
 	errs = s.pairConflicts("LB_BACKEND_TLS_CERT", "LB_BACKEND_TLS_KEY", s.BackendTLSCert, s.BackendTLSKey)
 	if s.BackendTLS == "postgres" && !s.L7Listen.Off() {
@@ -79,13 +79,13 @@ func (s *Service) whyBackendTLSUnused(name string) string {
 	return ""
 }
 
-// backendTLSWarnings returns what may not be meant of TLS to backends.
+// backendTLSWarnings returns the warnings about the settings of TLS to backends.
 func (s *Service) backendTLSWarnings() (all []Warning) {
 	if !s.usesBackendTLS() {
 		return nil
 	}
 	if !s.BackendTLSVerify {
-		all = append(all, Warning{s.Variable("LB_BACKEND_TLS_VERIFY"), "off: the certificates of backends are not verified, so whoever can redirect the connections can read and change what is sent"})
+		all = append(all, Warning{s.Variable("LB_BACKEND_TLS_VERIFY"), "off: the certificates of backends are not verified, so anyone who can redirect the connections can read and change the data"})
 	}
 	certs, err := tlsconf.ParseCertificates([]byte(s.BackendTLSCert))
 	if err == nil && time.Now().After(certs[0].NotAfter) {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Payload is bytes that a setting spells with escapes.
+// Payload is bytes, written in the setting with escapes.
 type Payload string
 
-// UnmarshalText reads text in which \r, \n, \t, \0, \\ and \xNN stand for bytes.
+// UnmarshalText reads text in which \r, \n, \t, \0, \\ and \xNN are bytes.
 func (p *Payload) UnmarshalText(text []byte) error {
 	var b strings.Builder
 	for s := string(text); s != ""; {
@@ -26,7 +26,7 @@ func (p *Payload) UnmarshalText(text []byte) error {
 
 var escapes = map[byte]byte{'r': '\r', 'n': '\n', 't': '\t', '0': 0, '\\': '\\'}
 
-// unescape returns the first byte that s spells, and how many bytes of s do.
+// unescape returns the first byte that s encodes, and how many bytes of s encode it.
 func unescape(s string) (n int, c byte, err error) {
 	if s[0] != '\\' {
 		return 1, s[0], nil

@@ -9,29 +9,29 @@ import (
 	"fourseven/health"
 )
 
-// envPrefix stands before the name in every env tag of Config.
+// envPrefix precedes the name in every env tag of Config.
 const envPrefix = "LB_"
 
 // Service holds the settings of one service: of the only one, whose Name is empty, or of
-// one that LB_SERVICES names. A field is all that a new setting needs:
+// one that LB_SERVICES names. A new setting needs nothing but a field:
 //
 //	env         the variable's name without LB_, and whether it is required
 //	envDefault  its default; without one it is empty, and may be set empty
 //	min, max    what a number, duration or size may be
 //	oneof       the words that it may be
-//	alone       its default in a named service, which inherits nothing; without the tag
+//	alone       its default in a named service, which does not inherit it; without the tag
 //	            a named service inherits LB_<SETTING>
 //	help        what it means
 type Service struct {
 	Name string
 
-	Backends Backends `env:"BACKENDS,required" help:"the backends, each host:port or unix:/path, with options: ;weight=N gets N times the share of weight 1, ;max_conns=N at once, ;check=PORT or ;check=host:port is probed instead, ;backup serves only while no other backend is up. http:// or tcp:// in front is accepted, https:// or tls:// means TLS to it. dns://name:port makes each address of the name a backend, srv://_service._proto.name each of its SRV records"`
+	Backends Backends `env:"BACKENDS,required" help:"the backends, each host:port or unix:/path, with options: ;weight=N gets N times the share of weight 1, ;max_conns=N is the limit of open connections and HTTP requests, ;check=PORT or ;check=host:port is probed instead, ;backup serves only while no other backend is up. http:// or tcp:// in front is accepted, https:// or tls:// means TLS to it. dns://name:port makes each address of the name a backend, srv://_service._proto.name each of its SRV records"`
 
 	L4Listen Address `env:"L4_LISTEN" envDefault:":9000" alone:"off" help:"L4 (TCP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 	L7Listen Address `env:"L7_LISTEN" envDefault:":8000" alone:"off" help:"L7 (HTTP) address: host:port, :port, unix:/path with an optional ;mode=0660, or off"`
 
-	SNI            ServerNames   `env:"SNI" alone:"" help:"server names (SNI) whose connections the service gets. Services with the same LB_L4_LISTEN share that listener, and the name in the client's TLS hello selects one of them, whether or not TLS is ended. *. in front stands for exactly one label; a whole name is preferred to that. A service without names gets the rest"`
-	Hosts          HostNames     `env:"HOSTS" alone:"" help:"hosts whose requests the service gets. Services with the same LB_L7_LISTEN share that listener, and the host of each request selects one of them, compared without the port. *. in front stands for exactly one label; a whole name is preferred to that. A service without hosts and paths gets the rest"`
+	SNI            ServerNames   `env:"SNI" alone:"" help:"server names (SNI) whose connections the service gets. Services with the same LB_L4_LISTEN share that listener, and the name in the client's TLS hello selects one of them, whether or not TLS is ended. *. in front matches exactly one label; an exact name takes precedence. A service without names gets the rest"`
+	Hosts          HostNames     `env:"HOSTS" alone:"" help:"hosts whose requests the service gets. Services with the same LB_L7_LISTEN share that listener, and the host of each request selects one of them, compared without the port. *. in front matches exactly one label; an exact name takes precedence. A service without hosts and paths gets the rest"`
 	Paths          PathPrefixes  `env:"PATHS" alone:"" help:"path prefixes whose requests the service gets, of its hosts if LB_HOSTS is set. /api matches /api itself and everything below /api/, byte for byte; the longest prefix is preferred"`
 	L4HelloTimeout time.Duration `env:"L4_HELLO_TIMEOUT" envDefault:"5s" min:"1ms" help:"how long a client may take to send its TLS hello where LB_SNI is set; after that the connection goes to the service without names"`
 
@@ -42,7 +42,7 @@ type Service struct {
 	L7TLS         Switch       `env:"L7_TLS" envDefault:"off" oneof:"off,on" help:"whether L7 ends the clients' TLS (HTTPS)"`
 	TLSCert       Certificates `env:"TLS_CERT" help:"certificate for LB_L4_TLS and LB_L7_TLS, in PEM, followed by its chain"`
 	TLSKey        PrivateKey   `env:"TLS_KEY" help:"private key of LB_TLS_CERT, in PEM; not shown anywhere"`
-	TLSDir        Directory    `env:"TLS_DIR" help:"directory of further certificates, chosen by the server name (SNI) that the client asks for: name.crt with name.key, or fullchain.pem with privkey.pem, there and in its folders. An exact name comes before a wildcard. Any other client gets the first certificate: LB_TLS_CERT, or else the first by name"`
+	TLSDir        Directory    `env:"TLS_DIR" help:"directory of further certificates, chosen by the server name (SNI) that the client asks for: name.crt with name.key, or fullchain.pem with privkey.pem, in it and in its subdirectories. An exact name comes before a wildcard. Any other client gets the first certificate: LB_TLS_CERT, or else the first by name"`
 	TLSMinVersion string       `env:"TLS_MIN_VERSION" envDefault:"1.2" oneof:"1.2,1.3" help:"lowest TLS version that clients may use"`
 	TLSClientCA   Certificates `env:"TLS_CLIENT_CA" help:"certificates, in PEM, of the authorities that may have issued the clients' certificates, which clients then must have (mutual TLS); empty asks clients for none"`
 	TLSTicketKey  TicketKey    `env:"TLS_TICKET_KEY" help:"key of session tickets, 32 bytes in base64 (openssl rand -base64 32), so that several instances with the same key can resume each other's sessions; not shown anywhere. Empty: each instance has keys of its own, which it changes each day"`
@@ -97,7 +97,7 @@ type Service struct {
 	L7HeaderTimeout    time.Duration `env:"L7_HEADER_TIMEOUT" envDefault:"10s" min:"0s" help:"how long a client may take to send a request's head; 0 for no limit"`
 	L7IdleTimeout      time.Duration `env:"L7_IDLE_TIMEOUT" envDefault:"60s" min:"0s" help:"a keep-alive connection without a request for this long is closed; 0 for no limit"`
 	L7BackendTimeout   time.Duration `env:"L7_BACKEND_TIMEOUT" envDefault:"60s" min:"0s" help:"how long a backend may take to send a response's head; 0 for no limit"`
-	L7MinRate          Size          `env:"L7_MIN_RATE" envDefault:"100" min:"0" help:"bytes a second that a body must move on average over LB_L7_IDLE_TIMEOUT while its sender or reader is waited for. A response without Content-Length may come as slowly as the backend sends it. 0 for no minimum"`
+	L7MinRate          Size          `env:"L7_MIN_RATE" envDefault:"100" min:"0" help:"bytes a second that a body must move on average over LB_L7_IDLE_TIMEOUT, while the program waits for its sender or reader. A response without Content-Length may come as slowly as the backend sends it. 0 for no minimum"`
 	L7BackendKeepalive time.Duration `env:"L7_BACKEND_KEEPALIVE" envDefault:"4s" min:"0s" help:"how long an unused connection to a backend is kept; off opens one for each request"`
 	L7MaxHeader        Size          `env:"L7_MAX_HEADER" envDefault:"64KiB" min:"1KiB" max:"16MiB" help:"largest request head; a larger one, or more than 128 header fields, gets 431"`
 	L7MaxBody          Size          `env:"L7_MAX_BODY" envDefault:"0" min:"0" help:"largest request body; a larger one gets 413; 0 for no limit"`
@@ -117,7 +117,7 @@ type Config struct {
 	AdminToken  Token   `env:"ADMIN_TOKEN" help:"bearer token required for admin requests that change something or take a profile; without it these are accepted from this machine only"`
 	ReusePort   Switch  `env:"REUSE_PORT" envDefault:"off" oneof:"off,on" help:"whether another fourseven may listen on the same addresses and take over without a lost connection"`
 
-	Watch time.Duration `env:"WATCH" envDefault:"10s" min:"0s" help:"how often LB_BACKENDS_FILE and the files of certificates are read again; what two readings agree on and is valid is taken without a lost connection, and else the old value is kept. off: on SIGHUP only, which reads them at once"`
+	Watch time.Duration `env:"WATCH" envDefault:"10s" min:"0s" help:"how often LB_BACKENDS_FILE and the files of certificates are read again. A valid value on which two readings agree takes effect without a lost connection; an invalid one is refused, and the old value is kept. off: only on SIGHUP, which reads them at once"`
 
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" min:"0s" help:"after SIGTERM, how long new connections are still accepted while /readyz fails"`
 	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"25s" min:"0s" help:"after SIGTERM and LB_SHUTDOWN_DELAY, how long open connections may take to end; 0 for no limit"`

@@ -7,8 +7,8 @@ import (
 	"fourseven/health"
 )
 
-// conflicts returns the faults that take more than one setting. A setting that
-// has a fault of its own is at its zero value here.
+// conflicts returns the faults that involve more than one setting. A setting that has a
+// fault of its own is at its zero value here.
 func (c *Config) conflicts() (errs []error) {
 	for _, s := range c.Services {
 		if s.L4Listen.Off() && s.L7Listen.Off() {
@@ -29,7 +29,7 @@ func (c *Config) conflicts() (errs []error) {
 	return errs
 }
 
-// nowhere returns the fault of a service without a listener.
+// nowhere returns a fault if the service has no listener.
 func (s *Service) nowhere() error {
 	l4, l7 := s.Variable("LB_L4_LISTEN"), s.Variable("LB_L7_LISTEN")
 	if s.Name != "" && s.source("LB_L4_LISTEN").IsDefault() && s.source("LB_L7_LISTEN").IsDefault() {
@@ -53,8 +53,8 @@ func (c *Config) listenConflicts() (errs []error) {
 	return errs
 }
 
-// probeConflicts returns the faults of what only a tcp probe uses. What the service
-// inherits has no effect where its own kind of probe is http.
+// probeConflicts returns the faults of settings that only a tcp probe uses. An inherited
+// one is no fault: it has no effect where the service's own kind of probe is http.
 func (s *Service) probeConflicts() (errs []error) {
 	if kind := s.ProbeKind(); kind != "http" && kind != "off" {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// What a file that holds a setting may be and how long it may take to read. Whoever
-// writes the file may be slow, or gone: a FIFO without a writer, a hung mount.
+// Limits of a file that holds a setting, and of the time to read it. Its writer may be
+// slow, or gone: a FIFO without a writer, a hung mount.
 const (
 	maxFile     = 1 << 20
 	fileTimeout = 5 * time.Second
@@ -24,8 +24,8 @@ func readFile(ctx context.Context, path string) (string, error) {
 	return (&fileReader{path: path}).read(ctx)
 }
 
-// fileReader reads a file again and again. While one read hangs, it begins no other: nothing
-// can end it.
+// fileReader reads a file again and again. While one read hangs, it begins no other: a read
+// that hangs cannot be ended.
 type fileReader struct {
 	path    string
 	pending chan fileText // of a read that has not been waited for to its end; nil without
@@ -38,7 +38,7 @@ func (r *fileReader) read(ctx context.Context) (string, error) {
 	if r.pending == nil {
 		pending := make(chan fileText, 1)
 		r.pending = pending
-		go func() { // no context ends a read from a file that the kernel waits for
+		go func() { // a context cannot end a read that hangs in the kernel
 			content, err := readBounded(r.path)
 			pending <- fileText{content, err}
 		}()
@@ -72,7 +72,7 @@ func readBounded(path string) (string, error) {
 	return strings.TrimPrefix(string(content), "\ufeff"), nil
 }
 
-// pathCause strips the path that a message has already.
+// pathCause returns the cause of an error without the path, which the message already has.
 func pathCause(err error) error {
 	if pe := (*os.PathError)(nil); errors.As(err, &pe) {
 		return pe.Err
@@ -80,7 +80,7 @@ func pathCause(err error) error {
 	return err
 }
 
-// joinLines turns the lines of a list file into a list with commas. A # at the start of
+// joinLines returns the lines of a list file as a comma-separated list. A # at the start of
 // a line or after a space begins a comment.
 func joinLines(content string) string {
 	var entries []string

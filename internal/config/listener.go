@@ -1,6 +1,6 @@
 package config
 
-// listener is one that the settings ask for.
+// listener is a listener in the settings.
 type listener struct {
 	frontend string // l4, l7, admin or redirects
 	variable string

@@ -13,7 +13,7 @@ import (
 // Directory is the path of a directory, or empty.
 type Directory string
 
-// Protocols are protocols as ALPN has them (RFC 7301).
+// Protocols are names of ALPN protocols (RFC 7301).
 type Protocols []string
 
 // UnmarshalText reads protocols set off by commas.
@@ -48,7 +48,7 @@ func (s *Service) endsL4TLS() bool {
 	return (s.L4TLS == "on" || s.L4TLS == "postgres") && !s.L4Listen.Off()
 }
 
-// TLSSources returns where the certificates are from that clients are shown.
+// TLSSources returns the sources of the certificates that clients are shown.
 func (s *Service) TLSSources() tlsconf.Sources {
 	text := func(name, value string) tlsconf.Text {
 		path, _ := s.source(name).File()
@@ -61,7 +61,7 @@ func (s *Service) TLSSources() tlsconf.Sources {
 	}
 }
 
-// TLSMinimum returns the least version of TLS.
+// TLSMinimum returns the lowest TLS version that clients may use.
 func (s *Service) TLSMinimum() uint16 {
 	if s.TLSMinVersion == "1.3" {
 		return tls.VersionTLS13
@@ -69,7 +69,7 @@ func (s *Service) TLSMinimum() uint16 {
 	return tls.VersionTLS12
 }
 
-// listenerTLSConflicts returns the faults of how the TLS of clients is ended.
+// listenerTLSConflicts returns the faults of the settings of TLS from clients.
 func (s *Service) listenerTLSConflicts() (errs []error) {
 	errs = s.pairConflicts("LB_TLS_CERT", "LB_TLS_KEY", s.TLSCert, s.TLSKey)
 	if s.TLSDir != "" {
@@ -134,8 +134,7 @@ func (s *Service) whyListenerTLSUnused(name string) string {
 	return ""
 }
 
-// listenerTLSWarnings returns what may not be meant of the certificates that clients are
-// shown.
+// listenerTLSWarnings returns the warnings about the certificates that clients are shown.
 func (s *Service) listenerTLSWarnings() (all []Warning) {
 	if !s.EndsTLS() {
 		return nil

@@ -133,7 +133,7 @@ func (l *loader) load(ctx context.Context, all []setting) (errs []error) {
 
 func (l *loader) fault(name string, err error) { l.faults[name] = append(l.faults[name], err) }
 
-// given returns the variable that sets a setting, itself or by _FILE: the holder's own,
+// given returns the variable that sets a setting, directly or by _FILE: the holder's own,
 // or else the one for all services.
 func (l *loader) given(s setting) (variable string, ok bool) {
 	if own := l.own(s.name); l.vars.has(own) {
@@ -143,8 +143,8 @@ func (l *loader) given(s setting) (variable string, ok bool) {
 	return s.name, l.named() && !alone && l.vars.has(s.name)
 }
 
-// read takes the text of one setting from its variable, or from the file that
-// its _FILE variable names. A text that is sure not to parse is not taken.
+// read takes the text of one setting from its variable, or from the file that its _FILE
+// variable names. A text that certainly does not parse is not used.
 func (l *loader) read(ctx context.Context, s setting) {
 	variable, ok := l.given(s)
 	if !ok {
@@ -265,7 +265,7 @@ func (l *loader) unexpected(s setting) error {
 	return fmt.Errorf("%s=%q%s: expected %s%s", variable, text, l.origin(s), s.expected(), hint)
 }
 
-// withoutIt says in words what a setting is if the variable is not set.
+// withoutIt describes the setting's value if the variable is not set.
 func (l *loader) withoutIt(s setting, variable string) string {
 	fallback, alone := s.alone()
 	switch {

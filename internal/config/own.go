@@ -20,7 +20,7 @@ func (c *Config) Own(addr netip.AddrPort) bool {
 }
 
 // CheckBackends returns an error that lists the backends that are the process's own
-// listeners, or do not go with other settings of the services that have the list. The
+// listeners, or conflict with other settings of the services that have the list. The
 // variable is that of the list. Names are not looked up.
 func (c *Config) CheckBackends(variable string, list Backends) error {
 	errs := ownBackends(c.listeners(), variable, list)

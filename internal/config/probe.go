@@ -48,10 +48,10 @@ func (s *Service) ProbeProxy() string {
 	return s.ProxyProtocolSend
 }
 
-// Warning is about a setting that is allowed, and may not do what was meant.
+// Warning is about a setting that is valid, but may not do what was intended.
 type Warning struct{ Name, Text string }
 
-// Warnings returns what may not be meant, with what happens.
+// Warnings returns the settings that may not be intended, each with its effect.
 func (c *Config) Warnings() []Warning {
 	var all []Warning
 	for _, s := range c.Services {

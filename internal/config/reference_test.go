@@ -42,7 +42,7 @@ and ` + "`fourseven check`" + ` prints the values in effect and where each comes
 
 - Durations look like ` + "`500ms`" + ` or ` + "`1m30s`" + `, sizes like ` + "`64KiB`" + `; lists have commas between their entries.
 - ` + "`off`" + ` disables what can be disabled. For a duration or size it is the same as ` + "`0`" + `.
-- ` + "`LB_X_FILE`" + ` names a file that holds the value of ` + "`LB_X`" + `. In the file of a list, entries may stand on lines of their
+- ` + "`LB_X_FILE`" + ` names a file that holds the value of ` + "`LB_X`" + `. In the file of a list, entries may be on lines of their
   own, and ` + "`#`" + ` begins a comment.
 - A variable that is set but empty is an error, except where the default is empty.
 - An unknown ` + "`LB_`" + ` variable or a bad value is an error. All errors are reported at once, and the exit code is 2.

@@ -14,7 +14,7 @@ func (s *Service) Hidden(name string) bool {
 	return fromFile
 }
 
-// roleConflicts returns the faults of what tells which backend has which role.
+// roleConflicts returns the faults of the settings that identify a backend's role.
 func (s *Service) roleConflicts() []error {
 	return slices.Concat(s.matchConflicts(), s.standbyConflicts(), s.singleConflicts(s.Backends))
 }

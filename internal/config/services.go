@@ -18,8 +18,8 @@ type ServiceNames struct {
 	Valid, Invalid []string
 }
 
-// UnmarshalText reads names set off by commas. It takes those that are right, also if
-// others are wrong.
+// UnmarshalText reads names set off by commas. It keeps the valid names even if others are
+// not valid.
 func (n *ServiceNames) UnmarshalText(text []byte) error {
 	errs := &multierror.Error{}
 	all, _ := parseList(text, func(entry string) (string, error) { return entry, nil })
@@ -80,11 +80,11 @@ func (c *Config) loadNamed(vars *variables) []error {
 	return errs
 }
 
-// servicePrefix is what the variables of a service begin with.
+// servicePrefix returns the prefix of a service's variables.
 func servicePrefix(name string) string { return envPrefix + strings.ToUpper(name) + "_" }
 
-// loadInherited returns the faults of what is set for all services, also if each of them
-// has its own.
+// loadInherited returns the faults of the values for all services, even of those that each
+// service overrides.
 func (c *Config) loadInherited(vars *variables) (errs []error) {
 	var inherited []setting
 	for _, s := range serviceSettings() {
@@ -100,7 +100,7 @@ func (c *Config) loadInherited(vars *variables) (errs []error) {
 	return append(errs, newLoader(vars, all, &all.origins, envPrefix).load(context.Background(), inherited)...)
 }
 
-// notInherited returns the fault of a setting that each service has to have its own of.
+// notInherited returns the fault of a setting that each service must set for itself.
 func (c *Config) notInherited(vars *variables, s setting) error {
 	const shown = 3
 	var own []string

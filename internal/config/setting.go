@@ -66,7 +66,7 @@ func (s setting) alone() (fallback string, ok bool) { return s.field.Tag.Lookup(
 
 func (s setting) required() bool { return strings.HasSuffix(s.field.Tag.Get("env"), ",required") }
 
-// fallback returns the text that an unset variable stands for.
+// fallback returns the setting's value if its variable is not set.
 func (s setting) fallback() string { return s.field.Tag.Get("envDefault") }
 
 func (s setting) mayBeEmpty() bool { return s.fallback() == "" && !s.required() }
@@ -94,8 +94,8 @@ func (s setting) secret() bool {
 	return false
 }
 
-// hidden reports whether the setting's text in h must not be shown: it is a secret, or
-// what a probe sends or expects, which may be a password, and is from a file.
+// hidden reports whether the setting's text in h must not be shown: it is a secret, or it
+// is from a file and is what a probe sends or expects, which may be a password.
 func (s setting) hidden(h holder) bool {
 	switch s.zero().(type) {
 	case Payload, RequestFields:
@@ -116,8 +116,8 @@ func (s setting) mayBeOff() bool {
 	return false
 }
 
-// isList reports whether the setting is a list, whose entries may stand on lines of
-// their own in a file.
+// isList reports whether the setting is a list, whose entries may be on separate lines in a
+// file.
 func (s setting) isList() bool {
 	switch s.zero().(type) {
 	case Backends, Prefixes, Peers, StatusSet, ServiceNames, ServerNames, HostNames, PathPrefixes, Protocols:
@@ -126,8 +126,8 @@ func (s setting) isList() bool {
 	return false
 }
 
-// meant returns a hint at what a text that the setting does not take probably means, or
-// nothing.
+// meant returns a hint at the probable meaning of a text that the setting does not accept,
+// or nothing.
 func (s setting) meant(text string) string {
 	var probably string
 	switch s.zero().(type) {
@@ -177,7 +177,7 @@ func bareIPv6(text string) (addr, port string, ok bool) {
 	return text[:i], text[i+1:], err == nil && ip.Is6()
 }
 
-// expected says in words what the setting takes.
+// expected describes the texts that the setting accepts.
 func (s setting) expected() string {
 	_, expected := s.kind()
 	return expected
@@ -216,7 +216,7 @@ func (s setting) limit(tag string) (int64, bool) {
 	return int64(n), err == nil
 }
 
-// bounds says in words what min and max allow.
+// bounds describes the range that min and max allow.
 func (s setting) bounds() string {
 	low, high := s.field.Tag.Get("min"), s.field.Tag.Get("max")
 	if high == "" {
@@ -225,7 +225,7 @@ func (s setting) bounds() string {
 	return "from " + low + " to " + high
 }
 
-// orOff says in words that the setting may be off.
+// orOff returns the words for a setting that may be off.
 func (s setting) orOff() string {
 	if s.mayBeOff() {
 		return ", or off"
@@ -233,7 +233,7 @@ func (s setting) orOff() string {
 	return ""
 }
 
-// kind names what a setting takes, and says it in full for an error.
+// kind names the texts that a setting accepts, and describes them in full for an error.
 func (s setting) kind() (name, expected string) {
 	if words := s.choices(); words != nil {
 		last := len(words) - 1

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Listener is one that the settings of services ask for.
+// Listener is a listener in the settings of services.
 type Listener struct {
 	Frontend string // l4 or l7
 	Variable string // that asks for it, of the first service
 	Addr     Address
-	// Services share it, in the order of LB_SERVICES. There is one at least.
+	// Services share it, in the order of LB_SERVICES. There is at least one.
 	Services []*Service
 }
 
@@ -40,7 +40,7 @@ func (l Listener) sharedBy(other listener) bool {
 // path that the client asks for.
 func (l Listener) ByName() bool { return slices.ContainsFunc(l.Services, l.Named) }
 
-// Named reports whether a service of the listener gets certain names or paths alone.
+// Named reports whether a service of the listener gets only certain names or paths.
 func (l Listener) Named(s *Service) bool {
 	if l.Frontend == "l4" {
 		return len(s.SNI) > 0
@@ -64,8 +64,8 @@ func (c *Config) sharedConflicts() (errs []error) {
 	return errs
 }
 
-// defaultConflicts returns the faults of services that would all get what no name is set
-// for.
+// defaultConflicts returns the faults of a listener with several services without names:
+// only one can get the rest.
 func (l Listener) defaultConflicts() (errs []error) {
 	var first *Service
 	for _, s := range l.Services {
@@ -82,7 +82,7 @@ func (l Listener) defaultConflicts() (errs []error) {
 	return errs
 }
 
-// missing says in words which variables would tell two services apart.
+// missing names the variables that would distinguish two services.
 func (l Listener) missing(a, b *Service) string {
 	var names []string
 	for _, setting := range l.namedBy() {
@@ -92,11 +92,11 @@ func (l Listener) missing(a, b *Service) string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// Claim is what a service gets at a listener: the connections or requests for a host, and
-// those whose path begins with Path. An empty Host or Path is every one.
+// Claim selects connections or requests of a listener for a service: by host, and by a path
+// that begins with Path. An empty Host or Path matches all.
 type Claim struct{ Host, Path string }
 
-// Claims returns what a service of the listener gets; nothing if it gets the rest.
+// Claims returns the claims of a service of the listener; none if it gets the rest.
 func (l Listener) Claims(s *Service) (all []Claim) {
 	if !l.Named(s) {
 		return nil
@@ -119,7 +119,7 @@ func (l Listener) Claims(s *Service) (all []Claim) {
 	return all
 }
 
-// nameConflicts returns a fault for each name that two services get.
+// nameConflicts returns a fault for each name that two services claim.
 func (l Listener) nameConflicts() (errs []error) {
 	owners := map[Claim]*Service{}
 	for _, s := range l.Services {

@@ -16,10 +16,10 @@ import (
 	"fourseven/health"
 )
 
-// The types of settings that are more than a word, a number or a duration. Each
-// reads its own text and prints itself in the same form. The error of a list is a
-// *multierror.Error that says what is wrong with each entry; that of any other
-// type is errUnexpected, because setting.kind says what was expected.
+// The types of settings that are more than a word, a number or a duration. Each reads its
+// own text and prints itself in the same form. The error of a list is a *multierror.Error
+// with the fault of each entry; that of any other type is errUnexpected, because
+// setting.kind describes what was expected.
 var errUnexpected = errors.New("not what the setting takes")
 
 // Backends is a list of backends, each with an address of its own, and of DNS names
@@ -83,10 +83,10 @@ func (s *DNSServer) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// RequestPath is what an HTTP request asks for: a path, perhaps with a query.
+// RequestPath is the target of an HTTP request: a path, perhaps with a query.
 type RequestPath string
 
-// UnmarshalText accepts what may stand in a request line as it is.
+// UnmarshalText accepts what may be in a request line as it is.
 func (p *RequestPath) UnmarshalText(text []byte) error {
 	*p = RequestPath(text)
 	foreign := func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }
@@ -151,7 +151,7 @@ type Prefixes []netip.Prefix
 func (p *Prefixes) UnmarshalText(text []byte) (err error) {
 	*p, err = parseList(text, parsePrefix)
 	if err == nil && len(*p) == 0 && len(text) > 0 {
-		return errUnexpected // "," must not come to mean everybody
+		return errUnexpected // "," must not mean every client
 	}
 	return err
 }
@@ -214,8 +214,8 @@ func (s Size) String() string {
 	return "0"
 }
 
-// parseList parses what stands between commas. Spaces around an entry do not
-// count, nor do empty entries, such as a comma at the end leaves.
+// parseList parses the entries of a comma-separated list. Spaces around entries and empty
+// entries, as after a last comma, are ignored.
 func parseList[T any](text []byte, parse func(string) (T, error)) ([]T, error) {
 	var list []T
 	errs := &multierror.Error{}
@@ -248,7 +248,7 @@ func faults(err error) []error {
 // Token is a secret that never prints itself.
 type Token string
 
-// UnmarshalText reads what can stand behind "Bearer" (RFC 6750, section 2.1).
+// UnmarshalText reads what can follow "Bearer" (RFC 6750, section 2.1).
 func (t *Token) UnmarshalText(text []byte) error {
 	for _, c := range text {
 		if c <= ' ' || c > '~' {

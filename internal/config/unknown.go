@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// strangers returns a fault for each variable with our prefix that is no setting.
+// strangers returns a fault for each variable with the prefix LB_ that is not a setting.
 func (c *Config) strangers(vars *variables) (errs []error) {
 	known := c.variables()
 	isKnown := map[string]bool{}
@@ -50,7 +50,7 @@ func (c *Config) ofInvalid(variable string) bool {
 	})
 }
 
-// hint says in words what an unknown variable is, or was probably meant to be.
+// hint describes what an unknown variable is, or was probably meant to be.
 func (c *Config) hint(name, value string, known []string) string {
 	if m := serviceLink.FindStringSubmatch(name + "=" + value); m != nil {
 		service := strings.ToLower(strings.ReplaceAll("lb"+m[1], "_", "-"))
@@ -84,8 +84,8 @@ func (c *Config) serviceHint(variable string) string {
 	return fmt.Sprintf("for a service named %s set LB_SERVICES=%s", name, name)
 }
 
-// soundsSecret reports whether the value of an unknown variable is likely to be one
-// that must not be shown: LB_ADMIN_TOKEN misspelt, or what somebody took it to be.
+// soundsSecret reports whether the value of an unknown variable is probably a secret that
+// must not be shown: LB_ADMIN_TOKEN misspelt, or a name that a user guessed for it.
 func soundsSecret(name string) bool {
 	return secretWord.MatchString(name) || nearest(strings.ToUpper(name), []string{"LB_ADMIN_TOKEN"}) != ""
 }

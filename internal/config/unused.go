@@ -10,9 +10,9 @@ import (
 // Unused is a setting that was given and has no effect beside the others.
 type Unused struct{ Name, Why string }
 
-// Unused returns the settings that were given and have no effect beside the others:
-// no setting is ignored silently. What services inherit need not have an effect in each
-// of them.
+// Unused returns the settings that were given and have no effect beside the others: no
+// setting is ignored silently. An inherited setting has to have an effect in one service
+// only.
 func (c *Config) Unused() []Unused {
 	var all []Unused
 	used := map[string]bool{} // variables that have an effect in a service
@@ -43,7 +43,7 @@ func (c *Config) Unused() []Unused {
 	return all
 }
 
-// hasFiles reports whether the service has something in files that are read again.
+// hasFiles reports whether some of the service's settings are in files that are read again.
 func (s *Service) hasFiles() bool {
 	return slices.ContainsFunc(serviceSettings(), func(one setting) bool {
 		source := s.source(one.name)
@@ -73,7 +73,7 @@ func (c *Config) waitsForHello(s *Service) bool {
 	})
 }
 
-// whyUnused is that of Config as far as the service itself shows it.
+// whyUnused is Config.whyUnused, as far as the service's own settings decide it.
 func (s *Service) whyUnused(name string) string {
 	kind := s.ProbeKind()
 	switch {
