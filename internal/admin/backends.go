@@ -131,7 +131,7 @@ func (src *Source) find(w http.ResponseWriter, r *http.Request, addr string) (ta
 	case 1:
 		return found[0], true
 	}
-	fail(w, http.StatusConflict, fmt.Sprintf("services %s have a backend %q: ask for it under /api/services/%s/backends/",
+	fail(w, http.StatusConflict, fmt.Sprintf("services %s have a backend %q: use /api/services/%s/backends/",
 		namesOf(found), addr, found[0].of.Name))
 	return target{}, false
 }

@@ -33,7 +33,7 @@ func (g *guard) protect(next http.HandlerFunc) http.Handler {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			fail(w, http.StatusUnauthorized, "expected Authorization: Bearer with LB_ADMIN_TOKEN")
 		case !g.bears && !local(r):
-			fail(w, http.StatusForbidden, "only this machine may do that while LB_ADMIN_TOKEN is not set")
+			fail(w, http.StatusForbidden, "allowed only from this machine while LB_ADMIN_TOKEN is not set")
 		default:
 			next(w, r)
 		}
@@ -80,7 +80,7 @@ func local(r *http.Request) bool {
 func (g *guard) ownName(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fromThisMachine(r) && !namesThisMachine(r.Host) && !g.named(r.Host) {
-			fail(w, http.StatusMisdirectedRequest, fmt.Sprintf("Host %q is not this machine: ask for it by its address, as localhost or as %s", r.Host, g.hostname))
+			fail(w, http.StatusMisdirectedRequest, fmt.Sprintf("Host %q is not this machine: use its address, localhost or %s", r.Host, g.hostname))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -29,7 +29,7 @@ var (
 	received     = desc("lb_received_bytes_total", "Bytes received from clients.", "frontend")
 	sent         = desc("lb_sent_bytes_total", "Bytes sent to clients.", "frontend")
 	retries      = desc("lb_retries_total", "Further backends tried after a failed dial.", "frontend")
-	requests     = desc("lb_http_requests_total", "HTTP requests, by status of the response and method; 499 if the client left before the response.", "code", "method")
+	requests     = desc("lb_http_requests_total", "HTTP requests, by status of the response and method; 499 if the client disconnected before the response.", "code", "method")
 	inFlight     = desc("lb_http_requests_in_flight", "HTTP requests in flight, including upgraded connections.")
 	reloads      = desc("lb_reloads_total", "Settings read again while running, by result; refused keeps the old value.", "setting", "result")
 	lookups      = desc("lb_dns_lookups_total", "DNS lookups of backends' names, by result.", "result")

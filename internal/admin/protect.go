@@ -40,7 +40,7 @@ func limited(next http.Handler) http.Handler {
 		default:
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Retry-After", "1")
-			fail(w, http.StatusServiceUnavailable, fmt.Sprintf("%d requests are being answered already", maxRequests))
+			fail(w, http.StatusServiceUnavailable, fmt.Sprintf("%d requests are already in progress", maxRequests))
 		}
 	})
 }

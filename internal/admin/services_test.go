@@ -52,7 +52,7 @@ func TestSteerServices(t *testing.T) {
 
 		{"POST", "/api/backends/c:1/drain", "", 200, `"service":"ro","address":"c:1"`},
 		{"GET", "/api/backends/c:1", "", 200, `"mode":"drain"`},
-		{"POST", "/api/backends/a:1/drain", "", 409, `services rw, ro have a backend \"a:1\": ask for it under /api/services/rw/backends/`},
+		{"POST", "/api/backends/a:1/drain", "", 409, `services rw, ro have a backend \"a:1\": use /api/services/rw/backends/`},
 		{"PUT", "/api/backends/a:1/weight", "7", 409, "services rw, ro"},
 		{"GET", "/api/backends/a:1", "", 409, "services rw, ro"},
 		{"POST", "/api/backends/d:1/drain", "", 404, `no backend \"d:1\"`},

@@ -122,7 +122,7 @@ func testPageToken(t *testing.T, browser context.Context) {
 		t.Errorf("answers from %s after a refusal, want the two in turn", got)
 	}
 	tab.fill("#token", "wrong\n")
-	tab.awaitText(testkit.Patience, "#notice-text", "the admin token is not the right one")
+	tab.awaitText(testkit.Patience, "#notice-text", "the admin token is wrong")
 	tab.expect("401")
 
 	tab.fill("#token", secret+"\n")

@@ -172,11 +172,11 @@ func testPageLost(t *testing.T, browser context.Context) {
 		t.Errorf("what was known is gone: %q", got)
 	}
 	tab.click(both[0].in("[data-action=drain]"))
-	tab.awaitText(testkit.Patience, "#notice-text", "the program does not answer")
+	tab.awaitText(testkit.Patience, "#notice-text", "the program does not respond")
 
 	serve(t, settings...)
 	tab.awaitText(testkit.Patience, "#state", "Ready")
-	tab.awaitText(testkit.Patience, "#events", "fourseven was started anew")
+	tab.awaitText(testkit.Patience, "#events", "fourseven was restarted")
 	if got := tab.text("#lost"); got != "" {
 		t.Errorf("it still says %q", got)
 	}

@@ -71,7 +71,7 @@ export class Notice {
 
 // cause puts an error into words.
 function cause(err) {
-  if (!(err instanceof Refusal)) return "the program does not answer";
+  if (!(err instanceof Refusal)) return "the program does not respond";
   if (err.status !== 401) return err.message;
-  return token() === null ? "it needs the admin token" : "the admin token is not the right one";
+  return token() === null ? "it needs the admin token" : "the admin token is wrong";
 }

@@ -63,8 +63,8 @@ function show(status, list, events) {
     told = status.last_event;
     changes.update(events);
   }
-  if (seen && lost) changes.tell(now, "good", "fourseven answers again");
-  if (seen && seen.status.started !== status.started) changes.tell(now, "warn", "fourseven was started anew");
+  if (seen && lost) changes.tell(now, "good", "fourseven responds again");
+  if (seen && seen.status.started !== status.started) changes.tell(now, "warn", "fourseven was restarted");
   lost = false;
   seen = { status, list, at: Date.now() };
   showHead(now, status);
@@ -151,10 +151,10 @@ function showDrain(status) {
 function showLost(err) {
   lost = true;
   const since = seen ? `since ${clock(Date.parse(seen.status.now))}` : "yet";
-  const why = err.status ? `the API answers: ${err.message}` : "it does not answer";
+  const why = err.status ? `the API returned: ${err.message}` : "it does not respond";
   const ended = seen?.status.draining ? " It was draining, so it has probably stopped." : "";
   setText(byId("lost-text"), `No news from fourseven ${since}: ${why}.${ended} Trying again every second.`);
-  setText(byId("lost-age"), seen ? `What is below is ${duration(Date.now() - seen.at)} old.` : "");
+  setText(byId("lost-age"), seen ? `The data below is ${duration(Date.now() - seen.at)} old.` : "");
   byId("lost").hidden = false;
   state.lost();
   document.body.classList.add("stale");
