@@ -33,8 +33,8 @@ job "fourseven" {
     }
 
     # Both listeners are services of Consul: fourseven-l4 (TCP) and fourseven-l7 (HTTP). An
-    # instance leaves them while it drains, and not because its backends are down: Consul would
-    # else drop all instances at once.
+    # instance leaves them while it drains, and not because its backends are down: otherwise
+    # Consul would drop all instances at once.
     service {
       name = "fourseven-l4"
       port = "l4"
