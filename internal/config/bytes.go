@@ -46,6 +46,7 @@ func unescape(s string) (n int, c byte, err error) {
 	return 0, 0, errUnexpected
 }
 
+// String spells a space at either end as an escape: as it is, it would not show.
 func (p Payload) String() string {
 	var b strings.Builder
 	for i := range len(p) {
@@ -56,7 +57,7 @@ func (p Payload) String() string {
 			b.WriteString(`\r`)
 		case c == '\n':
 			b.WriteString(`\n`)
-		case c < ' ' || c > '~':
+		case c < ' ' || c > '~' || c == ' ' && (i == 0 || i == len(p)-1):
 			fmt.Fprintf(&b, `\x%02x`, c)
 		default:
 			b.WriteByte(c)

@@ -83,7 +83,7 @@ func (f *RequestFields) UnmarshalText(text []byte) error {
 }
 
 func (f RequestFields) String() string {
-	return Payload(strings.TrimSuffix(string(f), "\r\n")).String()
+	return Payload(strings.TrimRight(string(f), " \r\n")).String()
 }
 
 // Pattern is a regular expression (RE2), or none.

@@ -94,7 +94,7 @@ func TestTypes(t *testing.T) {
 		{"fields", parse[RequestFields], `Authorization: Basic eDp5\r\nX-A:1`, `Authorization: Basic eDp5\r\nX-A: 1`},
 		{"fields on lines", parse[RequestFields], "A: 1\r\nB: 2\n\n", `A: 1\r\nB: 2`},
 		{"no fields", parse[RequestFields], "", ""},
-		{"field without a value", parse[RequestFields], "A:", "A: "},
+		{"field without a value", parse[RequestFields], "A:", "A:"},
 		{"no field", parse[RequestFields], "A", "error"},
 		{"space before the colon", parse[RequestFields], "A : 1", "error"},
 		{"folded", parse[RequestFields], "A: 1\n b", "error"},
@@ -129,6 +129,8 @@ func TestTypes(t *testing.T) {
 
 		{"text", parse[Payload], `PING\r\n`, `PING\r\n`},
 		{"bytes", parse[Payload], `\0\x00\t\xff\\é`, `\x00\x00\x09\xff\\\xc3\xa9`},
+		{"spaces at the ends, which do not show", parse[Payload], ` a b `, `\x20a b\x20`},
+		{"a space alone", parse[Payload], ` `, `\x20`},
 		{"unknown escape", parse[Payload], `\P`, "error"},
 		{"escape cut short", parse[Payload], `\x4`, "error"},
 		{"escape without digits", parse[Payload], `\xgg`, "error"},
