@@ -191,6 +191,15 @@ func (s setting) value(h holder) reflect.Value {
 	return reflect.ValueOf(h).Elem().FieldByIndex(s.field.Index)
 }
 
+// same reports whether the setting is the same in two holders. Secrets that differ may
+// print alike.
+func (s setting) same(a, b holder) bool {
+	if s.secret() {
+		return s.value(a).Equal(s.value(b))
+	}
+	return s.format(a) == s.format(b)
+}
+
 // inRange reports whether the field in h is within the setting's min and max.
 func (s setting) inRange(h holder) bool {
 	v := s.value(h)

@@ -159,7 +159,7 @@ func (l Listener) beforeConflicts() (errs []error) {
 		}
 		for _, s := range l.Services[1:] {
 			value, want := one.format(s), one.format(first)
-			if value == want || l.ofTLS(one.name) && l.plain() {
+			if one.same(s, first) || l.ofTLS(one.name) && l.plain() {
 				continue
 			}
 			errs = append(errs, fmt.Errorf("%s=%q: %s=%q, and both services share the listener %s, where it acts before one is chosen; expected the same in both",

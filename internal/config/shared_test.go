@@ -1,9 +1,13 @@
 package config
 
 import (
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 var sharedBase = []string{"LB_SERVICES=a,b,c", "LB_BACKENDS=x:1", "LB_A_L4_LISTEN=:443", "LB_B_L4_LISTEN=:443", "LB_C_L7_LISTEN=:80"}
@@ -88,6 +92,33 @@ func TestSharedFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { checkFaults(t, append(sharedBase, strings.Fields(tt.environ)...), tt.want) })
 	}
+}
+
+// Pins that services of one listener cannot have certificates, keys or authorities that
+// differ and only print alike: those of the first would count for all.
+func TestSharedSecrets(t *testing.T) {
+	one, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
+	pair := one.Issue(t, "lb.example.com")
+	again := one.Issue(t, "lb.example.com")
+	for name, differ := range map[string][]string{
+		"LB_A_TLS_CLIENT_CA":  {"LB_A_TLS_CLIENT_CA=" + one.PEM, "LB_B_TLS_CLIENT_CA=" + other.PEM},
+		"LB_A_TLS_CERT":       {"LB_A_TLS_CERT=" + again.Cert, "LB_A_TLS_KEY=" + again.Key},
+		"LB_A_TLS_TICKET_KEY": {"LB_A_TLS_TICKET_KEY=" + ticketKey('a'), "LB_B_TLS_TICKET_KEY=" + ticketKey('b')},
+	} {
+		environ := append([]string{
+			"LB_SERVICES=a,b", "LB_BACKENDS=x:1", "LB_A_L7_LISTEN=:443", "LB_B_L7_LISTEN=:443", "LB_A_HOSTS=a",
+			"LB_L7_TLS=on", "LB_TLS_CERT=" + pair.Cert, "LB_TLS_KEY=" + pair.Key,
+		}, differ...)
+		_, err := Load(environ)
+		if err == nil || !strings.Contains(err.Error(), name+"=") || !strings.Contains(err.Error(), "expected the same in both") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// ticketKey returns a key of session tickets, of one byte again and again.
+func ticketKey(of byte) string {
+	return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{of}, 32))
 }
 
 // Pins that names without a listener for them are reported.
