@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// unixPrefix stands before the path of a Unix socket.
+// unixPrefix precedes the path of a Unix socket.
 const unixPrefix = "unix:"
 
 // SplitAddr returns the network, tcp or unix, and the address in it.
@@ -27,7 +27,7 @@ func SplitAddr(addr string) (network, address string) {
 const maxSocketPath = 107
 
 // parseAddr returns the one spelling of an address to dial, host:port or unix:/path, and
-// what the scheme in front of it, if there is one, says about TLS.
+// the meaning for TLS of the scheme in front of it, if there is one.
 func parseAddr(s string) (addr string, tls TLS, err error) {
 	if strings.ContainsFunc(s, unprintable) || !utf8.ValidString(s) { // no log line or metric could show it
 		return "", TLSDefault, fmt.Errorf("expected an address in UTF-8 without control characters")
@@ -102,9 +102,9 @@ func meantIPv6(s string) string {
 	return "; did you mean [" + s[:i] + "]" + s[i:] + "?"
 }
 
-// CheckHost reports what is wrong with the host of an address: it must be an IP address, or
-// a name of letters, digits, hyphens, underscores and dots (RFC 1123 section 2.1, and the
-// underscores that containers have in their names).
+// CheckHost returns the fault of the host of an address, if there is one: it must be an
+// IP address, or a name of letters, digits, hyphens, underscores and dots (RFC 1123
+// section 2.1, and the underscores that containers have in their names).
 func CheckHost(host string) error {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil
@@ -134,7 +134,7 @@ func notInName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }
 
-// canonicalHost returns the one spelling of a host: backends are told apart, and
+// canonicalHost returns the one spelling of a host: backends are distinguished, and
 // hashed on every instance, by their addresses' text.
 func canonicalHost(host string) string {
 	if addr, err := netip.ParseAddr(host); err == nil {

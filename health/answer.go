@@ -14,7 +14,7 @@ import (
 // maxLookups is how many hosts of one service are looked up at a time.
 const maxLookups = 8
 
-// answer is what is known of a name: of each of its parts the last good answer.
+// answer has the last good response for each part of a name.
 type answer struct {
 	records []*net.SRV // of a service
 	hosts   map[string]*hostname
@@ -23,12 +23,12 @@ type answer struct {
 // lookup is how one name is looked up.
 type lookup struct {
 	resolver *net.Resolver
-	wg       *sync.WaitGroup // of what goes on after the lookup
-	late     func()          // called when that has brought something
+	wg       *sync.WaitGroup // of the goroutines that outlive the lookup
+	late     func()          // called when one of them has a result
 }
 
-// lookUp looks the entry's name up. What fails now is taken from the last answer; the
-// error is not nil if that is all of it.
+// lookUp looks the entry's name up. Parts that fail now are taken from the last answer;
+// the error is not nil if all of them failed.
 func (l lookup) lookUp(ctx context.Context, e Entry, last answer) (answer, error) {
 	now := answer{hosts: map[string]*hostname{}}
 	names := []string{e.name}

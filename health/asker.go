@@ -23,7 +23,7 @@ const (
 const maxDatagram = 1232
 
 // asker asks DNS servers the questions of package net's resolver, and remembers how each
-// server took them.
+// server responded.
 type asker struct {
 	dialer net.Dialer
 
@@ -45,7 +45,7 @@ func (a *asker) ask(ctx context.Context, network, server string, query *dns.Msg)
 	a.mu.Unlock()
 	resp, now, err := a.askBoth(ctx, network, server, query, was)
 	if errors.Is(err, context.Canceled) {
-		return nil, err // cut off: it says nothing about the server
+		return nil, err // cut off: it is no sign of how the server works
 	}
 	a.mu.Lock()
 	a.known[who] = now
@@ -53,7 +53,7 @@ func (a *asker) ask(ctx context.Context, network, server string, query *dns.Msg)
 	return resp, err
 }
 
-// habits are what is known of a server.
+// habits are how a server has behaved so far.
 type habits struct {
 	silent bool // it did not respond the last time
 	plain  bool // it responds only to queries without EDNS (RFC 6891 section 6.2.2)

@@ -7,15 +7,14 @@ import (
 )
 
 // Backend is one server that may take traffic. In a Pool there is one Backend for an
-// address, and it stays the same when its options change: what is kept for a
-// backend, such as connections, can be keyed by the pointer. Its methods are safe
-// for concurrent use.
+// address, and it stays the same when its options change: connections and other data kept
+// for a backend can be keyed by the pointer. Its methods are safe for concurrent use.
 type Backend struct {
 	// Addr is Spec().Addr. It never changes.
 	Addr string
 
-	// What a pick reads comes first, and what it writes last: with the rest between
-	// them they are on different cache lines.
+	// Fields that a pick reads come first, and those that it writes last: with the rest
+	// between them they are on different cache lines.
 	id       uint64 // the hash of Addr
 	spec     atomic.Pointer[Spec]
 	status   atomic.Pointer[Status]
@@ -29,7 +28,7 @@ type Backend struct {
 	reached atomic.Pointer[string]
 	// suspectc wakes the checker; it holds one request at most.
 	suspectc chan struct{}
-	// habit is what its probes have learnt of it (a habit), for Lenient.
+	// habit is what its probes have found out (a habit), for Lenient.
 	habit atomic.Uint32
 
 	// Guarded by Pool.mu.
@@ -93,8 +92,8 @@ func (b *Backend) Total() uint64 { return b.total.Load() }
 // Count counts a connection or request, once there is a connection for it.
 func (b *Backend) Count() { b.total.Add(1) }
 
-// Traffic returns the backend's byte counters, to be added to by what moves its
-// bytes.
+// Traffic returns the backend's byte counters, for the code that moves its bytes to add
+// to.
 func (b *Backend) Traffic() *Traffic { return &b.traffic }
 
 // Failures returns how many dials of the backend failed for this reason.

@@ -28,10 +28,10 @@ type Checker struct {
 	// Timeout bounds one probe.
 	Timeout time.Duration
 	// Relieve is called when a probe has taken half of its time, and when it has failed.
-	// It gives up what may keep the backend from answering, such as unused connections
-	// to one that serves a single connection at a time, and reports whether there was
-	// anything. If there was, a failed probe is repeated at once, and the second result
-	// is the one that counts. If nil, no probe is repeated.
+	// It releases whatever may keep the backend from responding, such as unused
+	// connections to one that serves a single connection at a time, and reports whether
+	// there was anything to release. If there was, a failed probe is repeated at once,
+	// and the second result is the one that counts. If nil, no probe is repeated.
 	Relieve func(b *Backend) bool
 	// Rise and Fall are how many consecutive results bring a backend up and take
 	// it down. Values under 1 mean 1.
@@ -40,9 +40,9 @@ type Checker struct {
 	lanes lanes
 }
 
-// CheckAll probes all backends and decides the state of each by that one result.
-// It returns after Timeout at the latest. Backends that were not probed by then, or
-// so late that silence means nothing, stay unknown: Run begins with them.
+// CheckAll probes all backends and decides the state of each by that one result. It
+// returns after Timeout at the latest. Backends that were not probed by then, or too late
+// to have responded, stay unknown: Run begins with them.
 func (c *Checker) CheckAll(ctx context.Context) {
 	backends := c.Pool.Backends()
 	results := make([]result, len(backends))
@@ -54,7 +54,7 @@ func (c *Checker) CheckAll(ctx context.Context) {
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
-		return // cut off: no outcome means anything
+		return // cut off: the outcomes mean nothing
 	}
 	decided := results[:0]
 	for _, r := range results {
@@ -132,7 +132,7 @@ func (c *Checker) probeInLane(ctx context.Context, b *Backend) result {
 	return c.probe(ctx, b)
 }
 
-// probe runs one probe, and repeats it if it failed and Relieve gave anything up.
+// probe runs one probe, and repeats it if it failed and Relieve released anything.
 func (c *Checker) probe(ctx context.Context, b *Backend) result {
 	if c.Relieve == nil {
 		return c.probeOnce(ctx, b)

@@ -33,11 +33,10 @@
 // which a turn begins. The [Policy] chooses the backend of a [Turn] from the ring. A
 // backup is in the ring only while no other backend may take traffic.
 //
-// A probe asks one backend whether it works, on the schedule of a [Checker]; its
-// result decides whether the backend is up, down, or a standby, which works and wants no
-// traffic. A mode is what the operator wants of a
-// backend, whatever its probes find. Each change is a [Transition], which a
-// [Reporter] logs.
+// A probe asks one backend whether it works, on the schedule of a [Checker]; its result
+// decides whether the backend is up, down, or a standby, which works and wants no
+// traffic. A mode is the state that the operator wants a backend to have, whatever its
+// probes find. Each change is a [Transition], which a [Reporter] logs.
 //
 // # What it does not do
 //

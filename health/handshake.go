@@ -90,7 +90,8 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn) (net.Conn, error) 
 	return secured, nil
 }
 
-// isAlert reports whether the backend said by TLS why it does not go on.
+// isAlert reports whether the backend sent a TLS alert with the reason for ending the
+// handshake.
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error" // as crypto/tls has it

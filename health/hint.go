@@ -3,7 +3,7 @@ package health
 import "errors"
 
 // hinted is the error of a probe that a setting or the operator can remedy: the hint
-// says how. Without a hint it is the error alone.
+// names the remedy. Without a hint it is the error alone.
 type hinted struct {
 	error
 	hint string
@@ -12,7 +12,7 @@ type hinted struct {
 // Unwrap returns the error.
 func (h hinted) Unwrap() error { return h.error }
 
-// because returns what a log line says of a probe's error.
+// because returns the attributes of a log line about a probe's error.
 func because(err error) []any {
 	if err == nil {
 		return nil

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Mode is what the operator wants of a backend, whatever its probes find.
+// Mode is the state that the operator wants a backend to have, whatever its probes find.
 type Mode uint8
 
 // The modes of a backend.
@@ -33,14 +33,14 @@ func ParseMode(s string) (Mode, error) {
 	return 0, fmt.Errorf("unknown mode %q, expected ready, drain or down", s)
 }
 
-// Mode returns what the operator wants of the backend.
+// Mode returns the mode that the operator has set.
 func (b *Backend) Mode() Mode { return Mode(b.mode.Load()) }
 
-// Up reports whether the backend is up by its probes, and was not put down by the
+// Up reports whether the backend is up by its probes, and was not set to down by the
 // operator.
 func (b *Backend) Up() bool { return b.Status().State == Up && b.Mode() != ModeDown }
 
-// Down reports whether the backend is down or a standby by its probes, or was put down
+// Down reports whether the backend is down or a standby by its probes, or was set to down
 // by the operator.
 func (b *Backend) Down() bool {
 	state := b.Status().State
@@ -50,8 +50,8 @@ func (b *Backend) Down() bool {
 // takesTraffic reports whether the backend may have new turns.
 func (b *Backend) takesTraffic() bool { return b.Status().State == Up && b.Mode() == ModeReady }
 
-// CurrentWeight returns the weight that the operator gave the backend, or else that
-// of the list.
+// CurrentWeight returns the weight that the operator has set for the backend, or else
+// that of the list.
 func (b *Backend) CurrentWeight() int {
 	if w := b.override.Load(); w > 0 {
 		return int(w)
@@ -79,8 +79,8 @@ func (p *Pool) SetMode(b *Backend, m Mode) {
 	})
 }
 
-// restart begins the growth of the weight of a backend that the operator has
-// brought back: it may have been started anew while it was down.
+// restart begins the growth of the weight of a backend that the operator has brought
+// back: it may have been restarted while it was down.
 func (b *Backend) restart() {
 	if b.Status().State == Up {
 		b.recovered = time.Now()

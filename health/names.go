@@ -32,7 +32,7 @@ func (n names) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// bounded returns the first maxNames addresses, and what stands for the others.
+// bounded returns the first maxNames addresses, and a word with the number of the others.
 func (n names) bounded() (shown []string, more string) {
 	if len(n) <= maxNames {
 		return n, ""

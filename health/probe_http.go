@@ -48,7 +48,7 @@ type HTTP struct {
 	Via   Via
 }
 
-// httpAnswer is what a backend answered to an http probe.
+// httpAnswer is a backend's response to an http probe.
 type httpAnswer struct {
 	status int
 	body   []byte // only for Match
@@ -87,7 +87,7 @@ func (h HTTP) String() string { return h.method() + " " + h.Path }
 func (h HTTP) method() string { return cmp.Or(h.Method, "GET") }
 
 // statusHint returns what makes a backend pass that responds with this status. It is
-// empty if the status says that the backend does not work.
+// empty if the status means that the backend does not work.
 func statusHint(status int) string {
 	switch {
 	case status == 404, status == 405, status == 501:
@@ -198,10 +198,11 @@ func (e notHTTPError) Error() string {
 	return fmt.Sprintf("expected an HTTP response, got %q", e.got[:min(len(e.got), 32)])
 }
 
-// httpStart is what the response of every HTTP server of today begins with.
+// httpStart is the beginning of the response of every present HTTP server.
 const httpStart = "HTTP/"
 
-// headError returns what it means that no head could be read, but these bytes.
+// headError returns the error of a response whose head could not be read, only these
+// bytes.
 func headError(got []byte, err error) error {
 	n := min(len(got), len(httpStart))
 	ended := err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

@@ -18,7 +18,7 @@ type Lenient struct {
 	Logger *slog.Logger // must not be nil
 }
 
-// habit is what a Lenient probe knows of a backend.
+// habit is what a Lenient probe has found out about a backend.
 type habit uint32
 
 const (

@@ -10,9 +10,9 @@ import (
 const (
 	// maxMatched is how much of an answer Match is held against.
 	maxMatched = 64 << 10
-	// maxShown is how many bytes of an answer an error has.
+	// maxShown is how many bytes of a response an error has.
 	maxShown = 100
-	// minSecret is how long a word of what was sent is at least that errors leave out:
+	// minSecret is the length from which on words that were sent are left out of errors:
 	// shorter ones are in any text.
 	minSecret = 4
 )

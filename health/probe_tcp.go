@@ -75,14 +75,14 @@ func staysOpen(ctx context.Context, conn net.Conn, within time.Duration) error {
 
 type leftOutKey struct{}
 
-// withLeftOut returns a context for one probe, and where the probe says how much of
-// its time is not the backend's.
+// withLeftOut returns a context for one probe, and where the probe notes how much of its
+// time is not the backend's.
 func withLeftOut(ctx context.Context) (context.Context, *time.Duration) {
 	d := new(time.Duration)
 	return context.WithValue(ctx, leftOutKey{}, d), d
 }
 
-// leaveOut says that the probe waited for so long on purpose, which is no part of the
+// leaveOut notes that the probe waited on purpose for this long, which is not part of the
 // backend's latency.
 func leaveOut(ctx context.Context, d time.Duration) {
 	if total, ok := ctx.Value(leftOutKey{}).(*time.Duration); ok {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What the log has of a backend is bounded: one that goes up and down with every
-// probe, which clients may cause, must not fill a disk.
+// The lines about a backend are limited: one that goes up and down with every probe,
+// which clients may cause, must not fill a disk.
 const (
 	// maxLines is how many lines there are about one backend in a linePeriod.
 	maxLines   = 10
@@ -39,7 +39,7 @@ type Reporter struct {
 	healthy string   // the healthy set that was logged last
 }
 
-// report is what the reporter knows of one backend.
+// report is the reporter's state for one backend.
 type report struct {
 	began    time.Time // of the present linePeriod
 	lines    int       // asked for in it
@@ -148,7 +148,7 @@ func (r *Reporter) logState(rep *report, t Transition, changed bool) {
 // level returns the level of the line about the backend's state.
 func (r *Reporter) level(t Transition) slog.Level {
 	switch {
-	case t.Now.State != Down: // a standby needs nobody to look at it
+	case t.Now.State != Down: // a standby needs no attention
 		return slog.LevelInfo
 	case t.Last && !r.Pool.Ready():
 		return slog.LevelError

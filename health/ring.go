@@ -4,9 +4,9 @@ package health
 // changed once published.
 type ring struct {
 	members []member
-	// slots holds indexes of members: each is there once per unit of weight
-	// (divided by what the weights have in common), as far from its own other places
-	// as the weights allow.
+	// slots holds indexes of members: each is there once per unit of weight (divided by
+	// the weights' greatest common divisor), as far from its own other places as the
+	// weights allow.
 	slots   []int32
 	classes []class
 }

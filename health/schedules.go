@@ -35,7 +35,7 @@ func (s schedules[K]) follow(ctx context.Context) error {
 	}
 }
 
-// update starts what is missing, and ends what left the list.
+// update starts goroutines for new keys, and ends those of keys that left the list.
 func (s schedules[K]) update(ctx context.Context, running map[K]context.CancelFunc, wg *sync.WaitGroup) {
 	keys := s.list()
 	listed := make(map[K]bool, len(keys))

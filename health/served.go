@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// served counts what a backend was given and how it responded. It is counted where the
+// served counts what a backend received and how it responded. It is counted where the
 // traffic is, so each is one atomic addition.
 type served struct {
 	conns, openConns atomic.Int64 // apart from requests
@@ -79,7 +79,7 @@ func (b *Backend) Responses() (n [numClasses]uint64) {
 func (b *Backend) ResponseTimes() Durations { return b.served.times.Durations() }
 
 // CountFailure counts a request that the backend failed: it sent no response in time, a
-// malformed one, or not the whole of one.
+// malformed one, or an incomplete one.
 func (b *Backend) CountFailure() { b.served.failed.Add(1) }
 
 // FailedRequests returns how many requests CountFailure has counted.

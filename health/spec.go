@@ -69,7 +69,7 @@ func (s Spec) dialled() []string {
 // TLS is whether a backend's entry demands that connections to it use TLS.
 type TLS uint8
 
-// What an entry may say. By default the settings decide.
+// What an entry may demand. By default the settings decide.
 const (
 	TLSDefault TLS = iota
 	TLSOff         // http:// or tcp:// is in front
@@ -124,7 +124,7 @@ func (s Spec) Backend() *Backend {
 	return b
 }
 
-// setOptions sets all options that are right, and returns what is wrong with the others.
+// setOptions sets all options that are valid, and returns the faults of the others.
 func (s *Spec) setOptions(options string) error {
 	var errs []error
 	for option := range strings.SplitSeq(options, ";") {

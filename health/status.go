@@ -29,8 +29,8 @@ const (
 	Unknown State = iota
 	Up
 	Down
-	// Standby is a backend that works and wants no traffic now, such as a replica at
-	// the port for the primary. It gets none, and nothing is wrong with it.
+	// Standby is a backend that works and wants no traffic now, such as a replica at the
+	// port for the primary. It gets none, and this is no fault.
 	Standby
 )
 

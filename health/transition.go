@@ -5,7 +5,7 @@ import "time"
 // Transition is one event in a Pool, as Pool.OnTransition receives it.
 type Transition struct {
 	Kind TransitionKind
-	// Backend is the one concerned; nil with Started and ListChanged.
+	// Backend is the backend of the event; nil with Started and ListChanged.
 	Backend *Backend
 
 	// Was and Now are the backend's status before and after a probe, and Result is
@@ -15,9 +15,9 @@ type Transition struct {
 	// WasActive is the backend that took all traffic before, or nil, and Backend the
 	// one that does now.
 	WasActive *Backend
-	// Mode and WasMode are what the operator set, and what held before.
+	// Mode and WasMode are the mode that the operator set, and the one before.
 	Mode, WasMode Mode
-	// Weight and WasWeight are what the operator set, and what held before.
+	// Weight and WasWeight are the weight that the operator set, and the one before.
 	Weight, WasWeight int
 	// Added and Removed are addresses, and Altered entries with their new options.
 	Added, Removed, Altered []string
@@ -29,7 +29,7 @@ type Transition struct {
 	Last bool
 }
 
-// TransitionKind is what happened.
+// TransitionKind is the kind of an event.
 type TransitionKind uint8
 
 // The kinds of transitions.
