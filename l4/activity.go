@@ -5,8 +5,8 @@ import "time"
 // moment is a time since the first relay of Relays: it takes a third of a time.Time.
 type moment = time.Duration
 
-// activity is what the sweep knows of a relay's activity. The data path never looks
-// at a clock: the sweep compares byte counters instead.
+// activity is the sweep's record of a relay's activity. The data path never looks at a
+// clock: the sweep compares byte counters instead.
 type activity struct {
 	seen    int64  // bytes moved, both directions
 	since   moment // when that or half last changed

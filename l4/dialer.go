@@ -61,12 +61,13 @@ func (d *Dialer) Dial(ctx context.Context, b *health.Backend) (net.Conn, error) 
 	return conn, nil
 }
 
-// Hello is what a connection to a backend begins with.
+// Hello is the beginning of a connection to a backend: PROXY header and TLS.
 type Hello struct {
-	// Header writes what comes before anything else, also before TLS: a PROXY header. If
-	// nil, there is none.
+	// Header writes the PROXY header, which comes before everything else, also before
+	// TLS. If nil, there is none.
 	Header func(*loop.Conn) error
-	// Protocols are what a backend is asked for by ALPN, if TLS is spoken to it.
+	// Protocols are the ALPN protocols that are offered to a backend, if TLS is spoken to
+	// it.
 	Protocols []string
 }
 
@@ -92,7 +93,7 @@ func (d *Dialer) DialIn(ctx context.Context, l *loop.Loop, b *health.Backend, he
 	return conn.(Conn), nil
 }
 
-// greet begins what is spoken over a new connection, which it closes if that fails.
+// greet sends the beginning of a new connection, which it closes if that fails.
 func (d *Dialer) greet(ctx context.Context, raw *loop.Conn, b *health.Backend, hello Hello) (net.Conn, error) {
 	if d.Own.reached(raw) {
 		_ = raw.Close()

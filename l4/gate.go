@@ -96,7 +96,7 @@ func (g *Gate) count(v *Visitor) bool {
 	return true
 }
 
-// Leave tells the gate that the client's connection has ended.
+// Leave notes that the client's connection has ended.
 func (v *Visitor) Leave() {
 	if v.gate == nil {
 		return

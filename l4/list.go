@@ -41,8 +41,9 @@ func (r *relay) describe(index int) OpenConn {
 	return c
 }
 
-// walk calls a function with each open relay until it returns false. Other fibers go first now
-// and then: a relay may be met twice, and one that begins meanwhile is not met.
+// walk calls a function with each open relay until it returns false. Other fibers go
+// first now and then: a relay may be met twice, and one that begins during the walk is
+// not met.
 func (s *relaySet) walk(do func(*relay) bool) {
 	for i := len(s.open) - 1; i >= 0; i = min(i, len(s.open)) - 1 {
 		if !do(s.open[i].relay) {
@@ -54,8 +55,9 @@ func (s *relaySet) walk(do func(*relay) bool) {
 	}
 }
 
-// CloseConn resets one connection, by the Loop and Number of an OpenConn, and returns what it
-// was. It ends with OperatorClose. It reports false if no such connection is open.
+// CloseConn resets one connection, by the Loop and Number of an OpenConn, and returns its
+// description. It ends with OperatorClose. It reports false if no such connection is
+// open.
 func (s *Server) CloseConn(index int, number uint64) (closed OpenConn, ok bool) {
 	i := 0
 	s.Relays.each(func(set *relaySet) {

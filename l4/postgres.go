@@ -22,8 +22,9 @@ var postgresProtocols = []string{"postgresql"}
 
 var errPostgresRefuses = errors.New("the PostgreSQL server does not offer TLS: it answered N")
 
-// askPostgres asks a PostgreSQL server for TLS. Not a byte is read beyond the answer: what
-// somebody in between puts behind it must not pass for the server's (CVE-2021-23222).
+// askPostgres asks a PostgreSQL server for TLS. No byte is read beyond the response:
+// bytes that an attacker on the way adds behind it must not be taken for the server's
+// (CVE-2021-23222).
 func askPostgres(conn net.Conn) error {
 	request := binary.BigEndian.AppendUint32([]byte{0, 0, 0, 8}, pgSSLRequest)
 	if _, err := conn.Write(request); err != nil {

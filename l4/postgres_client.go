@@ -58,12 +58,12 @@ func (r *pgRefusal) response() []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{'E'}, uint32(4+len(fields))), fields...)
 }
 
-// answerPostgres reads what a PostgreSQL client begins with, and answers what it asks for.
-// With secure it is offered TLS, and refused if it does not want it. Requests to cancel are
-// taken in plain text, too: before version 17 that is all that libpq sends, and PostgreSQL
-// takes them. Nothing is read beyond what is answered.
-//
-// The error is a *pgRefusal if the client was told, io.EOF if nothing came.
+// answerPostgres reads the first messages of a PostgreSQL client, and responds to its
+// requests for encryption. With secure it is offered TLS, and refused if it does not use
+// it. Requests to cancel are accepted in plain text, too: libpq before version 17 sends
+// no others, and PostgreSQL accepts them. No byte is read beyond the request that is
+// responded to. The error is a *pgRefusal if the client was sent the reason, io.EOF if it
+// sent nothing.
 func answerPostgres(conn pgStream, secure bool) (pgBeginning, error) {
 	asked := map[uint32]bool{}
 	for {
@@ -102,8 +102,8 @@ func answerPostgres(conn pgStream, secure bool) (pgBeginning, error) {
 	}
 }
 
-// offerTLS answers a client that asks for TLS. What it sent behind the request is not from
-// the client that will shake hands (CVE-2021-23214).
+// offerTLS responds to a client that asks for TLS. Bytes behind the request may be from
+// someone else than the client of the handshake (CVE-2021-23214).
 func offerTLS(conn pgStream) error {
 	var early [1]byte
 	if n, _ := conn.TryRead(early[:]); n > 0 {
@@ -113,8 +113,8 @@ func offerTLS(conn pgStream) error {
 	return err
 }
 
-// refusePostgres tells a client why it is refused, once its message has been read: else the
-// connection's end would be a reset, which may overtake the answer.
+// refusePostgres sends a client the reason for its refusal, once its message has been
+// read: otherwise the connection would end with a reset, which may overtake the response.
 func refusePostgres(conn pgStream, why *pgRefusal, length uint32) error {
 	if length > 8 && length <= pgMaxStartup {
 		if _, err := io.CopyN(io.Discard, onlyReader{conn}, int64(length)-8); err != nil {

@@ -105,8 +105,8 @@ func peekHeader(conn net.Conn, buf []byte) ([]byte, error) {
 	return buf[:size], broken
 }
 
-// headerSize returns how long the header is that b begins with, 0 if that takes
-// more bytes to tell.
+// headerSize returns how long the header is that b begins with, 0 if more bytes are
+// needed to know.
 func headerSize(b []byte) (int, error) {
 	switch {
 	case hasOrMayHave(b, []byte(v1Prefix)):
@@ -139,8 +139,8 @@ func hasOrMayHave(b, prefix []byte) bool {
 	return bytes.Equal(b[:n], prefix[:n])
 }
 
-// writeProxyHeader tells a backend who the client is. For a client without an
-// address, of a Unix socket, it says so. Version 2 has what is known of its TLS.
+// writeProxyHeader sends a backend the client's address, or for a client of a Unix socket
+// that it has none. Version 2 also has the facts of its TLS.
 func (ses *session) writeProxyHeader(conn net.Conn) error {
 	v := &ses.visitor
 	header := proxyproto.HeaderProxyFromAddrs(ses.server.SendProxy, tcpAddr(v.Client), tcpAddr(v.Local(ses.client)))
@@ -157,7 +157,7 @@ func (ses *session) writeProxyHeader(conn net.Conn) error {
 	return err
 }
 
-// tlvs returns what a PROXY header has about TLS (its specification, section 2.2).
+// tlvs returns the part of a PROXY header about TLS (its specification, section 2.2).
 func (t *TLSInfo) tlvs() (all []proxyproto.TLV, err error) {
 	if t.Protocol != "" {
 		all = append(all, proxyproto.TLV{Type: proxyproto.PP2_TYPE_ALPN, Value: []byte(t.Protocol)})

@@ -22,7 +22,7 @@ import (
 // All of it belongs to the loop, but for the counters of the connections.
 type relay struct {
 	client, backend side
-	of              *health.Backend // whose connection it is; nil if nobody has said
+	of              *health.Backend // whose connection it is; nil if not known
 
 	why      Ending       // the first cause; empty as long as nothing is wrong
 	finished func(Ending) // called once both connections are closed, if there is no session
@@ -114,35 +114,35 @@ func (r *relay) move(src, dst *side) error {
 }
 
 // passEnd tells the destination that the source has ended. The second end needs no
-// telling: closing says it.
+// message: closing the connection is one.
 func (r *relay) passEnd(src, dst *side) {
 	if r.ended++; r.ended == 2 {
 		if !dst.plain() {
-			_ = dst.CloseWrite() // TLS wants to be told
+			_ = dst.CloseWrite() // with TLS it has to be sent
 		}
 		r.end(EOF)
 		return
 	}
-	// If it is broken, the other direction says so, after its last words.
+	// If it is broken, the other direction reports that, after its last bytes.
 	_ = dst.CloseWrite()
 	src.OnReadable(func() { r.broke(src, dst) }) // it may break after its end
 }
 
-// broke is called when a source is broken: what came before the break is delivered,
-// then both connections are reset. Whoever is here first does it: its Flush ends when
-// the other side breaks, too.
+// broke is called when a source is broken: bytes from before the break are delivered,
+// then both connections are reset. The first caller does it: its Flush ends when the
+// other side breaks, too.
 func (r *relay) broke(src, dst *side) {
 	if r.why != "" || r.ended == 2 { // passEnd may still wait for room
 		return
 	}
 	r.why = r.resetOf(src)
-	_ = dst.Flush() // the time limits cut a relay that does not get on here
+	_ = dst.Flush() // the time limits cut a relay that makes no progress here
 	r.end(r.why)
 }
 
-// blocked is called when a destination is broken. What it sent before it broke is the
-// other direction's to deliver, and that ends the relay then; unless that one is over,
-// or its destination is broken too.
+// blocked is called when a destination is broken. The other direction still delivers the
+// bytes that it sent before, and then ends the relay; unless that direction has ended, or
+// its destination is broken too.
 func (r *relay) blocked(src, dst *side) {
 	switch {
 	case src.Err() != nil:
@@ -152,7 +152,7 @@ func (r *relay) blocked(src, dst *side) {
 	}
 }
 
-// resetOf returns what it is called if that side breaks.
+// resetOf returns the Ending for a break of that side.
 func (r *relay) resetOf(s *side) Ending {
 	if s == &r.client {
 		return ClientReset

@@ -40,7 +40,7 @@ func (rs *Relays) Start(client, backend Conn, b *health.Backend, ended func(rece
 }
 
 // start begins a relay, in a fiber of its loop, and returns. Its session or finished is
-// told once, in a fiber, when both connections are closed.
+// called once, in a fiber, when both connections are closed.
 func (rs *Relays) start(r *relay) {
 	rs.setOf(r.client.Loop()).add(r)
 	switch {
@@ -79,7 +79,7 @@ func (rs *Relays) each(do func(*relaySet)) {
 	for _, s := range *sets {
 		donec := make(chan struct{})
 		if !s.loop.Go(func() { defer close(donec); do(s) }) {
-			do(s) // the loop has ended, and nobody else comes here
+			do(s) // the loop has ended, and no other goroutine uses it
 			continue
 		}
 		<-donec

@@ -100,8 +100,8 @@ func (rs *Relays) pace() (busy, idle time.Duration) {
 	return min(idle, time.Second), idle
 }
 
-// inspect does what the relay's activity calls for. It returns why the relay is past a
-// limit, or an empty Ending; and whether bytes have moved since the last call.
+// inspect acts on the relay's activity. It returns why the relay is past a limit, or an
+// empty Ending; and whether bytes have moved since the last call.
 func (rs *Relays) inspect(r *relay, now moment) (why Ending, active bool) {
 	timeout := cmp.Or(rs.userTimeout, userTimeout)
 	r.report()

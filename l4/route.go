@@ -108,12 +108,12 @@ func (ses *session) peekHello(routes *Routes) (h hello, why Ending) {
 	pooled := hellos.Get().(*[4 << 10]byte)
 	defer hellos.Put(pooled)
 	buf, err := h.readFrom(conn, pooled[:0])
-	h.msg = nil // the buffer is given back
+	h.msg = nil // the buffer is released
 	switch {
 	case s.dials.Err() != nil:
 		return h, Drain
 	case err == io.EOF && len(buf) == 0 && routes.Default == nil:
-		return h, EOF // it connected and left: a probe of the port
+		return h, EOF // it connected and closed: a probe of the port
 	case err == nil, err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded):
 		conn.Unread(buf)
 		return h, ""
@@ -121,8 +121,8 @@ func (ses *session) peekHello(routes *Routes) (h hello, why Ending) {
 	return h, ClientReset
 }
 
-// readFrom reads until the search for a name has ended. It returns what it has read, and
-// the error that ended it early.
+// readFrom reads until the search for a name has ended. It returns the bytes that it has
+// read, and the error that ended it early.
 func (h *hello) readFrom(conn io.Reader, buf []byte) ([]byte, error) {
 	for !h.read(buf) {
 		if len(buf) == cap(buf) {
@@ -141,8 +141,8 @@ func (h *hello) readFrom(conn io.Reader, buf []byte) ([]byte, error) {
 // section 6.2).
 var unrecognizedName = []byte{21, 3, 3, 0, 2, 2, 112}
 
-// refuseName tells a TLS client that no server here has the name that it asks for, and
-// closes the connection: not at once, since a reset could overtake the alert.
+// refuseName sends a TLS client the alert that no server here has the name that it asks
+// for, and closes the connection: not at once, since a reset could overtake the alert.
 func refuseName(client *loop.Conn) {
 	_ = client.SetDeadline(time.Now().Add(alertTime))
 	if _, err := client.Write(unrecognizedName); err != nil || client.CloseWrite() != nil {

@@ -36,10 +36,11 @@ type Server struct {
 
 	// Relays has the time limits of connections, and holds the open ones.
 	Relays Relays
-	// TLS ends the clients' TLS. If nil, what comes is relayed as it is.
+	// TLS ends the clients' TLS. If nil, the clients' bytes are relayed unchanged.
 	TLS *TLSServer
 	// Postgres is whether clients speak PostgreSQL's protocol, over TLS of which only the
-	// connections to the backends are. They are told so if they ask for TLS.
+	// connections to the backends are. Clients that ask for TLS get the reply that there
+	// is none.
 	Postgres bool
 	// Gate decides which clients are allowed. If nil, all are.
 	Gate *Gate

@@ -116,7 +116,7 @@ func (ses *session) finish(why Ending) {
 		backend.ReleaseConn()
 	}
 	if why == BackendReset && ses.relay.sent() == 0 {
-		backend.Suspect() // it broke before it said anything
+		backend.Suspect() // it broke before it sent anything
 	}
 	ses.report(why)
 	ses.visitor.Leave()

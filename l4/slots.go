@@ -111,7 +111,7 @@ func (s *Slots) acquireOwn(done <-chan struct{}) bool {
 	}
 }
 
-// askForOne asks the frontends for a slot, until one gives way.
+// askForOne asks the frontends for a slot, until one of them closes a connection for it.
 func (s *Slots) askForOne() {
 	s.mu.Lock()
 	asked := slices.Clone(s.spares)
@@ -191,7 +191,7 @@ func (s *Slots) Spare() {
 	s.Release()
 }
 
-// Spared tells that a connection whose slot Spare released has ended.
+// Spared notes that a connection whose slot Spare released has ended.
 func (s *Slots) Spared() { s.addSpared(-1) }
 
 func (s *Slots) addSpared(n int64) {

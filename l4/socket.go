@@ -14,9 +14,9 @@ const userTimeout = time.Minute
 // LongAgo is a deadline that ends waiting reads and writes at once.
 var LongAgo = time.Unix(1, 0)
 
-// Reset closes a connection with a reset: its peer cannot take what it received
-// for complete. Bytes that the kernel has not delivered yet are lost. A Unix
-// socket is only closed.
+// Reset closes a connection with a reset: its peer cannot take the bytes it received for
+// complete. Bytes that the kernel has not delivered yet are lost. A Unix socket is only
+// closed.
 func Reset(conn net.Conn) {
 	switch c := conn.(type) {
 	case Conn:

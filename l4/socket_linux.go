@@ -57,8 +57,8 @@ func boundSendQueue(fd uintptr) {
 const receiveMax = 3 << 20
 
 // capReceiveBuffer ends the growth of a receive buffer. It never makes one smaller: the
-// peer may use the window that it was given, the kernel would drop what has no place any
-// more, and the peer would send it again only after 200 ms. (TCP_WINDOW_CLAMP does not
+// peer may use the window that it was granted, the kernel would drop bytes that no longer
+// fit, and the peer would send them again only after 200 ms. (TCP_WINDOW_CLAMP does not
 // end it: the kernel lifts it whenever the buffer grows.)
 func capReceiveBuffer(fd uintptr) {
 	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
@@ -68,7 +68,7 @@ func capReceiveBuffer(fd uintptr) {
 	if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BUF_LOCK, receiveLock) == nil {
 		return
 	}
-	// Before Linux 5.14. The kernel doubles what it is told, and may know an upper limit
+	// Before Linux 5.14. The kernel doubles the value, and may know an upper limit
 	// (net.core.rmem_max) that only a privileged process may pass.
 	if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size/2) != nil {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size/2)

@@ -16,7 +16,7 @@ import (
 // TLSConn is a connection of a loop that speaks TLS, and whose handshake is complete: see
 // ServeTLS and DialTLS. Its methods are for the fibers of its loop, one fiber that reads
 // and one that writes at a time, like those of the loop.Conn under it; those that other
-// goroutines may call say so.
+// goroutines may call are marked so.
 //
 // All bytes, counts of bytes and ends are those of the plain stream. The end of the stream
 // is a close_notify; one without it is an error, because anybody on the way could have cut
@@ -42,7 +42,7 @@ type TLSConn struct {
 // State returns what was agreed on in the handshake. Any goroutine may call it.
 func (c *TLSConn) State() tls.ConnectionState { return c.tls.ConnectionState() }
 
-// Read reads what has arrived, and waits only if that is nothing.
+// Read reads the bytes that have arrived, and waits only if there are none.
 func (c *TLSConn) Read(p []byte) (int, error) {
 	for {
 		if n, err := c.TryRead(p); n > 0 || err != nil || len(p) == 0 {
@@ -313,9 +313,9 @@ func (c *TLSConn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: "tcp", Addr: c.raw.RemoteAddr(), Err: err}
 }
 
-// Quiet reports whether the connection is open and there is nothing to read. What TLS
-// itself has to say, such as a session ticket, does not count, unless a function of
-// OnReadable waits.
+// Quiet reports whether the connection is open and there is nothing to read. Messages of
+// TLS itself, such as a session ticket, do not count, unless a function of OnReadable
+// waits.
 func (c *TLSConn) Quiet() bool {
 	if c.closed.Load() || c.ended || c.broken != nil || len(c.unread) > 0 {
 		return false

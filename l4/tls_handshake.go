@@ -108,7 +108,7 @@ func isHTTP(begin [5]byte) bool {
 	return false
 }
 
-// handshakeError says in plain words why a handshake failed.
+// handshakeError explains in plain words why a handshake failed.
 func handshakeError(err error, limit time.Duration) error {
 	var noTLS tls.RecordHeaderError
 	switch {

@@ -96,7 +96,7 @@ func (w *wire) available() int {
 	return min(len(w.in), w.left)
 }
 
-// await waits for bytes in a handshake, after sending what the peer waits for.
+// await waits for bytes in a handshake, after sending the bytes that the peer waits for.
 func (w *wire) await() error {
 	if err := w.drain(); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (w *wire) await() error {
 	return err
 }
 
-// fill moves what is received into buf, and reads most bytes more from the socket without
+// fill moves received bytes into buf, and reads most bytes more from the socket without
 // waiting. It returns how many there were. keep must be called before buf is used again.
 func (w *wire) fill(buf []byte, most int) (int, error) {
 	have := copy(buf, w.in)
@@ -121,13 +121,13 @@ func (w *wire) fill(buf []byte, most int) (int, error) {
 	return n, err
 }
 
-// keep moves what is received out of a borrowed buffer.
+// keep moves received bytes out of a borrowed buffer.
 func (w *wire) keep() {
 	w.kept = append(w.kept[:0], w.in...)
 	w.in = w.kept
 }
 
-// release gives up the memory of what is received, if that is nothing.
+// release frees the memory for received bytes, if there are none.
 func (w *wire) release() {
 	if len(w.in) == 0 {
 		w.in, w.kept = nil, nil

@@ -26,11 +26,11 @@ func (r *relay) tune() {
 // the kernel sends them two minutes apart at most.
 const patientFor = 5 * time.Minute
 
-// liftUserTimeout tells peers that read slowly from peers that are gone. The kernel
-// ends a connection whose peer keeps its window closed for the user timeout, even
-// if the peer answers every probe (RFC 1122, section 4.2.2.17, wants it kept). A
-// client that has stopped reading for a while is not gone, so its socket gets no
-// user timeout as long as it answers; the idle timeout bounds it.
+// liftUserTimeout distinguishes peers that read slowly from peers that are gone. The
+// kernel ends a connection whose peer keeps its window closed for the user timeout, even
+// if the peer answers every probe (RFC 1122, section 4.2.2.17, wants it kept). A client
+// that has stopped reading for a while is not gone, so its socket gets no user timeout as
+// long as it answers; the idle timeout bounds it.
 func (r *relay) liftUserTimeout(timeout time.Duration, now moment) {
 	if r.activity.idle(now) <= timeout/4 || now-r.tuning.lifted <= timeout/4 {
 		return
