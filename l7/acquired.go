@@ -18,7 +18,7 @@ type acquired struct {
 	client  *conn           // whose request it is; other fibers see the connection there
 }
 
-// use says how a connection to a backend was left.
+// use is the state in which a connection to a backend was left.
 type use uint8
 
 const (
@@ -51,7 +51,7 @@ func (a *acquired) drop() {
 	a.conn = nil
 }
 
-// release gives up the connection and the backend. A second call does nothing.
+// release releases the connection and the backend. A second call does nothing.
 func (a *acquired) release() {
 	if bc := a.conn; bc != nil {
 		a.hide()

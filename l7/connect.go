@@ -80,7 +80,7 @@ func (ex *exchange) redial(turn *health.Turn) error {
 	return ex.connect(turn)
 }
 
-// moveOn gives up a backend that broke the connection before it sent anything, and
+// moveOn releases a backend that broke the connection before it sent anything, and
 // connects to another one. If none is left, the error is what the break means.
 func (ex *exchange) moveOn(turn *health.Turn, broken error) error {
 	gaveUp := ex.backend.backend

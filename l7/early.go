@@ -10,15 +10,16 @@ import (
 // opening is what the next response begins with, whatever it will be.
 const opening = "HTTP/1.1 "
 
-// early writes to a client, and tells a client that has left from one that has only ended
-// its half of the connection. They look alike: both send a FIN. So the first bytes of what
-// the client will be sent anyway are sent early. A client that has gone replies with RST;
-// one that only half-closed reads them early, and the rest later.
+// early writes to a client, and distinguishes a client that has gone from one that has
+// only ended its half of the connection. They look alike: both send a FIN. So the first
+// bytes of what the client will be sent anyway are sent early. A client that has gone
+// replies with RST; one that only half-closed reads them early, and the rest later.
 //
-// Of a body that is not chunked the next byte is not known while the backend pauses. There
-// the last byte before the pause is kept back for this, for two looks of the watch at most
-// (0.15 s), so that a FIN that follows a request is told from a client's leaving. A client
-// that ends its half later than that, in such a pause, is taken to have left.
+// Of a body that is not chunked the next byte is not known while the backend pauses.
+// There the last byte before the pause is kept back for this, for two looks of the watch
+// at most (0.15 s), so that a FIN that follows a request is distinguished from a client's
+// disconnect. A client that ends its half later than that, in such a pause, is taken for
+// one that has gone.
 type early struct {
 	conn  io.Writer     // to the client
 	count *atomic.Int64 // of the bytes sent to it

@@ -10,7 +10,7 @@ import (
 type httpError struct {
 	status int
 	text   string // for the client; if empty, what the status means
-	cause  error  // for the log, not for the client; nil if the text says all
+	cause  error  // for the log, not for the client; nil if the text is enough
 }
 
 func (e *httpError) Error() string { return fmt.Sprintf("%d: %v", e.status, e.cause) }

@@ -60,8 +60,8 @@ func (l *ofLoop) longestIdle() (c *conn, waits int) {
 	return c, waits
 }
 
-// spare has a connection give way, and reports whether there was one. One that has a
-// request waiting in its socket is passed over: it is about to be served.
+// spare closes a connection to make room, and reports whether there was one. One that has
+// a request waiting in its socket is passed over: it is about to be served.
 func (l *ofLoop) spare() bool {
 	for {
 		c, _ := l.longestIdle()

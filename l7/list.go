@@ -25,8 +25,9 @@ func (s *Server) List(list *l4.OpenConns) {
 	})
 }
 
-// walk calls a function with each connection until it returns false. Other fibers go first now
-// and then: a connection may be met twice, and one that begins meanwhile is not met.
+// walk calls a function with each connection until it returns false. Other fibers go
+// first now and then: a connection may be met twice, and one that begins during the walk
+// is not met.
 func (l *ofLoop) walk(do func(*conn) bool) {
 	for i := len(l.open) - 1; i >= 0; i = min(i, len(l.open)) - 1 {
 		if !do(l.open[i]) {

@@ -94,7 +94,7 @@ func (s *Server) of(l *loop.Loop) *ofLoop {
 func (l *ofLoop) call(do func()) {
 	donec := make(chan struct{})
 	if !l.Go(func() { defer close(donec); do() }) {
-		do() // the loop has ended, and nobody else comes here
+		do() // the loop has ended, and no other goroutine uses it
 		return
 	}
 	<-donec

@@ -90,7 +90,7 @@ func (ex *exchange) appendHop(b []byte) []byte {
 
 // appendForwarded adds X-Forwarded-For, -Proto and -Host. Those of a trusted proxy are
 // kept, with its own address appended to X-Forwarded-For. The name in the certificate of
-// a client is nobody else's to state.
+// a client may be stated by fourseven alone.
 func (ex *exchange) appendForwarded(b []byte) []byte {
 	proto, hosted := false, false
 	b = ex.appendForwardedFor(b)

@@ -32,8 +32,8 @@ func (c *conn) secure() bool {
 	return true
 }
 
-// takeLeave tells a client of TLS that its stream is whole, which closing the connection
-// does as far as there is room for it.
+// takeLeave sends a client of TLS close_notify, the sign that its stream is complete,
+// which closing the connection does as far as there is room for it.
 func (c *conn) takeLeave() {
 	if c.secured != nil && c.stopped == running {
 		_ = c.nc.SetWriteDeadline(time.Now().Add(lingerGap))

@@ -255,7 +255,7 @@ func (u *upstream) serveWaiterLocked(bc *backendConn) bool {
 	return true
 }
 
-// leave gives up the place of a connection.
+// leave frees the place of a connection.
 func (u *upstream) leave() {
 	u.mu.Lock()
 	defer u.mu.Unlock()

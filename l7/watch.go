@@ -19,7 +19,8 @@ const reapEvery = 5
 // find out whether it is gone: in a body that is not chunked, while no bytes come.
 const sightings = 3
 
-// watched is what a connection's fibers tell the watch, and what it knows itself.
+// watched is the state of a connection that its fibers report to the watch, and the
+// watch's own.
 type watched struct {
 	uploading uint8 // what the upload of the present request waits for: noUpload and so on
 	awaited   uint8 // what the exchange waits for in the phase relaying: forStream and so on

@@ -13,11 +13,10 @@
 //
 // # Vocabulary
 //
-// A head is a message's first line and header fields, up to and including the
-// empty line. A field is one line of it; its Kind is what it means to whoever
-// forwards the message. A body is framed by a length, by chunks (Chunked) or by
-// the end of the connection (UntilClose). A piece is a part of a body without its
-// framing.
+// A head is a message's first line and header fields, up to and including the empty line.
+// A field is one line of it; its Kind is its meaning for a program that forwards the
+// message. A body is framed by a length, by chunks (Chunked) or by the end of the
+// connection (UntilClose). A piece is a part of a body without its framing.
 //
 // # How strict
 //

@@ -9,7 +9,7 @@ import (
 // twenty times the memory that its four bytes in a buffer take.
 const MaxFields = 128
 
-// Kind is what a header field means to whoever forwards the message.
+// Kind is the meaning of a header field for a program that forwards the message.
 type Kind uint8
 
 // The kinds of fields.
@@ -29,7 +29,7 @@ const (
 	ForwardedProto               // X-Forwarded-Proto
 	ForwardedHost                // X-Forwarded-Host
 	Forwarded                    // Forwarded, X-Real-IP, and every other X-Forwarded-*
-	ClientName                   // X-Client-Cert-CN: set by whoever ends the client's TLS
+	ClientName                   // X-Client-Cert-CN: set by the proxy that ends the client's TLS
 	Dropped                      // never passed on
 )
 

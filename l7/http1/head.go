@@ -140,9 +140,9 @@ func cutUnfolded(p []byte) (line, rest []byte, folded bool) {
 	return line, rest, folded
 }
 
-// checkStart refuses an incomplete head that cannot become a valid one, so that a
-// client of another protocol is told at once and not at the header timeout. The
-// lines in p[:from] were checked before; p[line:] is not complete.
+// checkStart refuses an incomplete head that cannot become a valid one, so that a client
+// of another protocol gets its response at once and not at the header timeout. The lines
+// in p[:from] were checked before; p[line:] is not complete.
 func checkStart(p []byte, from, line int) error {
 	if line == 0 {
 		return checkFirstLine(bytes.TrimSuffix(p, []byte("\r")))
