@@ -137,7 +137,7 @@ func (ln *Listener) waitLocked(a *acceptor) {
 	}
 }
 
-// accept calls accept4 until it says something about the next connection.
+// accept calls accept4 until it returns the next connection or an error about it.
 func (ln *Listener) accept() (*Conn, error) {
 	if err := ln.raw.Control(ln.accept4); err != nil {
 		return nil, net.ErrClosed
@@ -202,9 +202,9 @@ func (ln *Listener) unwatchLocked() {
 	})
 }
 
-// ready is called by the loop when a connection may wait. If no fiber waits for
-// it here, another loop is told: the kernel has perhaps woken only this one. If none
-// waits anywhere, the next one that is to wait tries first.
+// ready is called by the loop when a connection may wait. If no fiber waits for it here,
+// another loop is notified: the kernel has perhaps woken only this one. If none waits
+// anywhere, the next one that is to wait tries first.
 func (ln *Listener) ready() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()

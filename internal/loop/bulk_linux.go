@@ -58,7 +58,7 @@ func (b Bulk) Send(head []byte, keep int) (sent int, err error) {
 	return sent + n, err
 }
 
-// Read reads what is left.
+// Read reads the bytes that are left.
 func (b Bulk) Read(p []byte) (int, error) {
 	n, err := unix.Read(int(b.pipe.r), p)
 	if err != nil {
@@ -68,5 +68,5 @@ func (b Bulk) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Release gives up what is left.
+// Release drops the bytes that are left.
 func (b Bulk) Release() { b.dst.Loop().givePipe(b.pipe) }

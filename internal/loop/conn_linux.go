@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// connEvents are asked for once, edge-triggered: each is told when it begins.
-	// EPOLLOUT is added with the first write that would wait: without it the kernel
-	// does not wake the loop for each change of the socket's state.
+	// connEvents are asked for once, edge-triggered: each is reported when it begins.
+	// EPOLLOUT is added with the first write that would wait: without it the kernel does
+	// not wake the loop for each change of the socket's state.
 	connEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
 	// endEvents mean that no more bytes will come than have arrived, roomEvents that
 	// a write would not wait.
@@ -25,9 +25,9 @@ const (
 )
 
 // Conn is a stream connection of a loop, over TCP or a Unix socket. It implements
-// net.Conn, io.ReaderFrom and syscall.Conn. Its methods are for the fibers of its
-// loop, one fiber that reads and one that writes at a time; those that other
-// goroutines may call say so.
+// net.Conn, io.ReaderFrom and syscall.Conn. Its methods are for the fibers of its loop,
+// one fiber that reads and one that writes at a time; those that other goroutines may
+// call are marked so.
 //
 // The first error that breaks the connection stays its error for both directions:
 // writing returns it at once, reading when what arrived before has been read.
@@ -90,8 +90,8 @@ func newConn(l *Loop, fd int, isUnix bool) *Conn {
 	return c
 }
 
-// attach adds the connection to its loop, which has been told of it by its count.
-// If the group is closing, the connection is closed.
+// attach adds the connection to its loop, which has already counted it. If the group is
+// closing, the connection is closed.
 func (c *Conn) attach() {
 	l := c.Loop()
 	l.conns.add(c)
@@ -121,8 +121,8 @@ func (c *Conn) Err() error {
 	return c.broken
 }
 
-// noteError asks the kernel for the error that broke the connection. The kernel
-// tells it once: to whoever asks first.
+// noteError asks the kernel for the error that broke the connection. The kernel reports
+// it once: to the first caller.
 func (c *Conn) noteError() {
 	code, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && code != 0 {
@@ -130,7 +130,7 @@ func (c *Conn) noteError() {
 	}
 }
 
-// fail keeps the first error that broke the connection. The kernel says EPIPE for a
+// fail keeps the first error that broke the connection. The kernel returns EPIPE for a
 // reset that comes after the peer's end of stream.
 func (c *Conn) fail(errno syscall.Errno) {
 	if errno == syscall.EPIPE {

@@ -151,8 +151,8 @@ func (c *Conn) connectUnix(ctx context.Context, path string, timeout time.Durati
 	}
 }
 
-// toItself reports whether the connection is one with itself: that happens when
-// nobody listens on a port that the kernel then picks as the source port.
+// toItself reports whether the connection is one with itself: that happens when no
+// listener has a port that the kernel then picks as the source port.
 func (c *Conn) toItself() bool {
 	if port := c.remote.Port(); port < c.Loop().firstPort || port > c.Loop().lastPort {
 		return false

@@ -37,18 +37,18 @@
 //
 // # What belongs to whom
 //
-// A connection belongs to its loop, and so does everything that is reached only by
-// fibers of that loop: they need no locks among each other, as long as they do not
-// rely on state that they read before they waited. Methods that other goroutines
-// may call say so. Those (Close and Reset, too, for fibers) are done by the loop a
-// little later, when the fibers that are ready have run.
+// A connection belongs to its loop, and so does everything that is reached only by fibers
+// of that loop: they need no locks among each other, as long as they do not rely on state
+// that they read before they waited. Methods that other goroutines may call are marked
+// so. Those (Close and Reset, too, for fibers) are done by the loop a little later, when
+// the fibers that are ready have run.
 //
 // # What it does not do
 //
 //   - No datagrams, no name lookups (use Loop.Await), no TLS.
 //   - No more than one fiber that reads and one that writes a connection at a time.
 //   - No copying between connections of different loops; Conn.MoveTo moves one.
-//   - No limits: whoever accepts decides how many connections there are.
+//   - No limits: the code that accepts decides how many connections there are.
 //
 // # In profiles and dumps
 //

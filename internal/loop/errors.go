@@ -14,7 +14,7 @@ var ErrIdle = errors.New("loop: connection is idle")
 // ErrClosed is what waiting in a Loop returns once its Group is being closed.
 var ErrClosed = errors.New("loop: group closed")
 
-// opError says which connection failed, and in which direction.
+// opError returns an error that names the connection that failed, and the direction.
 func (c *Conn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.network(), Addr: c.RemoteAddr(), Err: err}
 }

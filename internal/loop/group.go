@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 )
 
-// Config says how a Group works. Its zero value is ready to use.
+// Config configures a Group. Its zero value is ready to use.
 type Config struct {
 	// Loops is how many loops there are. Zero: as many as GOMAXPROCS is when the
 	// Group is made. GOMAXPROCS is then raised to at least one more than Loops, so
@@ -139,7 +139,7 @@ func (g *Group) crashed(value any, stack []byte) {
 // bulkStep is how many bytes move between two calls of OnBulk.
 const bulkStep = 1 << 20
 
-// tellBulk calls OnBulk if it is due.
+// tellBulk calls OnBulk, if it is due.
 func (c *Conn) tellBulk(src *Conn) {
 	hook := c.Loop().group.config.OnBulk
 	if n := src.read.Load(); hook != nil && n >= src.bulkTold {

@@ -17,7 +17,7 @@ import (
 // errAgain is returned inside the package by a call that would have to wait.
 var errAgain = errors.New("loop: would wait")
 
-// Read reads what has arrived, and waits only if that is nothing.
+// Read reads the bytes that have arrived, and waits only if there are none.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.notify != nil {
 		c.ignore()
@@ -132,9 +132,9 @@ func (c *Conn) waitWritableFor(limit time.Duration) {
 	}
 }
 
-// recv reads without waiting: it returns errAgain instead. A read that does not
-// fill the buffer has emptied the socket: the next bytes are a new event. That
-// spares a second read, but not once the peer has ended, which is told only once.
+// recv reads without waiting: it returns errAgain instead. A read that does not fill the
+// buffer has emptied the socket: the next bytes are a new event. That spares a second
+// read, but not once the peer has ended, which is reported only once.
 func (c *Conn) recv(p []byte) (int, error) {
 	if !c.readable && c.broken == 0 {
 		if c.eof {
@@ -162,8 +162,8 @@ func (c *Conn) recv(p []byte) (int, error) {
 	return n, nil
 }
 
-// ended returns what a read returns that got no bytes: an error if there was one,
-// whoever was told it, else the end of the stream.
+// ended returns the result of a read without bytes: an error if there was one, even if it
+// was returned before, else the end of the stream.
 func (c *Conn) ended(errno syscall.Errno) error {
 	if errno != 0 {
 		c.fail(errno)

@@ -29,8 +29,8 @@ const (
 	yieldEvery = 5 * time.Millisecond
 )
 
-// Loop runs fibers and waits for their connections, on one thread at a time.
-// Methods that other goroutines may call say so; all others are for its fibers.
+// Loop runs fibers and waits for their connections, on one thread at a time. Methods that
+// other goroutines may call are marked so; all others are for its fibers.
 type Loop struct {
 	group *Group
 	pulse pulse
@@ -86,7 +86,7 @@ func (l *Loop) start() {
 // end makes run close what there is and return. Any goroutine may call it.
 func (l *Loop) end() { l.queue.post(op{kind: opEnd}) }
 
-// release gives back what newLoop has opened.
+// release closes the descriptors that newLoop has opened.
 func (l *Loop) release() {
 	l.queue.close()
 	for _, p := range l.pipes {

@@ -23,9 +23,9 @@ type stream interface {
 }
 
 // Conn is a stream connection of a loop, over TCP or a Unix socket. It implements
-// net.Conn, io.ReaderFrom and syscall.Conn. Its methods are for the fibers of its
-// loop, one fiber that reads and one that writes at a time; those that other
-// goroutines may call say so.
+// net.Conn, io.ReaderFrom and syscall.Conn. Its methods are for the fibers of its loop,
+// one fiber that reads and one that writes at a time; those that other goroutines may
+// call are marked so.
 //
 // The first error that breaks the connection stays its error for both directions:
 // writing returns it at once, reading when what arrived before has been read.
@@ -123,7 +123,7 @@ func (c *Conn) fail(err error) error {
 	return c.Err()
 }
 
-// Read reads what has arrived, and waits only if that is nothing.
+// Read reads the bytes that have arrived, and waits only if there are none.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.unwatch()
 	if err := c.may(); err != nil || len(p) == 0 {
@@ -206,7 +206,7 @@ func (c *Conn) send(p []byte) (written int, err error) {
 	return written, err
 }
 
-// cause strips what net says about a connection.
+// cause returns an error's cause, without package net's words about the connection.
 func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

@@ -24,9 +24,9 @@ type platform struct{}
 
 func newPlatform(Config) platform { return platform{} }
 
-// Loop runs fibers. In this version they are goroutines, of which the one that has
-// the loop's lock runs; it gives the lock up whenever it waits.
-// Methods that other goroutines may call say so; all others are for its fibers.
+// Loop runs fibers. In this version they are goroutines, of which the one that has the
+// loop's lock runs; it gives the lock up whenever it waits. Methods that other goroutines
+// may call are marked so; all others are for its fibers.
 type Loop struct {
 	group *Group
 	load  load
@@ -51,7 +51,7 @@ func newLoop(g *Group) (*Loop, error) {
 
 func (l *Loop) start() { l.group.ended.Add(1) }
 
-// release gives back what newLoop has opened.
+// release closes the descriptors that newLoop has opened.
 func (l *Loop) release() { l.stop() }
 
 // end closes what there is. Any goroutine may call it.

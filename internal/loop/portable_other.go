@@ -2,7 +2,7 @@
 
 package loop
 
-// gone reports whether a TCP connection is no more: this system does not tell.
+// gone reports whether a TCP connection is no more: this system does not report it.
 func gone(stream) bool { return false }
 
 // unacked returns how many bytes wait to be acknowledged: likewise.

@@ -26,8 +26,8 @@ func (c *Conn) Quiet() (quiet bool) {
 }
 
 // PeerLeft reports whether the peer has ended its stream, though bytes of it may still
-// have to be read, and whether the connection is broken, or over in both directions.
-// Not all systems tell before it is read.
+// have to be read, and whether the connection is broken, or over in both directions. Not
+// all systems report it before it is read.
 func (c *Conn) PeerLeft() (ended, gone bool) {
 	if c.closed.Load() || c.Err() != nil {
 		return true, true

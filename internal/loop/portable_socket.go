@@ -57,10 +57,10 @@ const (
 	maxFlushPause = 50 * time.Millisecond
 )
 
-// Flush waits until the peer's kernel has acknowledged all that was written: a
-// Reset throws away what has not. It returns the error of a connection that is
-// broken or closed by then, or the Group's. Where the system does not tell, and on
-// Unix sockets, it returns at once.
+// Flush waits until the peer's kernel has acknowledged all that was written: a Reset
+// throws away what has not. It returns the error of a connection that is broken or closed
+// by then, or the Group's. Where the system does not report that, and on Unix sockets, it
+// returns at once.
 func (c *Conn) Flush() error {
 	for pause := minFlushPause; ; pause = min(2*pause, maxFlushPause) {
 		if c.closed.Load() {
@@ -78,9 +78,9 @@ func (c *Conn) Flush() error {
 	}
 }
 
-// Unacked returns how many written bytes the peer's kernel has not acknowledged
-// yet; 0 if there is no connection any more, on Unix sockets, and where the system
-// does not tell.
+// Unacked returns how many written bytes the peer's kernel has not acknowledged yet; 0 if
+// there is no connection any more, on Unix sockets, and where the system does not report
+// it.
 func (c *Conn) Unacked() int { return unacked(c.conn) }
 
 // socketError returns the error that broke a connection, if one did.

@@ -67,8 +67,8 @@ func (c *Conn) OnReadable(fn func()) {
 	}
 }
 
-// Forward is OnReadable. (The version for Linux moves small messages to dst
-// meanwhile.)
+// Forward is OnReadable. (The version for Linux also moves small messages to dst until
+// then.)
 func (c *Conn) Forward(dst *Conn, fn func()) { c.OnReadable(fn) }
 
 // awaitBreak waits until a connection whose stream has ended breaks or is closed.

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opKind is what a loop is asked to do.
+// opKind is the kind of a request to a loop.
 type opKind uint8
 
 const (
@@ -109,7 +109,7 @@ func (q *queue) drain() {
 	_, _ = unix.Read(q.fd, buf[:])
 }
 
-// take does what has been posted so far.
+// take carries out the requests that have been posted so far.
 func (q *queue) take(l *Loop) {
 	q.mu.Lock()
 	q.ops, q.taken = q.taken[:0], q.ops

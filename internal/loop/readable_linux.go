@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ready notes what epoll reports, and tells who waits for it.
+// ready notes the events of epoll, and wakes the waiters for them.
 func (c *Conn) ready(events uint32) {
 	c.ends |= uint16(events & endEvents)
 	if events&unix.EPOLLERR != 0 {
@@ -18,7 +18,7 @@ func (c *Conn) ready(events uint32) {
 		c.urgent = true
 	}
 	if events&(endEvents|unix.EPOLLPRI) != 0 {
-		c.exact = true // an end is told once; a read stops short at urgent data
+		c.exact = true // an end is reported once; a read stops short at urgent data
 	}
 	if events&(endEvents|unix.EPOLLPRI|unix.EPOLLIN) != 0 {
 		c.readable = true
@@ -32,7 +32,7 @@ func (c *Conn) ready(events uint32) {
 	}
 }
 
-// tell wakes who waits for bytes, unless the loop itself can move them.
+// tell wakes the waiter for bytes, unless the loop itself can move them.
 func (c *Conn) tell() {
 	forwards := c.sink != nil
 	switch {
@@ -83,10 +83,10 @@ func (c *Conn) unlink() {
 // A connection that waits in this way holds no fiber and no buffer.
 func (c *Conn) OnReadable(fn func()) { c.await(nil, fn) }
 
-// Forward is OnReadable, with small messages moved to dst by the loop itself
-// meanwhile. It starts fn when that is not enough: for bulk, for messages that dst
-// does not take, the end of the stream, an error of either, or Close of either. dst
-// must be of the same loop, and be written to by nobody else until then.
+// Forward is OnReadable, but until then the loop itself moves small messages to dst. It
+// starts fn when that is not enough: for bulk, for messages that dst does not take, the
+// end of the stream, an error of either, or Close of either. dst must be of the same
+// loop, and must not be written to by others until then.
 func (c *Conn) Forward(dst *Conn, fn func()) { c.await(dst, fn) }
 
 func (c *Conn) await(dst *Conn, fn func()) {

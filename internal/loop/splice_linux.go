@@ -167,8 +167,8 @@ func (l *Loop) takePipe() *pipe {
 	return p
 }
 
-// givePipe takes back a pipe. One with bytes in it is closed: they are nobody
-// else's.
+// givePipe takes back a pipe. One with bytes in it is closed: no other connection may get
+// them.
 func (l *Loop) givePipe(p *pipe) {
 	if p.left > 0 || len(l.pipes) == sparePipes {
 		p.close()

@@ -28,8 +28,8 @@ type Stall struct {
 	Stack []byte        // of the fiber; nil if another one was taken shortly before
 }
 
-// pulse is what a loop shows to the watch. It changes with each switch to a fiber
-// or back, and is odd while the loop is at work.
+// pulse is a loop's state for the watch. It changes with each switch to a fiber or back,
+// and is odd while the loop is at work.
 type pulse struct {
 	beat  uint64
 	shown atomic.Uint64
@@ -71,14 +71,14 @@ func (w *watch) end() {
 	<-w.donec
 }
 
-// wake is called by a loop that goes to work again. Its pulse says so already.
+// wake is called by a loop that goes to work again. Its pulse shows that already.
 func (w *watch) wake() {
 	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
-		w.wakec <- struct{}{} // has room: only who made asleep false sends
+		w.wakec <- struct{}{} // has room: only the goroutine that made asleep false sends
 	}
 }
 
-// seen is what the watch remembers of a loop.
+// seen is the watch's record of a loop.
 type seen struct {
 	beat  uint64
 	since time.Time
@@ -101,7 +101,7 @@ func (w *watch) run() {
 		}
 		ticker.Stop()
 		w.asleep.Store(true)
-		// A loop that went to work before it could see asleep wakes nobody.
+		// A loop that began to work before it could see asleep does not wake the watch.
 		if w.anyAtWork() && w.asleep.CompareAndSwap(true, false) {
 			ticker.Reset(watchEvery)
 			continue

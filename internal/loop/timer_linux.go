@@ -47,7 +47,7 @@ func (ts *timers) wait() int {
 	return int(max((min(left, time.Hour)+time.Millisecond-1)/time.Millisecond, 0))
 }
 
-// expire fires what is due.
+// expire fires the timers that are due.
 func (ts *timers) expire(at int64) {
 	for len(ts.heap) > 0 && ts.heap[0].when <= at {
 		t := heap.Pop(&ts.heap).(*timer)
