@@ -8,9 +8,9 @@ import (
 	"fourseven/internal/config"
 )
 
-// announce logs, before anything else, what was configured, and what of it has no effect.
-// Where it listens, which backends are up and how many connections there may be are logged
-// when that is known.
+// announce logs, before anything else, the settings, and those without effect. The
+// addresses, the backends that are up and the connection limit are logged once they are
+// known.
 func announce(cfg *config.Config, version string, logger *slog.Logger) {
 	start := []any{"version", version, "processors", runtime.GOMAXPROCS(0)}
 	if only := cfg.Services[0]; only.Name == "" {

@@ -21,7 +21,7 @@ type front struct {
 	ln net.Listener // nil while it is not open
 }
 
-// server is what the servers of both frontends have in common.
+// server is the common interface of the servers of both frontends.
 type server interface {
 	Serve(ln net.Listener) error
 	Shutdown(ctx context.Context) error

@@ -12,13 +12,13 @@ import (
 	"fourseven/l4"
 )
 
-// How a process with LB_REUSE_PORT=on gives way to its successor.
+// How a process with LB_REUSE_PORT=on hands over to its successor.
 const (
 	// handshakeTime is how long it goes on accepting at least. New connections go
 	// to the successor, but handshakes that had begun before end here.
 	handshakeTime = time.Second
-	// lastRequestTime is how long an idle keep-alive connection may wait for the
-	// request whose answer tells the client to connect again.
+	// lastRequestTime is how long an idle keep-alive connection may wait for the request
+	// whose response makes the client connect again.
 	lastRequestTime = 5 * time.Second
 )
 

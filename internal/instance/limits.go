@@ -11,9 +11,9 @@ import (
 	"fourseven/internal/loop"
 )
 
-// What is kept back of the descriptor limit: for listeners, logs and the admin
-// address, for probes, for the pipes of bulk transfers, two descriptors each, and for
-// connections to backends that L7 keeps unused.
+// The part of the descriptor limit that client connections do not get: for listeners,
+// logs and the admin address, for probes, for the pipes of bulk transfers, two
+// descriptors each, and for connections to backends that L7 keeps unused.
 const (
 	keptBack      = 32
 	keptListeners = 2  // of keptBack; further ones need two each: at the limit, each has a client that waits
@@ -22,7 +22,8 @@ const (
 	idleShare     = 8  // likewise, where L7 is on
 )
 
-// What a process needs besides its connections, and what a busy connection may take.
+// The memory that a process needs besides its connections, and that a busy connection may
+// take.
 const (
 	baseMemory = 64 << 20
 	connMemory = 32 << 10
@@ -31,7 +32,7 @@ const (
 // maxLimit is the most connections that the settings permit, too.
 const maxLimit = 10_000_000
 
-// resources are what a process may have.
+// resources are the limits of a process.
 type resources struct {
 	descriptors uint64
 	memory      uint64 // in bytes
@@ -63,7 +64,7 @@ type limits struct {
 	pipes int // of bulk transfers
 }
 
-// demand is what the services need of the resources besides client connections.
+// demand is the services' need of the resources besides client connections.
 type demand struct {
 	probes    int // backends that are probed at a time
 	listeners int

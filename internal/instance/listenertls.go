@@ -33,7 +33,7 @@ func (s *service) endTLS(frontend string, protocols ...string) *l4.TLSServer {
 	}
 }
 
-// setTLS has the frontends end TLS, as far as the settings say so.
+// setTLS makes the frontends end TLS, where the settings require it.
 func (s *service) setTLS() {
 	if !s.cfg.EndsTLS() {
 		return

@@ -2,7 +2,7 @@ package instance
 
 import "github.com/coreos/go-systemd/v22/daemon"
 
-// tell tells the service manager that started this process how far it is, if there is
+// tell notifies the service manager that started this process of its state, if there is
 // one that wants to know: in a unit of Type=notify, "systemctl start" returns when the
 // process listens. See sd_notify(3).
 func (in *Instance) tell(state string) {

@@ -50,7 +50,7 @@ func (s *service) newL7(in *Instance) *l7.Server {
 	}
 }
 
-// ended is told of each connection over L4 when it has ended.
+// ended is called for each L4 connection when it has ended.
 func (s *service) ended(r l4.Record) {
 	s.counters.L4Ended(r)
 	if s.access != nil {
@@ -58,7 +58,7 @@ func (s *service) ended(r l4.Record) {
 	}
 }
 
-// served is told of each request over L7 when it has been served.
+// served is called for each L7 request when it has been served.
 func (s *service) served(r *l7.Record) {
 	s.counters.Served(r)
 	if s.access != nil {
@@ -66,8 +66,8 @@ func (s *service) served(r *l7.Record) {
 	}
 }
 
-// transitions returns what is done with the transitions of the pool: they are logged and kept,
-// and live connections of a backend that went down are cut, if that is wanted.
+// transitions returns the function for the pool's transitions: they are logged and kept,
+// and open connections of a backend that went down are closed, if that is configured.
 func (s *service) transitions(events *admin.Events) func(health.Transition) {
 	reporter := &health.Reporter{Pool: s.pool, Logger: s.logger}
 	closes := s.cfg.HealthOnDown == "close"
@@ -80,7 +80,7 @@ func (s *service) transitions(events *admin.Events) func(health.Transition) {
 	}
 }
 
-// cutBackend ends the live connections and requests of a backend that went down.
+// cutBackend ends the open connections and requests of a backend that went down.
 func (s *service) cutBackend(b *health.Backend) {
 	onL4, onL7 := s.l4.Relays.CutBackend(b), s.l7.CutBackend(b)
 	if onL4+onL7 > 0 {

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// watched is what one setting has in files. It is read again at SIGHUP and, as LB_WATCH
-// says, again and again.
+// watched is the part of one setting that is in files. It is read again at SIGHUP, and
+// every LB_WATCH.
 type watched struct {
 	setting string // as lb_reloads_total has it
 	attrs   []any  // for the log: the file, and the services that have the setting
-	// reload reads the files, and takes what is new if it is valid. It returns when the
+	// reload reads the files, and applies new content if it is valid. It returns when the
 	// context is done, and if a file hangs.
 	reload func(ctx context.Context, why occasion) outcome
 
@@ -23,11 +23,11 @@ type watched struct {
 
 // occasion is why something is read again.
 type occasion struct {
-	signal bool          // SIGHUP: what is there is taken, and reported, also if it is not new
+	signal bool          // SIGHUP: the content is applied, and reported, even if it is not new
 	settle time.Duration // the pause between two readings, which must agree
 }
 
-// outcome is what became of a reading.
+// outcome is the outcome of a reading.
 type outcome struct {
 	changed bool  // something was taken
 	attrs   []any // what was, for the log
@@ -45,7 +45,7 @@ const (
 	watchSettle  = time.Second
 )
 
-// reloadOn reads files again at each SIGHUP, and as LB_WATCH says, until the context is
+// reloadOn reads files again at each SIGHUP, and every LB_WATCH, until the context is
 // done.
 func (in *Instance) reloadOn(ctx context.Context, hupc <-chan os.Signal) {
 	var lookc <-chan time.Time
@@ -84,15 +84,15 @@ func (in *Instance) reload(ctx context.Context) {
 	})
 }
 
-// look looks for what is new in the files. What is wrong is reported once, as long as it
-// does not change.
+// look looks for new content in the files. An error is reported once, as long as it does
+// not change.
 func (in *Instance) look(ctx context.Context) {
 	in.eachWatched(func(w *watched) {
 		out := w.reload(ctx, occasion{settle: min(in.cfg.Watch, watchSettle)})
 		switch {
 		case ctx.Err() != nil, errors.Is(out.err, errUnsettled):
 		case out.err == nil && !out.changed:
-			w.refused = "" // what was wrong has been undone
+			w.refused = "" // the error has been undone
 		case out.err == nil || out.err.Error() != w.refused:
 			in.report(w, out, "setting", "LB_WATCH")
 		}

@@ -45,7 +45,7 @@ func (in *Instance) watchLists() {
 	}
 }
 
-// reload takes what is in the file, if two readings agree on it.
+// reload applies the content of the file, if two readings agree on it.
 func (l *listFile) reload(ctx context.Context, why occasion) outcome {
 	if l.once && !why.signal {
 		return outcome{}
@@ -85,7 +85,7 @@ func (l *listFile) replace(ctx context.Context, list config.Backends) {
 	wg.Wait()
 }
 
-// attrs returns what the log says of the file.
+// attrs returns the attributes of log lines about the file.
 func (l *listFile) attrs() []any {
 	attrs := []any{"file", l.Path}
 	if l.services[0].cfg.Name == "" {

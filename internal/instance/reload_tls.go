@@ -52,7 +52,7 @@ func (in *Instance) watchPaths(sets map[string]*certificates, setting string, pa
 	in.watch(&watched{setting: setting, attrs: []any{"files", paths}, reload: c.reload})
 }
 
-// reload takes what is in the files, if two readings agree on it.
+// reload applies the content of the files, if two readings agree on it.
 func (c *certificates) reload(ctx context.Context, _ occasion) outcome {
 	if c.pending == nil { // nothing ends a read that the kernel waits for
 		pending := make(chan outcome, 1)

@@ -12,8 +12,8 @@ import (
 	"fourseven/l4"
 )
 
-// source is what the admin pages show and change. Connections are closed for them until
-// the context is done.
+// source has the data that the admin pages show, and the functions that they change it
+// with. They can close connections until the context is done.
 func (in *Instance) source(ctx context.Context) admin.Source {
 	src := admin.Source{
 		Registry: prometheus.NewRegistry(),
