@@ -9,10 +9,10 @@ import (
 func show(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // who asked may have left
+	_ = json.NewEncoder(w).Encode(v) // the client may have disconnected
 }
 
-// fail answers with what went wrong.
+// fail responds with an error.
 func fail(w http.ResponseWriter, status int, text string) {
 	show(w, status, map[string]string{"error": text})
 }

@@ -10,7 +10,7 @@ import (
 	"fourseven/health"
 )
 
-// backend is what /api/backends says of one.
+// backend is a backend in the response of /api/backends.
 type backend struct {
 	Service          string            `json:"service,omitempty"`
 	Address          string            `json:"address"`
@@ -20,8 +20,8 @@ type backend struct {
 	Check            string            `json:"check,omitempty"` // where it is probed, if it has a place of its own
 	Backup           bool              `json:"backup"`
 	Takes            bool              `json:"active,omitempty"` // with LB_BALANCE=single: takes all new connections
-	State            string            `json:"state"`            // what the probes say
-	Mode             string            `json:"mode"`             // what the operator says
+	State            string            `json:"state"`            // according to the probes
+	Mode             string            `json:"mode"`             // set by the operator
 	Since            *time.Time        `json:"since,omitempty"`
 	Probe            *probe            `json:"probe,omitempty"`    // the last one
 	Active           int64             `json:"active_connections"` // and requests in flight

@@ -38,14 +38,15 @@ type openConn struct {
 	Rate     float64   `json:"bytes_per_second"` // since the list before, or since it began
 }
 
-// connections is what /api/connections says.
+// connections is the response of /api/connections.
 type connections struct {
 	At      time.Time  `json:"at"`
 	Longest []openConn `json:"longest"`
 	Busiest []openConn `json:"busiest"`
 }
 
-// connLists makes lists of open connections, one at a time and not too often, whoever asks.
+// connLists makes lists of open connections, one at a time and not too often, however
+// many ask.
 type connLists struct {
 	services []*Service
 

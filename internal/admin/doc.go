@@ -7,10 +7,10 @@
 //	h := admin.Handler(admin.Source{Services: []*admin.Service{{Pool: pool, Counters: counters, ...}}, ...})
 //	http.Serve(ln, h)
 //
-// /healthz answers 200 while the process lives, /readyz only while it should be
-// given traffic. /metrics is for Prometheus, /api/ for programs, / for people.
-// What changes something, or profiles the process, is let in by the guard: with
-// the token, or without one from this machine alone.
+// /healthz returns 200 while the process runs, /readyz only while it should be given
+// traffic. /metrics is for Prometheus, /api/ for programs, / for people. What changes
+// something, or profiles the process, is let in by the guard: with the token, or without
+// one from this machine alone.
 //
 // The package does not listen, keeps no state but the counters, the latest events and
 // five minutes of charts, and never touches the data path: everything is read when it is

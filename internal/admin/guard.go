@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// guard decides who may change or profile the program.
+// guard decides which requests may change or profile the program.
 type guard struct {
 	token    [sha256.Size]byte // hashed, so that comparing takes the same time for any length
 	bears    bool              // there is a token
@@ -40,9 +40,9 @@ func (g *guard) protect(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// strange reports whether another site makes a browser ask, if only to read:
-// CrossOriginProtection lets that through, because the site cannot see the answer, but
-// a profile costs something all the same.
+// strange reports whether the request is one that another site makes a browser send, even
+// only to read: CrossOriginProtection lets that through, because the site cannot see the
+// answer, but a profile costs something all the same.
 func strange(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return site == "cross-site" || site == "same-site"
@@ -58,9 +58,9 @@ func (g *guard) borne(r *http.Request) bool {
 // proxyFields are what proxies add to a request, one or another of them.
 var proxyFields = [...]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
 
-// local reports whether the request comes from this machine and asks for it: not
-// by way of a proxy here, and not under a name that somebody may have made point
-// here (DNS rebinding).
+// local reports whether the request comes from this machine and asks for it: not by way
+// of a proxy here, and not under a name that an attacker may have made point here (DNS
+// rebinding).
 func local(r *http.Request) bool {
 	for _, name := range proxyFields {
 		if _, ok := r.Header[name]; ok { // empty ones too: some proxies add theirs behind the client's

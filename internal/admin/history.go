@@ -93,7 +93,7 @@ func (h *History) look(now time.Time) {
 	}
 	for b, tracks := range h.backends {
 		if tracks.seen != h.number {
-			delete(h.backends, b) // it left
+			delete(h.backends, b) // it is no longer in the list
 		}
 	}
 	h.number++
@@ -149,8 +149,8 @@ func (h *History) recent(b *health.Backend, started time.Time) recent {
 	return now.since(&earlier)
 }
 
-// historyOf is what /api/history says. Times are milliseconds since 1970, the oldest first;
-// each list of rates ends at the last of them.
+// historyOf is the response of /api/history. Times are milliseconds since 1970, the
+// oldest first; each list of rates ends at the last of them.
 type historyOf struct {
 	Times     []int64           `json:"times"`
 	Frontends []frontendHistory `json:"frontends"`

@@ -11,9 +11,9 @@ import (
 	"fourseven/l4"
 )
 
-// The metrics that are read from the parts when they are asked for, so that
-// counting costs the data path nothing more, and the series of a backend go when it
-// leaves.
+// The metrics that are read from the parts when they are asked for, so that counting
+// costs the data path nothing more, and the series of a backend are deleted when it
+// leaves the list.
 var (
 	buildInfo    = desc("lb_build_info", "The program's version; always 1.", "version", "goversion")
 	serviceLimit = desc("lb_service_connections_limit", "Limit of the service's open client connections; 0 is no limit below that of the process.")

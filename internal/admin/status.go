@@ -10,7 +10,7 @@ import (
 	"fourseven/l4"
 )
 
-// status is what /api/status says.
+// status is the response of /api/status.
 type status struct {
 	Version      string           `json:"version"`
 	Started      time.Time        `json:"started"`
