@@ -93,7 +93,7 @@ func exitCode(err error, stderr io.Writer) int {
 	return exitOK
 }
 
-// settingsError reports what is wrong with the settings: a line each, in the format of the
+// settingsError reports the faults of the settings: a line each, in the format of the
 // log.
 func settingsError(cfg *config.Config, err error, stderr io.Writer) int {
 	if cfg.LogFormat != "json" {

@@ -52,7 +52,7 @@ func Backend(number int) http.Handler {
 	return mux
 }
 
-// Print writes what is running, and the commands to try.
+// Print writes the addresses that are served, and the commands to try.
 func Print(w io.Writer, backends []string, on instance.Addrs) {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	p("")

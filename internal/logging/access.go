@@ -115,9 +115,9 @@ func clientName(client netip.AddrPort) string {
 	return client.String()
 }
 
-// printable returns what a client sent, with each byte that is not of a UTF-8
-// character as %XX: JSON could not tell those apart. What breaks lines or fields is
-// the handler's to quote.
+// printable returns what a client sent, with each byte that is not of a UTF-8 character
+// as %XX: JSON could not distinguish those. What breaks lines or fields is the handler's
+// to quote.
 func printable(sent []byte) string {
 	if utf8.Valid(sent) {
 		return string(sent)

@@ -15,8 +15,8 @@ const (
 	// on their way.
 	logQueue = 512 << 10
 	// logChunk is the most that is written at once, unless one line is longer. A pipe
-	// takes so much whole or not at all (PIPE_BUF, pipe(7)): whoever reads it never
-	// sees half a line, whenever the process ends.
+	// takes so much whole or not at all (PIPE_BUF, pipe(7)): its reader never sees half a
+	// line, whenever the process ends.
 	logChunk = 4096
 	// BatchPause is the time between two batches of lines. A line that comes after silence
 	// does not wait for it. A wake-up for each line would be most of what a line costs: 9 us
@@ -24,7 +24,7 @@ const (
 	BatchPause = 5 * time.Millisecond
 	// logRetry is the time after which a write that failed is tried again.
 	logRetry = time.Second
-	// logFlush bounds how long what is queued may take at the end.
+	// logFlush bounds the time for writing the queued lines at the end.
 	logFlush = time.Second
 )
 
@@ -49,9 +49,9 @@ type Sink struct {
 	closed  bool
 }
 
-// NewSink returns a sink that writes to w, and says in the format of the log what
-// it dropped. A reader that is gone is from now on an error for this process like
-// any other: by default one of descriptors 1 and 2 ends a Go program (os/signal).
+// NewSink returns a sink that writes to w, and reports in the format of the log what it
+// dropped. A reader that is gone is from now on an error for this process like any other:
+// by default one of descriptors 1 and 2 ends a Go program (os/signal).
 func NewSink(w io.Writer, format string) *Sink {
 	signal.Ignore(syscall.SIGPIPE)
 	s := &Sink{
@@ -118,8 +118,8 @@ func (s *Sink) Dropped() uint64 {
 	return s.dropped
 }
 
-// Close writes what is queued, for no longer than logFlush. Lines that come later
-// are dropped.
+// Close writes the queued lines, for no longer than logFlush. Lines that come later are
+// dropped.
 func (s *Sink) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -151,7 +151,7 @@ func (s *Sink) run() {
 	_ = s.write(s.take(spare))
 }
 
-// take returns what is queued, and leaves the queue empty in the spare's memory.
+// take returns the queued lines, and leaves the queue empty in the spare's memory.
 func (s *Sink) take(spare []byte) []byte {
 	s.mu.Lock()
 	lines, lost := s.queue, s.lost

@@ -37,7 +37,7 @@ func newChooser(now *content) (*chooser, error) {
 	return c, nil
 }
 
-// CheckDir returns what is wrong with the pairs of a directory.
+// CheckDir returns the faults of the pairs in a directory.
 func CheckDir(dir string) error {
 	pairs, err := ReadDir(dir)
 	if err != nil {

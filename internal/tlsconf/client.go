@@ -26,7 +26,7 @@ type Client struct {
 	current atomic.Pointer[clientState]
 }
 
-// clientState is what was made of certificates.
+// clientState is the configuration that was made from certificates.
 type clientState struct {
 	config *tls.Config
 	roots  func() *x509.CertPool // read when they are first used: the system's are large
@@ -41,7 +41,7 @@ type ClientSources struct {
 	Cert, Key Text
 }
 
-// clientPEMs is what was read from the sources at one time.
+// clientPEMs is the content of the sources at one time.
 type clientPEMs struct{ ca, cert, key string }
 
 // Set takes the sources, whose texts have been read. If anything is not valid, the error
@@ -78,7 +78,7 @@ func (c *Client) readLocked() (now clientPEMs, err error) {
 	return now, err
 }
 
-// useLocked makes new connections use what was read.
+// useLocked makes new connections use the content that was read.
 func (c *Client) useLocked(pems clientPEMs) error {
 	now := &clientState{roots: sync.OnceValue(systemRoots)}
 	// Sessions belong to the certificates with which they were agreed on.

@@ -96,7 +96,8 @@ func Unsettled(err error) bool { return errors.Is(err, errUnsettled) }
 
 // Reload reads the files and the directory again, and reports whether new connections use
 // something else than before. It takes what two readings agree on, if it is valid; else
-// nothing changes, and the error says why. It waits for files and between the readings.
+// nothing changes, and the error has the reason. It waits for files and between the
+// readings.
 func (s *Server) Reload() (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +154,7 @@ func (c *content) equal(other *content) bool {
 	return true
 }
 
-// useLocked makes new connections use what was read.
+// useLocked makes new connections use the content that was read.
 func (s *Server) useLocked(now content) error {
 	certs, err := newChooser(&now)
 	if err != nil {
