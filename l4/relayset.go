@@ -2,6 +2,7 @@ package l4
 
 import (
 	"cmp"
+	"math"
 	"time"
 
 	"fourseven/internal/loop"
@@ -14,6 +15,9 @@ type relaySet struct {
 	loop           *loop.Loop
 	open           []place
 	sweeping       bool   // there is a fiber of sweep
+	dozing         bool   // it passes over looks, because all relays do without them
+	dozes          moment // since when
+	turn           uint32 // sweeps begun; an older one ends
 	received, sent int64  // reported by relays so far
 	begun          uint64 // relays so far
 	listing        Listing
@@ -36,7 +40,12 @@ func (s *relaySet) add(r *relay) {
 	s.begun++
 	r.set, r.place, r.number = s, int32(len(s.open)), s.begun
 	s.open = append(s.open, place{relay: r})
-	if !s.sweeping {
+	if !s.sweeping || s.dozing { // a new relay does not do without the next look
+		if s.dozing {
+			busy, _ := s.relays.pace()
+			s.pass(int((now - s.dozes) / busy))
+		}
+		s.turn++
 		s.sweeping = s.loop.Go(s.sweep)
 	}
 }
@@ -52,15 +61,51 @@ func (s *relaySet) remove(r *relay) {
 	r.place = -1
 }
 
-// sweep is a fiber that looks at the relays as long as there are any.
+// sweep is a fiber that looks at the relays as long as there are any. Looks that all of
+// them do without are passed over: a loop with idle connections alone hardly wakes.
 func (s *relaySet) sweep() {
-	defer func() { s.sweeping = false }()
+	turn := s.turn
+	defer func() {
+		if turn == s.turn {
+			s.sweeping = false
+		}
+	}()
 	busy, idle := s.relays.pace()
 	for len(s.open) > 0 {
-		if s.loop.Sleep(busy) != nil {
-			return // the loops are being closed, which ends the relays
+		spare := s.spare()
+		s.dozing, s.dozes = spare > 0, s.relays.now()
+		// Sleep fails when the loops are being closed, which ends the relays.
+		failed := s.loop.Sleep(busy * time.Duration(1+spare))
+		if turn != s.turn {
+			return
 		}
+		if failed != nil {
+			return
+		}
+		s.pass(spare)
 		s.look(int(idle/busy) - 1)
+		if turn != s.turn { // look lets others go first
+			return
+		}
+	}
+}
+
+// spare returns how many looks all relays do without.
+func (s *relaySet) spare() int {
+	least := math.MaxInt
+	for i := range s.open {
+		if least = min(least, s.open[i].skip); least == 0 {
+			break
+		}
+	}
+	return least
+}
+
+// pass ends a doze, in which so many looks were passed over.
+func (s *relaySet) pass(looks int) {
+	s.dozing = false
+	for i := range s.open {
+		s.open[i].skip = max(s.open[i].skip-looks, 0)
 	}
 }
 

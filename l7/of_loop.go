@@ -20,6 +20,7 @@ type ofLoop struct {
 	turn  uint32 // which fiber is the watch
 	// dozing means that the watch sleeps for longer than a pulse.
 	dozing bool
+	dozes  int  // in a row
 	cut    bool // all connections have been cut: those that come are reset
 
 	open    []*conn // all of them

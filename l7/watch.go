@@ -38,8 +38,12 @@ const (
 	sendingBody              // waits for the backend
 )
 
-// doze is the longest pause of the watch of a loop without requests.
-const doze = time.Second
+// doze is the pause of the watch of a loop without requests. It doubles while there are
+// none, up to doze << longDoze.
+const (
+	doze     = time.Second
+	longDoze = 4
+)
 
 // watch is a fiber that keeps the time-outs of a loop's connections and finds the
 // clients that left. To look at every connection that has a request twenty times a second
@@ -52,6 +56,7 @@ func (l *ofLoop) watch() {
 		if l.Sleep(pause) != nil || turn != l.turn {
 			return
 		}
+		l.dozes = min(l.dozes+1, longDoze)
 		l.tick()
 		l.look()
 	}
@@ -60,9 +65,10 @@ func (l *ofLoop) watch() {
 // pause returns the time until the next look.
 func (l *ofLoop) pause() time.Duration {
 	if l.busy.len > 0 || l.srv.draining.Load() {
+		l.dozes = 0
 		return pulse
 	}
-	most := doze
+	most := doze << l.dozes
 	if l.index == 0 && l.srv.upstreams.idle.Load() > 0 {
 		most = reapEvery * pulse
 	}
@@ -79,7 +85,7 @@ func (l *ofLoop) pause() time.Duration {
 // rouse has the watch look once a pulse.
 func (l *ofLoop) rouse() {
 	if l.dozing {
-		l.dozing = false
+		l.dozing, l.dozes = false, 0
 		l.turn++
 		l.tick()
 		l.Go(l.watch)
