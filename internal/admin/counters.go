@@ -136,6 +136,17 @@ func (c *Counters) classes() (n [len(health.Classes)]uint64) {
 	return n
 }
 
+// ended returns how many connections and requests have ended.
+func (c *Counters) ended() (n uint64) {
+	for _, ending := range l4.Endings {
+		n += c.l4[ending].Load() + c.l7[ending].Load()
+	}
+	for _, requests := range c.classes() {
+		n += requests
+	}
+	return n
+}
+
 func codeName(i int) string {
 	if i == codes-1 {
 		return "other"

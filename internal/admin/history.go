@@ -17,6 +17,9 @@ const maxTracked = 1000
 type History struct {
 	services []*Service
 
+	asked map[frontendKey]totals // Run's alone, as is signs
+	signs uint64
+
 	mu        sync.Mutex
 	number    int // of the next look
 	last      time.Time
@@ -64,17 +67,17 @@ func (h *History) Run(ctx context.Context) error {
 	}
 }
 
+// totals are those of a frontend.
+type totals struct{ connections, received, sent uint64 }
+
 // look takes the present totals. Those of the frontends are asked for before the lock is
-// taken, since the event loops have to answer.
+// taken, since the event loops have to answer; while there is no sign of traffic, they are
+// left alone and sleep.
 func (h *History) look(now time.Time) {
-	type totals struct{ connections, received, sent uint64 }
-	asked := map[frontendKey]totals{}
-	for _, s := range h.services {
-		for _, f := range s.Frontends {
-			stats := f.Recent()
-			asked[frontendKey{s, f.Name}] = totals{stats.Connections, uint64(stats.Received), uint64(stats.Sent)}
-		}
+	if signs := h.traffic(); h.asked == nil || signs != h.signs {
+		h.asked, h.signs = h.ask(), signs
 	}
+	asked := h.asked
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	seconds := now.Sub(h.last).Seconds()
@@ -98,6 +101,31 @@ func (h *History) look(now time.Time) {
 	}
 	h.number++
 	h.last = now
+}
+
+func (h *History) ask() map[frontendKey]totals {
+	asked := map[frontendKey]totals{}
+	for _, s := range h.services {
+		for _, f := range s.Frontends {
+			stats := f.Recent()
+			asked[frontendKey{s, f.Name}] = totals{stats.Connections, uint64(stats.Received), uint64(stats.Sent)}
+		}
+	}
+	return asked
+}
+
+// traffic returns a number that changes when a backend got a connection, a request or
+// bytes, or when a connection or a request ended. Counters alone are read.
+func (h *History) traffic() (signs uint64) {
+	for _, s := range h.services {
+		signs += s.Counters.ended()
+		for _, b := range s.Pool.Backends() {
+			conns, _ := b.Conns()
+			requests, _ := b.Requests()
+			signs += conns + requests + uint64(b.Traffic().Received.Load()+b.Traffic().Sent.Load())
+		}
+	}
+	return signs
 }
 
 func (h *History) lookAtHTTP(s *Service, seconds float64) {

@@ -48,13 +48,17 @@ func TestHistory(t *testing.T) {
 	src := source(t)
 	s := src.Services[0]
 	stats := l4.Stats{Connections: 5, Received: 100, Sent: 1000}
-	s.Frontends[0].Recent = func() l4.Stats { return stats }
+	asked := 0
+	s.Frontends[0].Recent = func() l4.Stats { asked++; return stats }
 	src.History = NewHistory(src.Services)
 	h := Handler(src)
 	now := time.UnixMilli(1_000_000)
 	look := func() { now = now.Add(2 * time.Second); src.History.look(now) }
 	look()
 	look()
+	if asked != 1 {
+		t.Errorf("a loop was asked %d times, want once while there is no traffic", asked)
+	}
 	a := s.Pool.Find("a:1")
 	for range 4 {
 		a.CountConn()
