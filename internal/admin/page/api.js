@@ -3,7 +3,7 @@
 const tokenKey = "fourseven-token";
 const patience = 5000; // milliseconds for one answer
 
-// A Refusal is an answer that says no.
+// A Refusal is a response with an error.
 export class Refusal extends Error {
   constructor(status, text) {
     super(text);

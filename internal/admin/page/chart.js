@@ -11,7 +11,7 @@ const WIDTH = 300, HEIGHT = 60;
 //	title   what it shows
 //	unit    a function from a value to text
 //	lines   [{name, color, series}], the color being the name of a CSS variable
-//	stacked whether the lines stand on each other
+//	stacked whether each line is drawn on top of the one before
 export class Chart {
   #parts = stamp("chart");
   #options;

@@ -9,7 +9,7 @@ export function count(n) {
   return n == null ? none : whole.format(n);
 }
 
-// number has a decimal where a whole number would say too little.
+// number has a decimal where a whole number would be too coarse.
 function number(n) {
   return n > 0 && n < 9.95 ? tenths.format(n) : whole.format(Math.round(n));
 }
@@ -43,7 +43,7 @@ export function percent(share) {
   return `${share > 0 && share < 0.0995 ? tenths.format(share * 100) : whole.format(Math.round(share * 100))} %`;
 }
 
-// duration has two units at most, so that it stands still while one looks.
+// duration has two units at most, so that it does not change every second.
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
   const m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);

@@ -3,8 +3,8 @@ import { setText } from "./dom.js";
 
 const byId = (id) => document.getElementById(id);
 
-// A Notice tells of a change that was refused, and asks for the token where that
-// was missing. done is called after each change that was made.
+// A Notice reports a change that was refused, and asks for the token where that was
+// missing. done is called after each change that was made.
 export class Notice {
   #done;
   #refused = null; // the change to try again with another token

@@ -147,7 +147,7 @@ function showDrain(status) {
   byId("drain-progress").value = toDrain === 0 ? 1 : toDrain - left;
 }
 
-// showLost says since when nothing is known. What is on the page stays.
+// showLost shows since when there has been no data. The rest of the page stays.
 function showLost(err) {
   lost = true;
   const since = seen ? `since ${clock(Date.parse(seen.status.now))}` : "yet";

@@ -1,7 +1,7 @@
 import { ask } from "./api.js";
 
-// Past is what the program has kept of the last five minutes. Views take from it what
-// they draw, when they are made and whenever version has changed.
+// Past has the program's data of the last five minutes. Views take from it what they
+// draw, when they are made and whenever version has changed.
 export class Past {
   version = 0;
   #times = [];

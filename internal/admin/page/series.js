@@ -3,7 +3,7 @@
 // WINDOW is how far back a series goes, in milliseconds.
 export const WINDOW = 5 * 60 * 1000;
 
-// SMOOTH is what the rate of now is the mean of, so that it can be read.
+// SMOOTH is the time over which the present rate is averaged, so that it can be read.
 const SMOOTH = 3000;
 
 // A Series turns the totals of one counter into rates. A point is the rate a
