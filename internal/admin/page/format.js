@@ -43,7 +43,7 @@ export function percent(share) {
   return `${share > 0 && share < 0.0995 ? tenths.format(share * 100) : whole.format(Math.round(share * 100))} %`;
 }
 
-// duration has two units at most, so that it does not change every second.
+// duration has two units at most: more would change too fast to be read.
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
   const m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);
