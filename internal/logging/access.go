@@ -2,10 +2,8 @@ package logging
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -21,17 +19,15 @@ import (
 // request that ended whole, and tls (the version) and sni (the server name that was asked
 // for) without TLS. It is safe for concurrent use.
 type AccessLog struct {
-	handler slog.Handler
+	w       io.Writer
 	json    bool
+	service string // empty if lines have none
 }
 
 // NewAccessLog returns an access log that writes lines in a format, text or json, to w,
 // which must take every line (a Sink).
 func NewAccessLog(w io.Writer, format string) *AccessLog {
-	if format == "json" { // not NewHandler's, which looks at each attribute again
-		return &AccessLog{slog.NewJSONHandler(w, nil), true}
-	}
-	return &AccessLog{slog.NewTextHandler(w, nil), false}
+	return &AccessLog{w: w, json: format == "json"}
 }
 
 // Of returns an access log whose lines have the name of a service. A nil log has none.
@@ -39,72 +35,65 @@ func (a *AccessLog) Of(service string) *AccessLog {
 	if a == nil {
 		return nil
 	}
-	return &AccessLog{a.handler.WithAttrs([]slog.Attr{slog.String("service", service)}), a.json}
+	return &AccessLog{a.w, a.json, service}
 }
 
-// duration returns a time to the microsecond: in JSON as a number of seconds.
-func (a *AccessLog) duration(key string, d time.Duration) slog.Attr {
-	d = d.Round(time.Microsecond)
-	if a.json {
-		return slog.Float64(key, d.Seconds())
+// begin returns the line of what has ended.
+func (a *AccessLog) begin(message string, ended time.Time) *line {
+	l := newLine(a.json, ended, message)
+	if a.service != "" {
+		l.text("service", a.service)
 	}
-	return slog.Duration(key, d)
+	return l
+}
+
+func (a *AccessLog) write(l *line) {
+	_, _ = a.w.Write(l.end()) // the Sink takes everything
+	l.release()
 }
 
 // Connection writes the line of a connection over L4 that has ended.
 func (a *AccessLog) Connection(r l4.Record) {
-	attrs := [...]slog.Attr{
-		slog.String("client", clientName(r.Client)),
-		slog.String("backend", r.Backend),
-		slog.String("reason", string(r.Reason)),
-		slog.Int("retries", r.Retries),
-		slog.Int64("received", r.Received),
-		slog.Int64("sent", r.Sent),
-		a.duration("dial", r.Dial),
-		a.duration("duration", r.Whole),
-		slog.String("tls", r.TLS.Version),
-		slog.String("sni", printable([]byte(r.TLS.ServerName))),
+	l := a.begin("connection", r.Began.Add(r.Whole))
+	l.client(r.Client)
+	l.text("backend", r.Backend)
+	l.text("reason", string(r.Reason))
+	l.number("retries", int64(r.Retries))
+	l.number("received", r.Received)
+	l.number("sent", r.Sent)
+	l.duration("dial", r.Dial)
+	l.duration("duration", r.Whole)
+	if r.TLS.Version != "" {
+		l.tls(&r.TLS)
 	}
-	n := len(attrs)
-	if r.TLS.Version == "" {
-		n -= 2
-	}
-	a.write("connection", r.Began.Add(r.Whole), attrs[:n])
+	a.write(l)
 }
 
 // Request writes the line of a request over L7 that has ended.
 func (a *AccessLog) Request(r *l7.Record) {
-	attrs := [...]slog.Attr{
-		slog.String("client", clientName(r.Client)),
-		slog.String("method", printable(r.Method)),
-		slog.String("path", printable(r.Target)),
-		slog.Int("status", r.Status),
-		slog.String("backend", r.Backend),
-		slog.Int("retries", r.Retries),
-		slog.Int64("received", r.Received),
-		slog.Int64("sent", r.Sent),
-		a.duration("dial", r.Dial),
-		a.duration("duration", r.Whole),
-		{}, {}, {}, // those that not all lines have
-	}
-	n := len(attrs) - 3
-	if r.Refusal != "" || r.Reason != "" {
-		attrs[n] = slog.String("reason", cmp.Or(r.Refusal, string(r.Reason)))
-		n++
+	l := a.begin("request", r.Began.Add(r.Whole))
+	l.client(r.Client)
+	l.text("method", printable(r.Method))
+	l.text("path", printable(r.Target))
+	l.number("status", int64(r.Status))
+	l.text("backend", r.Backend)
+	l.number("retries", int64(r.Retries))
+	l.number("received", r.Received)
+	l.number("sent", r.Sent)
+	l.duration("dial", r.Dial)
+	l.duration("duration", r.Whole)
+	if why := cmp.Or(r.Refusal, string(r.Reason)); why != "" {
+		l.text("reason", why)
 	}
 	if r.TLS != nil {
-		attrs[n], attrs[n+1] = slog.String("tls", r.TLS.Version), slog.String("sni", printable([]byte(r.TLS.ServerName)))
-		n += 2
+		l.tls(r.TLS)
 	}
-	a.write("request", r.Began.Add(r.Whole), attrs[:n])
+	a.write(l)
 }
 
-// write goes to the handler itself: a Logger looks up who called it, which would
-// be most of the cost.
-func (a *AccessLog) write(message string, ended time.Time, attrs []slog.Attr) {
-	record := slog.NewRecord(ended, slog.LevelInfo, message, 0)
-	record.AddAttrs(attrs...)
-	_ = a.handler.Handle(context.Background(), record) // the Sink takes everything
+func (l *line) tls(info *l4.TLSInfo) {
+	l.text("tls", info.Version)
+	l.text("sni", printable([]byte(info.ServerName)))
 }
 
 // clientName is the client's address; those of a Unix socket have none.
