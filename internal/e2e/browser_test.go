@@ -20,9 +20,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// startBrowser starts a headless Chromium that ends with the test, and returns
-// the context for its tabs.
-func startBrowser(t *testing.T) context.Context {
+// startBrowser starts a headless Chromium, under these options besides the usual, that
+// ends with the test, and returns the context for its tabs.
+func startBrowser(t *testing.T, extra ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	testkit.Need(t, "chromium", "chromium")
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
@@ -30,7 +30,7 @@ func startBrowser(t *testing.T) context.Context {
 		chromedp.NoSandbox, // Chromium has none for root
 		chromedp.Flag("hide-scrollbars", true),
 	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(options, extra...)...)
 	t.Cleanup(cancel)
 	ctx, _ := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
 	if err := chromedp.Do(ctx); err != nil {
