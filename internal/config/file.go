@@ -21,25 +21,24 @@ const (
 // readFile returns the content of a file. It returns when the context is done, and after
 // fileTimeout, whatever the file is.
 func readFile(ctx context.Context, path string) (string, error) {
-	return (&fileReader{path: path}).read(ctx)
+	return new(fileReader).read(ctx, path)
 }
 
 // fileReader reads a file again and again. While one read hangs, it begins no other: a read
 // that hangs cannot be ended.
 type fileReader struct {
-	path    string
 	pending chan fileText // of a read that has not been waited for to its end; nil without
 }
 
 // read is readFile.
-func (r *fileReader) read(ctx context.Context) (string, error) {
+func (r *fileReader) read(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, fileTimeout, fmt.Errorf("not read within %s", fileTimeout))
 	defer cancel()
 	if r.pending == nil {
 		pending := make(chan fileText, 1)
 		r.pending = pending
 		go func() { // a context cannot end a read that hangs in the kernel
-			content, err := readBounded(r.path)
+			content, err := readBounded(path)
 			pending <- fileText{content, err}
 		}()
 	}

@@ -63,9 +63,8 @@ type BackendsFile struct {
 // Read reads the list, as at the start. It returns the file's text as well, also if that is
 // no list. It returns early with an error when the context is done, and if the file hangs.
 func (f *BackendsFile) Read(ctx context.Context) (list Backends, text string, err error) {
-	f.reader.path = f.Path
 	var now fileText
-	now.content, now.err = f.reader.read(ctx)
+	now.content, now.err = f.reader.read(ctx, f.Path)
 	s := &Service{}
 	vars := newVariables([]string{f.Variable + "_FILE=" + f.Path})
 	vars.files[f.Path] = now
