@@ -68,7 +68,7 @@ func TestThousandsOfSlowClients(t *testing.T) {
 	clients.Wait()
 	each := most / (slowHeads + slowBodies)
 	t.Logf("%d bytes of memory for each slow client", each)
-	if each > 32<<10 { // what LB_MAX_CONNS counts with
+	if each > 32<<10 && !raceEnabled { // what LB_MAX_CONNS counts with
 		t.Errorf("%d bytes of memory for each slow client", each)
 	}
 }
