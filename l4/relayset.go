@@ -18,6 +18,7 @@ type relaySet struct {
 	dozing         bool   // it passes over looks, because all relays do without them
 	dozes          moment // since when
 	turn           uint32 // sweeps begun; an older one ends
+	looks          int    // so far, those that were passed over included
 	received, sent int64  // reported by relays so far
 	begun          uint64 // relays so far
 	listing        Listing
@@ -104,6 +105,7 @@ func (s *relaySet) spare() int {
 // pass ends a doze, in which so many looks were passed over.
 func (s *relaySet) pass(looks int) {
 	s.dozing = false
+	s.looks += looks
 	for i := range s.open {
 		s.open[i].skip = max(s.open[i].skip-looks, 0)
 	}
@@ -113,6 +115,7 @@ func (s *relaySet) pass(looks int) {
 // idle since the last look is spared the next ones.
 func (s *relaySet) look(skip int) {
 	now := s.relays.now()
+	defer func() { s.looks++ }()
 	for i := len(s.open) - 1; i >= 0; i = min(i, len(s.open)) - 1 {
 		p := &s.open[i]
 		if p.skip > 0 {
@@ -121,7 +124,7 @@ func (s *relaySet) look(skip int) {
 		}
 		why, active := s.relays.inspect(p.relay, now)
 		if !active {
-			p.skip = skip
+			p.skip = skip - s.looks%(skip+1) // all idle ones are looked at in the same look
 		}
 		if why != "" {
 			p.relay.end(why)

@@ -12,7 +12,9 @@ func TestSweepDozes(t *testing.T) {
 	if got := s.spare(); got != 3 {
 		t.Errorf("%d looks are passed over, want 3", got)
 	}
-	s.pass(3)
+	if s.pass(3); s.looks != 3 {
+		t.Errorf("%d looks are counted, want 3", s.looks)
+	}
 	if s.open[0].skip != 2 || s.open[1].skip != 0 || s.open[2].skip != 6 || s.dozing {
 		t.Errorf("after three looks: %+v", s.open)
 	}
