@@ -51,27 +51,27 @@ func boundSendQueue(fd uintptr) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMax)
 }
 
-// receiveMax is where the growth of a socket's receive buffer ends: half of Linux's own
-// default for tcp_rmem, because one step of growth may go past it. Hosts tuned for more
-// would take in tens of megabytes for a client that does not read.
-const receiveMax = 3 << 20
+// receiveMax is how large a socket's receive buffer may grow: Linux's own default for
+// tcp_rmem. Hosts tuned for more would take in tens of megabytes for a client that does
+// not read.
+const receiveMax = 6 << 20
 
-// capReceiveBuffer ends the growth of a receive buffer. It never makes one smaller: the
-// peer may use the window that it was granted, the kernel would drop bytes that no longer
-// fit, and the peer would send them again only after 200 ms. (TCP_WINDOW_CLAMP does not
-// end it: the kernel lifts it whenever the buffer grows.)
+// capReceiveBuffer bounds the growth of a receive buffer. It never makes one smaller: the
+// peer may use the window that it was given, the kernel would drop what has no place any
+// more, and the peer would send it again only after 200 ms. (TCP_WINDOW_CLAMP does not
+// bound it: the kernel lifts it whenever the buffer grows.)
 func capReceiveBuffer(fd uintptr) {
 	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
-	if err != nil || size <= receiveMax {
+	if err != nil || size == receiveMax {
 		return
 	}
-	if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BUF_LOCK, receiveLock) == nil {
+	// The kernel doubles what it is told. The forced form knows no upper limit
+	// (net.core.rmem_max), and needs privileges.
+	if size < receiveMax && unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveMax/2) == nil {
 		return
 	}
-	// Before Linux 5.14. The kernel doubles the value, and may know an upper limit
-	// (net.core.rmem_max) that only a privileged process may pass.
-	if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size/2) != nil {
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size/2)
+	if size > receiveMax/2 { // one step of growth may go past it; needs Linux 5.14
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BUF_LOCK, receiveLock)
 	}
 }
 
