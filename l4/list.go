@@ -17,8 +17,8 @@ func (s *Server) List(list *OpenConns) {
 
 func (s *relaySet) list(index int, list *OpenConns) {
 	now := time.Now()
-	s.walk(func(r *relay) bool {
-		if r.ses != nil {
+	s.walk(func(p *place) bool {
+		if r := p.relay; r.ses != nil {
 			c := r.describe(index)
 			c.Rate = s.listing.Rate(&c, r.listed, now)
 			r.listed = c.Received + c.Sent
@@ -41,20 +41,6 @@ func (r *relay) describe(index int) OpenConn {
 	return c
 }
 
-// walk calls a function with each open relay until it returns false. Other fibers go
-// first now and then: a relay may be met twice, and one that begins during the walk is
-// not met.
-func (s *relaySet) walk(do func(*relay) bool) {
-	for i := len(s.open) - 1; i >= 0; i = min(i, len(s.open)) - 1 {
-		if !do(s.open[i].relay) {
-			return
-		}
-		if i%breathe == breathe-1 {
-			s.loop.Yield()
-		}
-	}
-}
-
 // CloseConn resets one connection, by the Loop and Number of an OpenConn, and returns its
 // description. It ends with OperatorClose. It reports false if no such connection is
 // open.
@@ -64,7 +50,8 @@ func (s *Server) CloseConn(index int, number uint64) (closed OpenConn, ok bool) 
 		if i++; i-1 != index {
 			return
 		}
-		set.walk(func(r *relay) bool {
+		set.walk(func(p *place) bool {
+			r := p.relay
 			if ok = r.ses != nil && r.number == number; ok {
 				closed = r.describe(index)
 				r.end(OperatorClose)
@@ -78,11 +65,11 @@ func (s *Server) CloseConn(index int, number uint64) (closed OpenConn, ok bool) 
 // CloseRelay resets the relay of a client's connection, in a fiber of its loop. It ends with
 // OperatorClose.
 func (rs *Relays) CloseRelay(client Conn) {
-	rs.setOf(client.Loop()).walk(func(r *relay) bool {
-		if r.client.Conn != client {
+	rs.setOf(client.Loop()).walk(func(p *place) bool {
+		if p.relay.client.Conn != client {
 			return true
 		}
-		r.end(OperatorClose)
+		p.relay.end(OperatorClose)
 		return false
 	})
 }

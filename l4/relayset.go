@@ -31,7 +31,7 @@ type place struct {
 	skip  int // looks that do without it
 }
 
-// breathe is how many relays the sweep looks at before it lets others go first.
+// breathe is how many relays a walk meets before it lets others go first.
 const breathe = 1024
 
 func (s *relaySet) add(r *relay) {
@@ -77,10 +77,7 @@ func (s *relaySet) sweep() {
 		s.dozing, s.dozes = spare > 0, s.relays.now()
 		// Sleep fails when the loops are being closed, which ends the relays.
 		failed := s.loop.Sleep(busy * time.Duration(1+spare))
-		if turn != s.turn {
-			return
-		}
-		if failed != nil {
+		if failed != nil || turn != s.turn {
 			return
 		}
 		s.pass(spare)
@@ -116,11 +113,10 @@ func (s *relaySet) pass(looks int) {
 func (s *relaySet) look(skip int) {
 	now := s.relays.now()
 	defer func() { s.looks++ }()
-	for i := len(s.open) - 1; i >= 0; i = min(i, len(s.open)) - 1 {
-		p := &s.open[i]
+	s.walk(func(p *place) bool {
 		if p.skip > 0 {
 			p.skip--
-			continue
+			return true
 		}
 		why, active := s.relays.inspect(p.relay, now)
 		if !active {
@@ -128,6 +124,18 @@ func (s *relaySet) look(skip int) {
 		}
 		if why != "" {
 			p.relay.end(why)
+		}
+		return true
+	})
+}
+
+// walk calls a function with the place of each open relay until it returns false. Other
+// fibers go first now and then: a relay may be met twice, and one that begins during the
+// walk is not met.
+func (s *relaySet) walk(do func(*place) bool) {
+	for i := len(s.open) - 1; i >= 0; i = min(i, len(s.open)) - 1 {
+		if !do(&s.open[i]) {
+			return
 		}
 		if i%breathe == breathe-1 {
 			s.loop.Yield()
