@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"fourseven/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -32,19 +34,7 @@ func TestMain(m *testing.M) {
 // golden compares got with a file of testdata/bench.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	file := filepath.Join("..", "testdata", "bench", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run go test ./bench -update and review the difference. got:\n%s", name, got)
-	}
+	testkit.Golden(t, filepath.Join("..", "testdata", "bench", name), got, *update, "go test ./bench")
 }
 
 func TestRunWithoutMeasuring(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 	"fourseven/l4"
 	"fourseven/l7"
 )
@@ -139,20 +139,7 @@ func exposed(t *testing.T, src Source) string {
 // Pins that without names of services every series keeps its name, its type and its
 // labels: dashboards and alerts of users rely on them.
 func TestMetricsGolden(t *testing.T) {
-	got := exposed(t, everything(t))
-	const golden = "testdata/metrics.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the series differ from %s (go test ./internal/admin -run TestMetricsGolden -update rewrites it); got:\n%s", golden, got)
-	}
+	testkit.Golden(t, "testdata/metrics.golden", []byte(exposed(t, everything(t))), *update, "go test ./internal/admin -run TestMetricsGolden")
 }
 
 // Pins that with names of services the same series have the label service, but for those

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"fourseven/health"
+	"fourseven/internal/testkit"
 )
 
 // metricGroups is what METRICS.md is made of: metrics whose names begin alike are a group.
@@ -41,20 +41,7 @@ Process also have the label ` + "`service`" + `. No label comes from a client. T
 
 // TestMetricsGoldenReference holds METRICS.md against the metrics.
 func TestMetricsGoldenReference(t *testing.T) {
-	got := writeReference(t)
-	const page = "../../METRICS.md"
-	if *update {
-		if err := os.WriteFile(page, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("METRICS.md is not up to date: go test ./internal/admin -run TestMetricsGolden -update rewrites it; got:\n%s", got)
-	}
+	testkit.Golden(t, "../../METRICS.md", writeReference(t), *update, "go test ./internal/admin -run TestMetricsGolden")
 }
 
 func writeReference(t *testing.T) []byte {

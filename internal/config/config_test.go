@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens under testdata")
@@ -17,19 +19,7 @@ func TestHelp(t *testing.T) {
 	if err := WriteHelp(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", "help.golden")
-	if *update {
-		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := b.String(); got != string(want) {
-		t.Errorf("help differs from %s (go test ./internal/config -run TestHelp -update rewrites it); got:\n%s", golden, got)
-	}
+	testkit.Golden(t, filepath.Join("testdata", "help.golden"), b.Bytes(), *update, "go test ./internal/config -run TestHelp")
 	for _, s := range settings() {
 		if !strings.Contains(b.String(), "\n  "+s.name+"  (") {
 			t.Errorf("help does not list %s", s.name)

@@ -3,11 +3,12 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"fourseven/internal/testkit"
 )
 
 // reference is what SETTINGS.md is made of: settings whose names begin alike are a group. A
@@ -52,20 +53,7 @@ and ` + "`fourseven check`" + ` prints the values in effect and where each comes
 
 // TestHelpReference holds SETTINGS.md against the settings.
 func TestHelpReference(t *testing.T) {
-	got := writeReference(t)
-	const page = "../../SETTINGS.md"
-	if *update {
-		if err := os.WriteFile(page, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("SETTINGS.md is not up to date: go test ./internal/config -run TestHelp -update rewrites it; got:\n%s", got)
-	}
+	testkit.Golden(t, "../../SETTINGS.md", writeReference(t), *update, "go test ./internal/config -run TestHelp")
 }
 
 func writeReference(t *testing.T) []byte {
