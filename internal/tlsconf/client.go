@@ -45,7 +45,7 @@ type ClientSources struct {
 type clientPEMs struct{ ca, cert, key string }
 
 // Set takes the sources, whose texts have been read. If anything is not valid, the error
-// says what, and nothing changes. It has nothing of a key in it.
+// has the reason, and nothing changes. It has nothing of a key in it.
 func (c *Client) Set(from ClientSources) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,8 +58,7 @@ func (c *Client) Set(from ClientSources) error {
 func (c *Client) Reload() (changed bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, changed, err := settled(c.readLocked, func(now clientPEMs) bool { return now == c.last },
-		func(a, b clientPEMs) bool { return a == b })
+	now, changed, err := settled(c.readLocked, c.last, func(a, b clientPEMs) bool { return a == b })
 	if err != nil || !changed {
 		return false, err
 	}

@@ -3,7 +3,6 @@ package tlsconf
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -69,7 +68,7 @@ type Expiry struct {
 }
 
 // Set takes the sources, whose texts have been read, and reads the directory. If anything
-// is not valid, the error says what, and nothing changes. It has nothing of a key in it.
+// is not valid, the error has the reason, and nothing changes. It has nothing of a key in it.
 func (s *Server) Set(from Sources) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,8 +100,7 @@ func Unsettled(err error) bool { return errors.Is(err, errUnsettled) }
 func (s *Server) Reload() (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, changed, err := settled(s.readLocked, func(now content) bool { return now.equal(&s.last) },
-		func(a, b content) bool { return a.equal(&b) })
+	now, changed, err := settled(s.readLocked, s.last, content.equal)
 	if err != nil || !changed {
 		return false, err
 	}
@@ -110,11 +108,11 @@ func (s *Server) Reload() (changed bool, err error) {
 	return err == nil, err
 }
 
-// settled returns what two readings agree on, and whether it is something else than what
-// is in use. Between the readings it waits.
-func settled[T any](read func() (T, error), inUse func(T) bool, equal func(a, b T) bool) (now T, changed bool, err error) {
+// settled returns what two readings agree on, and whether it is something else than the
+// last content, which is in use. Between the readings it waits.
+func settled[T any](read func() (T, error), last T, equal func(a, b T) bool) (now T, changed bool, err error) {
 	first, err := read()
-	if err == nil && inUse(first) {
+	if err == nil && equal(first, last) {
 		return first, false, nil
 	}
 	time.Sleep(settle)
@@ -142,7 +140,7 @@ func (s *Server) readLocked() (now content, err error) {
 	return now, err
 }
 
-func (c *content) equal(other *content) bool {
+func (c content) equal(other content) bool {
 	if c.cert != other.cert || c.key != other.key || c.clientCA != other.clientCA || c.ticketKey != other.ticketKey || len(c.dir) != len(other.dir) {
 		return false
 	}
@@ -166,14 +164,11 @@ func (s *Server) useLocked(now content) error {
 		DynamicRecordSizingDisabled: true,
 	}
 	if now.clientCA != "" {
-		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-		all, err := ParseCertificates([]byte(now.clientCA))
+		authorities, err := ParseCertificates([]byte(now.clientCA))
 		if err != nil {
 			return fmt.Errorf("authorities of clients: %w", err)
 		}
-		for _, ca := range all {
-			cfg.ClientCAs.AddCert(ca)
-		}
+		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, poolOf(authorities)
 	}
 	if err := s.ticketLocked(now.ticketKey); err != nil {
 		return err
