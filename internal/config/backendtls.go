@@ -12,13 +12,9 @@ import (
 
 // BackendTLSSources returns the sources of the certificates for connections to backends.
 func (s *Service) BackendTLSSources() tlsconf.ClientSources {
-	text := func(name, value string) tlsconf.Text {
-		path, _ := s.source(name).File()
-		return tlsconf.Text{Value: value, Path: path}
-	}
 	return tlsconf.ClientSources{
-		CA:   text("LB_BACKEND_TLS_CA", string(s.BackendTLSCA)),
-		Cert: text("LB_BACKEND_TLS_CERT", string(s.BackendTLSCert)), Key: text("LB_BACKEND_TLS_KEY", string(s.BackendTLSKey)),
+		CA:   s.text("LB_BACKEND_TLS_CA", string(s.BackendTLSCA)),
+		Cert: s.text("LB_BACKEND_TLS_CERT", string(s.BackendTLSCert)), Key: s.text("LB_BACKEND_TLS_KEY", string(s.BackendTLSKey)),
 	}
 }
 

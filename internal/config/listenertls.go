@@ -50,14 +50,10 @@ func (s *Service) endsL4TLS() bool {
 
 // TLSSources returns the sources of the certificates that clients are shown.
 func (s *Service) TLSSources() tlsconf.Sources {
-	text := func(name, value string) tlsconf.Text {
-		path, _ := s.source(name).File()
-		return tlsconf.Text{Value: value, Path: path}
-	}
 	return tlsconf.Sources{
-		Cert: text("LB_TLS_CERT", string(s.TLSCert)), Key: text("LB_TLS_KEY", string(s.TLSKey)),
+		Cert: s.text("LB_TLS_CERT", string(s.TLSCert)), Key: s.text("LB_TLS_KEY", string(s.TLSKey)),
 		Dir:      string(s.TLSDir),
-		ClientCA: text("LB_TLS_CLIENT_CA", string(s.TLSClientCA)), TicketKey: text("LB_TLS_TICKET_KEY", string(s.TLSTicketKey)),
+		ClientCA: s.text("LB_TLS_CLIENT_CA", string(s.TLSClientCA)), TicketKey: s.text("LB_TLS_TICKET_KEY", string(s.TLSTicketKey)),
 	}
 }
 

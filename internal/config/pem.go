@@ -69,7 +69,14 @@ func (n *ServerName) UnmarshalText(text []byte) error {
 	return unexpectedIf(len(text) > 0 && health.CheckHost(string(text)) != nil)
 }
 
-// pair returns what is wrong with a certificate and its key, each of which may be empty.
+// text returns a setting's value with the path of the file that it was read from, if there
+// was one.
+func (s *Service) text(name, value string) tlsconf.Text {
+	path, _ := s.source(name).File()
+	return tlsconf.Text{Value: value, Path: path}
+}
+
+// pair returns the fault of a certificate and its key, each of which may be empty.
 func pair(cert Certificates, key PrivateKey) error {
 	if cert == "" || key == "" {
 		return nil
