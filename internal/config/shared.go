@@ -154,14 +154,14 @@ func (c Claim) conflict(settings []string, owner, s *Service) error {
 func (l Listener) beforeConflicts() (errs []error) {
 	first := l.Services[0]
 	for _, one := range serviceSettings() {
-		if !l.actsBefore(one.name) {
+		if !l.actsBefore(one.name) || l.ofTLS(one.name) && l.plain() {
 			continue
 		}
 		for _, s := range l.Services[1:] {
-			value, want := one.format(s), one.format(first)
-			if one.same(s, first) || l.ofTLS(one.name) && l.plain() {
+			if one.same(s, first) {
 				continue
 			}
+			value, want := one.format(s), one.format(first)
 			errs = append(errs, fmt.Errorf("%s=%q: %s=%q, and both services share the listener %s, where it acts before one is chosen; expected the same in both",
 				s.Variable(one.name), shown(one, s, value), first.Variable(one.name), shown(one, first, want), l.Addr))
 		}
@@ -193,6 +193,6 @@ func (l Listener) ofTLS(setting string) bool {
 
 // plain reports whether the listener does not end TLS.
 func (l Listener) plain() bool {
-	i := slices.IndexFunc(serviceSettings(), func(s setting) bool { return s.name == l.tls() })
-	return i < 0 || serviceSettings()[i].format(l.Services[0]) == "off"
+	first := l.Services[0]
+	return l.Frontend == "l4" && first.L4TLS == "off" || l.Frontend == "l7" && !bool(first.L7TLS)
 }
