@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,31 +25,16 @@ func readFile(ctx context.Context, path string) (string, error) {
 	return new(fileReader).read(ctx, path)
 }
 
-// fileReader reads a file again and again. While one read hangs, it begins no other: a read
-// that hangs cannot be ended.
-type fileReader struct {
-	pending chan fileText // of a read that has not been waited for to its end; nil without
-}
+// fileReader reads a file again and again. While one read hangs, it begins no other.
+type fileReader struct{ Reading[fileText] }
 
 // read is readFile.
 func (r *fileReader) read(ctx context.Context, path string) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, fileTimeout, fmt.Errorf("not read within %s", fileTimeout))
-	defer cancel()
-	if r.pending == nil {
-		pending := make(chan fileText, 1)
-		r.pending = pending
-		go func() { // a context cannot end a read that hangs in the kernel
-			content, err := readBounded(path)
-			pending <- fileText{content, err}
-		}()
-	}
-	select {
-	case text := <-r.pending:
-		r.pending = nil
-		return text.content, text.err
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
+	text, err := r.Wait(ctx, func() (text fileText) {
+		text.content, text.err = readBounded(path)
+		return text
+	})
+	return text.content, cmp.Or(err, text.err)
 }
 
 func readBounded(path string) (string, error) {

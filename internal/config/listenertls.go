@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -103,16 +105,10 @@ func (s *Service) pairConflicts(certName, keyName string, c Certificates, k Priv
 	return nil
 }
 
-// checkDir returns what is wrong with the pairs of a directory.
+// checkDir returns the faults of the pairs in a directory.
 func checkDir(dir string) error {
-	errc := make(chan error, 1)
-	go func() { errc <- tlsconf.CheckDir(dir) }() // nothing can end a read that the kernel waits for
-	select {
-	case err := <-errc:
-		return err
-	case <-time.After(fileTimeout):
-		return fmt.Errorf("not read within %s", fileTimeout)
-	}
+	fault, err := new(Reading[error]).Wait(context.Background(), func() error { return tlsconf.CheckDir(dir) })
+	return cmp.Or(err, fault)
 }
 
 // whyListenerTLSUnused returns why a setting of the TLS of clients has no effect, or

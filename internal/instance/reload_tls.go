@@ -2,10 +2,9 @@ package instance
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"time"
 
+	"fourseven/internal/config"
 	"fourseven/internal/tlsconf"
 )
 
@@ -13,16 +12,13 @@ import (
 type certificates struct {
 	paths   []string
 	all     []reloader
-	pending chan outcome // of a reading that has not been waited for to its end; nil without
+	reading config.Reading[outcome]
 }
 
 // reloader reads files of certificates again: a *tlsconf.Server or a *tlsconf.Client.
 type reloader interface {
 	Reload() (changed bool, err error)
 }
-
-// certificatesTimeout is how long a reading may take.
-const certificatesTimeout = 5 * time.Second
 
 // watchCertificates has the certificates that are in files read again.
 func (in *Instance) watchCertificates() {
@@ -54,22 +50,11 @@ func (in *Instance) watchPaths(sets map[string]*certificates, setting string, pa
 
 // reload applies the content of the files, if two readings agree on it.
 func (c *certificates) reload(ctx context.Context, _ occasion) outcome {
-	if c.pending == nil { // nothing ends a read that the kernel waits for
-		pending := make(chan outcome, 1)
-		c.pending = pending
-		go func() { pending <- c.read() }()
+	out, err := c.reading.Wait(ctx, c.read)
+	if err != nil {
+		return outcome{err: err}
 	}
-	timer := time.NewTimer(certificatesTimeout)
-	defer timer.Stop()
-	select {
-	case out := <-c.pending:
-		c.pending = nil
-		return out
-	case <-ctx.Done():
-		return outcome{err: ctx.Err()}
-	case <-timer.C:
-		return outcome{err: errors.New("not read within 5s")}
-	}
+	return out
 }
 
 func (c *certificates) read() (out outcome) {
