@@ -103,12 +103,7 @@ func (in *Instance) newL4Router(f *front) *l4.Server {
 	}
 	router := &l4.Server{
 		Loops: in.loops, Gate: newGate(f.services[0].cfg), Slots: in.slots, Logger: in.logger, TLS: ends,
-		Ended: func(r l4.Record) {
-			home.counters.L4Ended(r)
-			if in.access != nil {
-				in.access.Connection(r)
-			}
-		},
+		Ended: connEnded(home.counters, in.access),
 	}
 	router.RouteTo(routes, others...)
 	return router
@@ -134,12 +129,7 @@ func (in *Instance) newL7Router(f *front) *l7.Server {
 		LastRequest: lastRequest(in.cfg),
 		TLS:         home.l7.TLS,
 		Ended:       home.counters.L7Ended,
-		Served: func(r *l7.Record) {
-			home.counters.Served(r)
-			if in.access != nil {
-				in.access.Request(r)
-			}
-		},
+		Served:      requestServed(home.counters, in.access),
 	}
 	router.RouteTo(routes, others...)
 	return router
@@ -173,10 +163,10 @@ func (s *service) active(frontend string) (n int) {
 	return n
 }
 
-// names returns the names of the services, for the log.
-func (f *front) names() string {
+// namesOf returns the names of services, for the log.
+func namesOf(services []*service) string {
 	var names []string
-	for _, s := range f.services {
+	for _, s := range services {
 		names = append(names, s.cfg.Name)
 	}
 	return strings.Join(names, ",")

@@ -94,7 +94,7 @@ func (in *Instance) loggerOf(f *front) *slog.Logger {
 	if len(f.services) == 1 {
 		return f.services[0].logger
 	}
-	return in.logger.With("services", f.names())
+	return in.logger.With("services", namesOf(f.services))
 }
 
 // serve runs one frontend on its listener. Its failure ends the instance.

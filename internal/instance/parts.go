@@ -4,6 +4,7 @@ import (
 	"fourseven/health"
 	"fourseven/internal/admin"
 	"fourseven/internal/config"
+	"fourseven/internal/logging"
 	"fourseven/l4"
 	"fourseven/l7"
 )
@@ -18,7 +19,7 @@ func (s *service) newL4(in *Instance) *l4.Server {
 		Relays:    l4.Relays{Limits: relayLimits(cfg)},
 		Gate:      s.gate,
 		Slots:     s.slots,
-		Ended:     s.ended,
+		Ended:     connEnded(s.counters, s.access),
 	}
 }
 
@@ -46,23 +47,30 @@ func (s *service) newL7(in *Instance) *l7.Server {
 		Gate:           s.gate,
 		Slots:          s.slots,
 		Relays:         &l4.Relays{Limits: relayLimits(cfg)},
-		Served:         s.served,
+		Served:         requestServed(s.counters, s.access),
 	}
 }
 
-// ended is called for each L4 connection when it has ended.
-func (s *service) ended(r l4.Record) {
-	s.counters.L4Ended(r)
-	if s.access != nil {
-		s.access.Connection(r)
+// connEnded returns the function that is called for each L4 connection when it has ended:
+// it counts it, and logs it unless the access log is nil.
+func connEnded(counters *admin.Counters, access *logging.AccessLog) func(l4.Record) {
+	if access == nil {
+		return counters.L4Ended
+	}
+	return func(r l4.Record) {
+		counters.L4Ended(r)
+		access.Connection(r)
 	}
 }
 
-// served is called for each L7 request when it has been served.
-func (s *service) served(r *l7.Record) {
-	s.counters.Served(r)
-	if s.access != nil {
-		s.access.Request(r)
+// requestServed is connEnded for an L7 request when it has been served.
+func requestServed(counters *admin.Counters, access *logging.AccessLog) func(*l7.Record) {
+	if access == nil {
+		return counters.Served
+	}
+	return func(r *l7.Record) {
+		counters.Served(r)
+		access.Request(r)
 	}
 }
 

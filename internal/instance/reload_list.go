@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -91,9 +90,5 @@ func (l *listFile) attrs() []any {
 	if l.services[0].cfg.Name == "" {
 		return attrs
 	}
-	var names []string
-	for _, s := range l.services {
-		names = append(names, s.cfg.Name)
-	}
-	return append(attrs, "services", strings.Join(names, ","))
+	return append(attrs, "services", namesOf(l.services))
 }
