@@ -16,23 +16,24 @@ import (
 // frontends' hooks: they are safe for concurrent use, take no lock and allocate
 // nothing.
 type Counters struct {
-	l4, l7   endings
+	l4, l7   counts[l4.Ending]
 	requests [len(methods)][codes]atomic.Uint64
 	// handshakes are those of each frontend. The map itself does not change.
-	handshakes map[string]handshakeCounts
+	handshakes map[string]counts[l4.Handshake]
 
 	connections, dials, served prometheus.Histogram // their durations
 }
 
-// endings counts connections by why they ended. The map itself does not change.
-type endings map[l4.Ending]*atomic.Uint64
+// counts are the counts of some kinds. The map itself does not change.
+type counts[K comparable] map[K]*atomic.Uint64
 
-func newEndings() endings {
-	e := endings{}
-	for _, ending := range l4.Endings {
-		e[ending] = new(atomic.Uint64)
+// newCounts returns counts of these kinds, at zero.
+func newCounts[K comparable](kinds []K) counts[K] {
+	c := counts[K]{}
+	for _, kind := range kinds {
+		c[kind] = new(atomic.Uint64)
 	}
-	return e
+	return c
 }
 
 // methods are the labels that requests are counted under. Whatever else a client
@@ -48,8 +49,8 @@ func NewCounters() *Counters {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 	}
 	return &Counters{
-		l4: newEndings(), l7: newEndings(),
-		handshakes: map[string]handshakeCounts{"l4": newHandshakeCounts(), "l7": newHandshakeCounts()},
+		l4: newCounts(l4.Endings[:]), l7: newCounts(l4.Endings[:]),
+		handshakes: map[string]counts[l4.Handshake]{"l4": newCounts(l4.Handshakes[:]), "l7": newCounts(l4.Handshakes[:])},
 		connections: histogram("lb_connection_duration_seconds", "Duration of client connections.",
 			.001, .005, .01, .05, .1, .5, 1, 5, 15, 60, 300, 1800, 3600, 14400),
 		dials: histogram("lb_backend_connect_duration_seconds", "Duration of successful dials of backends.",
@@ -80,8 +81,9 @@ func (c *Counters) Served(rec *l7.Record) {
 // Dialled counts a dial of a backend that succeeded.
 func (c *Counters) Dialled(d time.Duration) { c.dials.Observe(d.Seconds()) }
 
-func (e endings) count(reason l4.Ending) {
-	if n, ok := e[reason]; ok {
+// count counts one of a kind. Others than those of newCounts are not counted.
+func (c counts[K]) count(kind K) {
+	if n, ok := c[kind]; ok {
 		n.Add(1)
 	}
 }

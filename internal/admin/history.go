@@ -37,7 +37,6 @@ type frontendKey struct {
 type frontendTracks struct{ connections, received, sent track }
 
 type backendTracks struct {
-	of                                    *Service
 	connections, requests, received, sent track
 	recently                              recently
 	seen                                  int // the latest look
@@ -141,7 +140,7 @@ func (h *History) lookAtBackends(s *Service, now time.Time, seconds float64) {
 			continue
 		}
 		tracks := keptAt(h.backends, b)
-		tracks.of, tracks.seen = s, h.number
+		tracks.seen = h.number
 		conns, _ := b.Conns()
 		requests, _ := b.Requests()
 		tracks.connections.look(h.number, conns, seconds)

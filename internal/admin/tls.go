@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"sync/atomic"
 	"time"
 
 	"fourseven/l4"
@@ -23,21 +22,9 @@ type Certificate struct {
 	DaysLeft int `json:"days_left"`
 }
 
-// handshakeCounts counts handshakes by their results. The map itself does not change.
-type handshakeCounts map[l4.Handshake]*atomic.Uint64
-
-func newHandshakeCounts() handshakeCounts {
-	counts := handshakeCounts{}
-	for _, h := range l4.Handshakes {
-		counts[h] = new(atomic.Uint64)
-	}
-	return counts
-}
-
 // Shaken returns what counts the TLS handshakes of a frontend, l4 or l7.
 func (c *Counters) Shaken(frontend string) func(l4.Handshake) {
-	counts := c.handshakes[frontend]
-	return func(h l4.Handshake) { counts[h].Add(1) }
+	return c.handshakes[frontend].count
 }
 
 // collectTLS reads the counts of the frontends that end TLS, and the certificates.
