@@ -49,14 +49,20 @@ func micros(us float64) string {
 	return threeDigits(us) + " us"
 }
 
-func threeDigits(v float64) string {
+func threeDigits(v float64) string { return rounded(v, 99.95, 9.995) }
+func twoDigits(v float64) string   { return rounded(v, 9.95, 0.995) }
+
+// rounded writes v without decimals from whole on, with one from tenths on, and with two
+// below.
+func rounded(v, whole, tenths float64) string {
+	decimals := 2
 	switch {
-	case v >= 99.95:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case v >= 9.995:
-		return strconv.FormatFloat(v, 'f', 1, 64)
+	case v >= whole:
+		decimals = 0
+	case v >= tenths:
+		decimals = 1
 	}
-	return strconv.FormatFloat(v, 'f', 2, 64)
+	return strconv.FormatFloat(v, 'f', decimals, 64)
 }
 
 // latencyText writes the median of a latency, nothing if there is none.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strconv"
 )
 
 // ratioReport holds fourseven's values divided by those of another: the median of the
@@ -60,20 +59,20 @@ func (r ratio) inverse() ratio {
 // even reports whether the two are within 5 % of each other.
 func (r ratio) even() bool { return r.median > 0.95 && r.median < 1.05 }
 
-// certain reports whether every round says which of the two is greater.
+// certain reports whether the same one of the two is greater in every round.
 func (r ratio) certain() bool {
 	return r.around == nil || r.around.Min > 1 || r.around.Max < 1
 }
 
-// words writes the ratio with the digits that are worth saying: 1.4 times.
-func (r ratio) words() string { return shortRatio(r.median) + " times" }
+// words writes the ratio in two digits: 1.4 times.
+func (r ratio) words() string { return twoDigits(r.median) + " times" }
 
 // rangeWords writes how the rounds differed, "" for a single round.
 func (r ratio) rangeWords(rounds int) string {
 	if r.around == nil {
 		return ""
 	}
-	least, greatest := shortRatio(r.around.Min), shortRatio(r.around.Max)
+	least, greatest := twoDigits(r.around.Min), twoDigits(r.around.Max)
 	if least == greatest {
 		return fmt.Sprintf("the same in all %d rounds", rounds)
 	}
@@ -90,16 +89,6 @@ func (r ratio) rangeText() string {
 		return ""
 	}
 	return threeDigits(r.around.Min) + " to " + threeDigits(r.around.Max)
-}
-
-func shortRatio(v float64) string {
-	switch {
-	case v >= 9.95:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case v >= 0.995:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
 // measure is what ratios are taken of.
