@@ -75,7 +75,7 @@ func TestTargetThatFails(t *testing.T) {
 // A budget is spent to the last operation and no further, whatever the time.
 func TestBudgetBoundsTheLoad(t *testing.T) {
 	t.Parallel()
-	l := shortLoad(listenBackend(t), scenario{conns: 4, open: openEcho})
+	l := shortLoad(listenBackend(t), scenario{conns: 4, open: openEcho(dial)})
 	l.duration, l.budget = time.Hour, newBudget(100)
 	got, err := l.run(t.Context())
 	if err != nil {

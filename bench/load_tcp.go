@@ -39,11 +39,7 @@ type echo struct {
 // dialer opens a connection and sends first on it.
 type dialer func(addr string, deadline time.Time, first ...byte) (net.Conn, error)
 
-func openEcho(addr string, deadline time.Time) (operation, error) {
-	return openEchoBy(dial)(addr, deadline)
-}
-
-func openEchoBy(dial dialer) opener {
+func openEcho(dial dialer) opener {
 	return func(addr string, deadline time.Time) (operation, error) {
 		conn, err := dial(addr, deadline, commandEcho)
 		if err != nil {
@@ -89,14 +85,23 @@ func (c *connect) do() (int64, error) {
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
-	n, err := io.ReadFull(conn, c.in[:]) // there is room for one byte too many
-	switch {
-	case err == nil:
-		return 0, fmt.Errorf("expected 1 byte and the end, got %q", c.in)
-	case !errors.Is(err, io.ErrUnexpectedEOF) || c.in[0] != '!':
-		return 0, fmt.Errorf("expected 1 byte and the end, got %q and %w", c.in[:n], err)
+	if err := readOnce(conn, &c.in); err != nil {
+		return 0, err
 	}
 	return 1, nil
+}
+
+// readOnce reads what the backend sends after commandOnce, a byte and the end, into in,
+// which has room for one byte too many.
+func readOnce(conn net.Conn, in *[2]byte) error {
+	n, err := io.ReadFull(conn, in[:])
+	switch {
+	case err == nil:
+		return fmt.Errorf("expected 1 byte and the end, got %q", in[:])
+	case !errors.Is(err, io.ErrUnexpectedEOF) || in[0] != '!':
+		return fmt.Errorf("expected 1 byte and the end, got %q and %w", in[:n], err)
+	}
+	return nil
 }
 
 func (c *connect) close() {} // do leaves nothing open
@@ -107,11 +112,7 @@ type bulk struct {
 	buf  []byte
 }
 
-func openBulk(addr string, deadline time.Time) (operation, error) {
-	return openBulkBy(dial)(addr, deadline)
-}
-
-func openBulkBy(dial dialer) opener {
+func openBulk(dial dialer) opener {
 	return func(addr string, deadline time.Time) (operation, error) {
 		conn, err := dial(addr, deadline, commandBulk)
 		if err != nil {

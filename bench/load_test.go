@@ -86,7 +86,7 @@ func TestEveryScenarioAgainstTheBackend(t *testing.T) {
 
 func TestOpenLoadKeepsItsRate(t *testing.T) {
 	t.Parallel()
-	l := shortLoad(listenBackend(t), scenario{conns: 4, open: openEcho})
+	l := shortLoad(listenBackend(t), scenario{conns: 4, open: openEcho(dial)})
 	l.rate, l.duration = 500, 2*time.Second
 	got, err := l.run(t.Context())
 	if err != nil {
@@ -121,9 +121,9 @@ func TestErrorVoidsTheSample(t *testing.T) {
 		name, answer, want string
 		open               opener
 	}{
-		{"echo of something else", strings.Repeat("x", 64), "differs", openEcho},
-		{"echo cut off", "xx", "", openEcho},
-		{"bulk ends", strings.Repeat("x", 1000), "", openBulk},
+		{"echo of something else", strings.Repeat("x", 64), "differs", openEcho(dial)},
+		{"echo cut off", "xx", "", openEcho(dial)},
+		{"bulk ends", strings.Repeat("x", 1000), "", openBulk(dial)},
 		{"connection says more", "!!", "expected 1 byte and the end", openConnect},
 		{"connection says nothing", "", "expected 1 byte and the end", openConnect},
 		{"connection says another", "?", "expected 1 byte and the end", openConnect},
@@ -156,7 +156,7 @@ func TestErrorVoidsTheSample(t *testing.T) {
 
 func TestUnreadableClockVoidsTheSample(t *testing.T) {
 	t.Parallel()
-	l := shortLoad(listenBackend(t), scenario{conns: 1, open: openEcho})
+	l := shortLoad(listenBackend(t), scenario{conns: 1, open: openEcho(dial)})
 	gone := errors.New("it has ended")
 	l.cpu = func() (time.Duration, error) { return 0, gone }
 	if _, err := l.run(t.Context()); !errors.Is(err, gone) {
@@ -184,7 +184,7 @@ func TestInterruptEndsTheLoad(t *testing.T) {
 			_ = conn.Close()
 		}
 	})
-	l := shortLoad(addr, scenario{conns: 3, open: openEcho})
+	l := shortLoad(addr, scenario{conns: 3, open: openEcho(dial)})
 	if _, err := l.run(ctx); !errors.Is(err, interrupted) {
 		t.Errorf("got %v, want %v", err, interrupted)
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"time"
 )
@@ -38,6 +36,7 @@ type handshake struct {
 	deadline time.Time
 	config   *tls.Config
 	resumes  bool
+	in       [2]byte
 }
 
 func openHandshake(addr string, deadline time.Time) (operation, error) {
@@ -65,9 +64,8 @@ func (h *handshake) do() (int64, error) {
 	if _, err := c.Write([]byte{commandOnce, '!'}); err != nil {
 		return 0, err
 	}
-	var in [2]byte // there is room for one byte too many
-	if n, err := io.ReadFull(c, in[:]); !errors.Is(err, io.ErrUnexpectedEOF) || in[0] != '!' {
-		return 0, fmt.Errorf("expected 1 byte and the end, got %q and %w", in[:n], err)
+	if err := readOnce(c, &h.in); err != nil {
+		return 0, err
 	}
 	if c.ConnectionState().DidResume != h.resumes {
 		return 0, errors.New("a session was resumed that should be new, or not resumed")

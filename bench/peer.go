@@ -42,8 +42,8 @@ type instance struct {
 type probes map[string]opener
 
 func newProbes() probes {
-	overTLS := openEchoBy(dialTLS)
-	return probes{l4Listener: openEcho, l7Listener: openHTTP(smallAnswer), tlsListener: overTLS, rsaListener: overTLS}
+	overTLS := openEcho(dialTLS)
+	return probes{l4Listener: openEcho(dial), l7Listener: openHTTP(smallAnswer), tlsListener: overTLS, rsaListener: overTLS}
 }
 
 // stop ends the instance.

@@ -41,9 +41,9 @@ func scenarios() []scenario {
 }
 
 func tcpScenarios() []scenario {
-	trips := scenario{open: openEcho, unit: "trips/s", latency: true}
+	trips := scenario{open: openEcho(dial), unit: "trips/s", latency: true}
 	connects := scenario{open: openConnect, unit: "conn/s", latency: true}
-	bulk := scenario{open: openBulk, unit: "GB/s", bytes: true}
+	bulk := scenario{open: openBulk(dial), unit: "GB/s", bytes: true}
 	return []scenario{
 		trips.as("rt-1", "TCP round trips of 64 B, 1 connection", 1),
 		trips.as("rt-64", "TCP round trips of 64 B, 64 connections", 64),
@@ -70,7 +70,7 @@ func httpScenarios() []scenario {
 }
 
 func idleScenarios() []scenario {
-	tcp := scenario{open: openEcho, idle: true, watch: idleWatch}
+	tcp := scenario{open: openEcho(dial), idle: true, watch: idleWatch}
 	http := scenario{protocol: overHTTP, open: openHTTP(smallAnswer), idle: true, watch: idleWatch}
 	return []scenario{
 		tcp.as("idle-l4", "idle TCP connections, a second after their last byte", idleConns),

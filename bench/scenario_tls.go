@@ -21,9 +21,9 @@ func tlsScenarios() []scenario {
 	full := scenario{protocol: overTLS, open: openHandshake, unit: "conn/s", latency: true}
 	resumed := scenario{protocol: overTLS, open: openResumption, unit: "conn/s", latency: true}
 	rsa := scenario{protocol: overTLSWithRSA, open: openHandshake, unit: "conn/s", latency: true}
-	trips := scenario{protocol: overTLS, open: openEchoBy(dialTLS), unit: "trips/s", latency: true}
-	bulk := scenario{protocol: overTLS, open: openBulkBy(dialTLS), unit: "GB/s", bytes: true}
-	idle := scenario{protocol: overTLS, open: openEchoBy(dialTLS), idle: true, watch: idleWatch}
+	trips := scenario{protocol: overTLS, open: openEcho(dialTLS), unit: "trips/s", latency: true}
+	bulk := scenario{protocol: overTLS, open: openBulk(dialTLS), unit: "GB/s", bytes: true}
+	idle := scenario{protocol: overTLS, open: openEcho(dialTLS), idle: true, watch: idleWatch}
 	return []scenario{
 		full.as("tls-ecdsa", "TLS 1.3 connections with an ECDSA P-256 key: handshake, 1 B there and back; 16 at once", 16).onlyNamed(),
 		rsa.as("tls-rsa", "TLS 1.3 connections with an RSA key of 2048 bits, 16 at once", 16).onlyNamed(),
