@@ -1,24 +1,12 @@
 package main
 
-import (
-	"context"
-	"os/exec"
-	"runtime/debug"
-)
+import "runtime/debug"
 
-// fasthttpPeer is a proxy made of fasthttp's server and client, in a process of its
-// own: this program, started again.
+// fasthttpPeer is a proxy made of fasthttp's server and client.
 func fasthttpPeer() *peer {
-	return &peer{
-		name:    "fasthttp",
-		listens: []string{l7Listener},
-		find: func(context.Context, *bed) (string, error) {
-			return "fasthttp " + moduleVersion("github.com/valyala/fasthttp"), nil
-		},
-		command: func(b *bed, _ string, l listeners) (*exec.Cmd, error) {
-			return exec.Command(b.self, append([]string{roleFasthttp, l[l7Listener][0]}, b.backends...)...), nil
-		},
-	}
+	return rolePeer("fasthttp", roleFasthttp, func() string {
+		return "fasthttp " + moduleVersion("github.com/valyala/fasthttp")
+	})
 }
 
 // moduleVersion returns the version of a module that this program is built with.

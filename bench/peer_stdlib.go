@@ -1,22 +1,8 @@
 package main
 
-import (
-	"context"
-	"os/exec"
-	"runtime"
-)
+import "runtime"
 
-// stdlibPeer is Go's own reverse proxy, in a process of its own: this program,
-// started again.
+// stdlibPeer is Go's own reverse proxy.
 func stdlibPeer() *peer {
-	return &peer{
-		name:    "stdlib",
-		listens: []string{l7Listener},
-		find: func(context.Context, *bed) (string, error) {
-			return "httputil.ReverseProxy of " + runtime.Version(), nil
-		},
-		command: func(b *bed, _ string, l listeners) (*exec.Cmd, error) {
-			return exec.Command(b.self, append([]string{roleStdlib, l[l7Listener][0]}, b.backends...)...), nil
-		},
-	}
+	return rolePeer("stdlib", roleStdlib, func() string { return "httputil.ReverseProxy of " + runtime.Version() })
 }

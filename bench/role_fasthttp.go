@@ -1,25 +1,21 @@
 package main
 
 import (
-	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// serveFasthttp serves a reverse proxy at args[0] to the backends that follow.
-func serveFasthttp(args []string) error {
-	if len(args) < 2 {
-		return errors.New("fasthttp: expected an address to listen on and the backends")
-	}
+// serveFasthttp serves, at addr, a reverse proxy to the backends.
+func serveFasthttp(addr string, backends []string) error {
 	server := &fasthttp.Server{
-		Handler:               newFasthttpProxy(args[1:]),
+		Handler:               newFasthttpProxy(backends),
 		ReadTimeout:           time.Minute,
 		IdleTimeout:           time.Minute,
 		NoDefaultServerHeader: true,
 	}
-	return server.ListenAndServe(args[0])
+	return server.ListenAndServe(addr)
 }
 
 // newFasthttpProxy returns the proxy that fasthttp's own examples lead to: round

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -10,14 +9,11 @@ import (
 	"time"
 )
 
-// serveStdlib serves a reverse proxy at args[0] to the backends that follow.
-func serveStdlib(args []string) error {
-	if len(args) < 2 {
-		return errors.New("stdlib: expected an address to listen on and the backends")
-	}
+// serveStdlib serves, at addr, a reverse proxy to the backends.
+func serveStdlib(addr string, backends []string) error {
 	server := &http.Server{
-		Addr:              args[0],
-		Handler:           newStdlibProxy(args[1:]),
+		Addr:              addr,
+		Handler:           newStdlibProxy(backends),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Minute,
 	}
