@@ -25,8 +25,8 @@ type pair struct {
 	rate   int // of an open load, 0 for a closed one
 }
 
-// newAnswer returns the answer that r holds, a paragraph each, or nil if r does not
-// compare L4 with L7.
+// newAnswer returns the paragraphs that answer the question of answerTitle from the figures
+// of r, or nil if r does not compare L4 with L7.
 func newAnswer(r *report) []string {
 	if strings.HasPrefix(r.Settings.Target, "tcp:") {
 		return []string{r.addedByL4()}
@@ -76,13 +76,13 @@ func (p *pair) void() *figureReport {
 	return nil
 }
 
-// voidSentence says that the pair compares nothing.
+// voidSentence returns the sentence in place of a comparison that a void figure rules out.
 func (p *pair) voidSentence(void *figureReport) string {
 	return fmt.Sprintf("The figure of %s is void (%s), so this run does not compare L4 with L7 there: %s.",
 		void.Name, p.title, oneLine(void.Void))
 }
 
-// throughput compares the requests that both did, and what each request cost.
+// throughput returns the comparison of request rates, processor time and latency.
 func (p *pair) throughput() string {
 	if void := p.void(); void != nil {
 		return p.voidSentence(void)
@@ -130,7 +130,7 @@ func (p *pair) slowest() string {
 	return "The 99th percentile of its latency is " + p99.words() + " that of L7."
 }
 
-// addedLatency says what each adds to the time of a request that is alone.
+// addedLatency returns the sentence on the latency that L4 and L7 add, one request at a time.
 func (p *pair) addedLatency() string {
 	void := p.void()
 	switch {
@@ -144,7 +144,7 @@ func (p *pair) addedLatency() string {
 		micros(p.direct.P50.Median), added(p.l4, p.direct), added(p.l7, p.direct), p.title)
 }
 
-// addedByL4 says what L4 adds to a connection to a service that is not HTTP.
+// addedByL4 returns the sentence on the time that L4 adds to a connection to a tcp target.
 func (r *report) addedByL4() string {
 	for _, s := range r.Scenarios {
 		l4, direct := s.figure(subject), s.figure("direct")
@@ -168,7 +168,7 @@ func added(f, direct *figureReport) string {
 	return micros(more)
 }
 
-// advice says what each is for. p may be nil.
+// advice returns the paragraph on when to use L4 and when L7. p may be nil.
 func (p *pair) advice() string {
 	verdict, count := p.verdict()
 	return verdict + "Take L7 for HTTP/1 where each request is to go to the next backend, another backend is to be tried " +
@@ -176,7 +176,8 @@ func (p *pair) advice() string {
 		"Take L4 for everything else: HTTP/2 and gRPC, TLS that the backends end, databases and other protocols" + count + "."
 }
 
-// verdict says which of the two costs less, and for what else L4 is then.
+// verdict returns a sentence on which of the two takes less processor time, and the end of
+// the sentence on when to use L4.
 func (p *pair) verdict() (verdict, count string) {
 	if p == nil || p.l4.Ratio == nil || p.l4.Ratio.CPU == 0 {
 		return "", ""
@@ -190,7 +191,7 @@ func (p *pair) verdict() (verdict, count string) {
 	return "L7 takes less processor time for " + p.title + ". ", ""
 }
 
-// LoadWarning says that the figures are not to be relied on.
+// LoadWarning returns the warning that a loaded machine makes the figures unreliable.
 func (m machineReport) LoadWarning() string {
 	return fmt.Sprintf("Loaded machine: before the run the load was %.1f on %d processors. Other programs took part of the "+
 		"machine, so every figure below is marked loaded; run it again on a quiet machine, a minute after anything else.", m.Load, m.Processors)

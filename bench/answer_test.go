@@ -113,7 +113,7 @@ func TestAnswerForATCPService(t *testing.T) {
 	}
 }
 
-// A run without both has no answer, and says nothing of it.
+// The report of a run without both has no answer.
 func TestNoAnswerWithoutBoth(t *testing.T) {
 	t.Parallel()
 	rep := sampleReport(func(b *bench) {

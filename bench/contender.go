@@ -54,8 +54,8 @@ func contenders() []contender {
 
 func (c contender) listener(p protocol) string { return c.through[p] }
 
-// title returns the name for people; fourseven's says whether it is L4 or L7, with which
-// the names of listeners begin.
+// title returns the name in reports; fourseven's ends with L4 or L7, the first two letters
+// of the listener's name.
 func (c contender) title(p protocol) string {
 	if c.peer.name == subject && c.listener(p) != noListener {
 		return c.full + " " + strings.ToUpper(c.listener(p)[:2])

@@ -9,7 +9,7 @@
 //	go run ./bench -target http://10.0.0.5:8080/      # a service of your own
 //
 // It needs Linux, starts everything itself, on 127.0.0.1 alone, and ends
-// everything that it started, also after Ctrl-C. Its first line of progress says
+// everything that it started, also after Ctrl-C. Its first line of progress shows
 // how long the run will take.
 //
 // The report begins with an answer to "L4 or L7?": fourseven-l4 compared with

@@ -15,7 +15,7 @@ type figure struct {
 	err       error // the first that there was; the figure is void
 }
 
-// rate returns what the sample says of s: operations or gigabytes a second.
+// rate returns the rate of the sample in sc: operations or gigabytes a second.
 func (s sample) rate(sc scenario) float64 {
 	rate := float64(s.count) / s.elapsed.Seconds()
 	if sc.bytes {
@@ -47,7 +47,7 @@ func (f *figure) merged() *hdrhistogram.Histogram {
 	return all
 }
 
-// overRounds returns the spread of what of tells of each sample.
+// overRounds returns the spread of the values that of returns for the samples.
 func (f *figure) overRounds(of func(sample) float64) *spread {
 	var values []float64
 	for _, s := range f.samples {

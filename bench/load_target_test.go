@@ -30,8 +30,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strings.Repeat("chunked, because it is long. ", 1000))
 }
 
-// The load on a reader's service stays within what the warning says, through L4 and L7
-// too.
+// The load on a reader's service stays within the bounds in the warning, also through L4
+// and L7.
 func TestTargetIsSentNoMoreThanAnnounced(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := &service{}

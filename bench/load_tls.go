@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// clientTLS is what the clients of all contenders ask for: the same version and key
-// exchange, and no verification, which is the client's work and not what is measured.
+// clientTLS returns the settings of all clients: one version and one key exchange, and no
+// verification, because that is the client's work and is not measured.
 func clientTLS() *tls.Config {
 	return &tls.Config{
 		ServerName: tlsName, InsecureSkipVerify: true, MinVersion: tls.VersionTLS13,

@@ -48,7 +48,7 @@ func TestProxiesOfOurOwn(t *testing.T) {
 }
 
 // listenNamed serves the small response of the bench's backends at its path, and
-// elsewhere a response that says which backend it is and what it was sent.
+// elsewhere a response with the name of the backend and what it received.
 func listenNamed(t *testing.T, name string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -43,7 +43,7 @@ type machineReport struct {
 	Go         string  `json:"go"`               // that built the bench
 }
 
-// peerReport says which program a peer was, or why there was none.
+// peerReport holds the version of a peer, or why it is missing.
 type peerReport struct {
 	Name     string `json:"name"`
 	Version  string `json:"version,omitempty"`

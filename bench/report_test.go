@@ -114,7 +114,7 @@ func TestTextReport(t *testing.T) {
 	}
 }
 
-// Beside every figure of a run on a loaded machine stands that it is one.
+// Every figure of a run on a loaded machine is marked loaded.
 func TestLoadedMachineIsSaidBesideEveryFigure(t *testing.T) {
 	t.Parallel()
 	rep := sampleReport(func(b *bench) { b.machine.Load, b.machine.Loaded = 3.25, true })

@@ -66,7 +66,7 @@ func seconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second)).Round(time.Millisecond)
 }
 
-// answer writes the warning of a loaded machine, and what the run says on L4 or L7.
+// answer writes the warning of a loaded machine, and the answer on L4 or L7.
 func (t *textReport) answer(r *report) {
 	if r.Machine.Loaded {
 		t.paragraph(r.Machine.LoadWarning())

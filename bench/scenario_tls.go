@@ -16,7 +16,7 @@ const (
 )
 
 // tlsScenarios run only where -only names them: half of the processor time is the
-// client's, as it is for whoever measures handshakes.
+// client's, as in every measurement of handshakes.
 func tlsScenarios() []scenario {
 	full := scenario{protocol: overTLS, open: openHandshake, unit: "conn/s", latency: true}
 	resumed := scenario{protocol: overTLS, open: openResumption, unit: "conn/s", latency: true}

@@ -154,7 +154,7 @@ func (t *target) probes() probes {
 	return p
 }
 
-// warning says what the service is about to be sent.
+// warning returns the warning that names the load the service will receive.
 func (t *target) warning(opts options) string {
 	samples, most, what, each := 0, 0, "connections", 1
 	if t.http {

@@ -30,8 +30,8 @@ func hostOf(addr string) string {
 	return host
 }
 
-// secureNginx starts an nginx that speaks TLS with this certificate, and says over which of
-// its connections a request came, and from whom. It demands a certificate of the authority,
+// secureNginx starts an nginx that speaks TLS with this certificate. Its responses contain
+// the number of the connection and the name in the client's certificate. It demands a certificate of the authority,
 // if there is one.
 func secureNginx(t *testing.T, nginx string, pair testkit.Pair, addr, clientCA string) {
 	t.Helper()
@@ -52,7 +52,7 @@ func secureNginx(t *testing.T, nginx string, pair testkit.Pair, addr, clientCA s
 
 // TestNginxBackendTLS runs L7 and L4 in front of nginx with TLS, which demands a certificate:
 // the connections are kept, probes make the same handshake, and nothing is sent to a backend
-// that cannot show who it is.
+// without a valid certificate.
 func TestNginxBackendTLS(t *testing.T) {
 	nginx := testkit.Need(t, "nginx", "nginx")
 	t.Parallel()
@@ -101,7 +101,7 @@ func TestNginxBackendTLS(t *testing.T) {
 	}
 	nobody := serve(t, "LB_BACKENDS=https://"+addrs["good"], "LB_BACKEND_TLS_CA_FILE="+caFile, "LB_HEALTH_CHECK=http", "LB_HEALTH_PATH=/")
 	nobody.awaitHealthy(margin)
-	nobody.awaitOutput(1, "GET /: status 400") // nginx says so itself: no required SSL certificate was sent
+	nobody.awaitOutput(1, "GET /: status 400") // nginx's own error: no required SSL certificate was sent
 	trusting := serve(t, "LB_BACKENDS=https://"+addrs["another authority"], "LB_BACKEND_TLS_VERIFY=off", "LB_BACKEND_TLS_CERT_FILE="+cert, "LB_BACKEND_TLS_KEY_FILE="+key)
 	trusting.awaitOutput(1, `setting=LB_BACKEND_TLS_VERIFY why="off: the certificates of backends are not verified`)
 	if got := mustAsk(t, trusting.l7, "/"); !strings.Contains(got, "client CN=fourseven") {

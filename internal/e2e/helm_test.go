@@ -79,7 +79,7 @@ func helm(t *testing.T) func(dir, values string) (manifests, errors string) {
 		var stderr bytes.Buffer
 		cmd := exec.Command(program, dir, values)
 		cmd.Stderr = &stderr
-		out, _ := cmd.Output() // a fault is told on standard error
+		out, _ := cmd.Output() // a fault is on standard error
 		return string(out), stderr.String()
 	}
 }

@@ -26,7 +26,7 @@ func (b *tab) wantShown(what string, want ...string) {
 	testkit.Eventually(b.t, what, func() bool { return slices.Equal(b.shown(), want) })
 }
 
-// Pins the third state: it says how many are down in the page, the title and the icon, and
+// Pins the third state: the page, the title and the icon show how many are down, and a link
 // leads to them.
 func testPageDegraded(t *testing.T, browser context.Context) {
 	all := stageBackends(t, 8)
@@ -123,7 +123,8 @@ func (b *tab) points(within string) int {
 	return value[int](b, fmt.Sprintf("document.querySelector(`%s path.line`).getAttribute('d').split('L').length", within))
 }
 
-// Pins that charts and events are there again when the page is loaded again, with who did it.
+// Pins that charts and events are kept when the page is reloaded, with the client that made
+// each change.
 func testPageKept(t *testing.T, browser context.Context) {
 	both := startBackends(t, 2)
 	lb := serve(t, backendsOf(both))

@@ -23,7 +23,7 @@ const (
 )
 
 // TestThousandsOfSlowClients pins that clients which send their heads and bodies byte by
-// byte take little memory and disturb nobody: slow heads are refused once their time is
+// byte take little memory and do not disturb other clients: slow heads are refused once their time is
 // over, and slow bodies arrive whole, as every other request does.
 func TestThousandsOfSlowClients(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))

@@ -123,8 +123,8 @@ func (s *secureBalancer) curl(t *testing.T, name, addr, path string, args ...str
 	return string(out)
 }
 
-// Pins HTTPS with curl: both frontends, names, large bodies, mutual TLS, and what the
-// backend is told.
+// Pins HTTPS with curl: both frontends, names, large bodies, mutual TLS, and the fields
+// that the backend receives.
 func TestTLSWithCurl(t *testing.T) {
 	t.Parallel()
 	lb := serveTLS(t, backendsOf(startBackends(t, 1)))
@@ -308,7 +308,8 @@ func TestTLSWithTestssl(t *testing.T) {
 	}
 }
 
-// Pins that clients which do not finish their handshake hold up nobody, and are cut off.
+// Pins that clients which do not finish their handshake do not hold up others, and are
+// disconnected.
 func TestTLSHalfAHello(t *testing.T) {
 	t.Parallel()
 	lb := serveTLS(t, backendsOf(startBackends(t, 1)), "LB_L7_HEADER_TIMEOUT=1s")

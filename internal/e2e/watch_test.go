@@ -49,8 +49,8 @@ func (v *volume) must(err error) {
 }
 
 // TestWatchList pins that a list of backends that is replaced in its file is taken
-// without a signal, and without a failed connection; that what is wrong is refused, told
-// once, and undone by what is right.
+// without a signal, and without a failed connection; that an invalid list is refused,
+// logged once, and replaced by the next valid one.
 func TestWatchList(t *testing.T) {
 	t.Parallel()
 	b := startBackends(t, 3)

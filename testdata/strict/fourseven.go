@@ -85,7 +85,7 @@ func checkListeners(c corev1.Container) (err error) {
 	return err
 }
 
-// checkToken wants no token where anybody who may read Deployments reads it.
+// checkToken wants no token in the Deployment, which more users may read than its Secrets.
 func checkToken(c corev1.Container) error {
 	if setting(c, "LB_ADMIN_TOKEN") != "" {
 		return fmt.Errorf("container %s: the token is not from a Secret", c.Name)

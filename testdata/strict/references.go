@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// What objects say of pods: that they are there, and have the ports.
+// The references of objects to pods: the pods must exist and have the ports.
 
 func (m manifests) checkService(s *corev1.Service) (err error) {
 	pods := m.podsOf(&metav1.LabelSelector{MatchLabels: s.Spec.Selector})
