@@ -9,13 +9,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"fourseven/internal/testkit"
+	"fourseven/internal/testkit/chromium"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -25,7 +23,7 @@ var pictures = flag.String("pictures", "", "write pictures of the report's page 
 // The page fits a phone and a desktop, light and dark: nothing is wider than the
 // screen, and no letters of a chart are smaller than can be read.
 func TestPageFitsTheScreen(t *testing.T) {
-	browser := startBrowser(t)
+	browser := chromium.Start(t)
 	for _, loaded := range []bool{false, true} {
 		page := writePage(t, loaded)
 		for _, width := range []int64{390, 1440} {
@@ -57,29 +55,6 @@ func writePage(t *testing.T, loaded bool) string {
 	return file
 }
 
-// startBrowser starts a headless Chromium that ends with the test.
-func startBrowser(t *testing.T) context.Context {
-	t.Helper()
-	testkit.Need(t, "chromium", "chromium")
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath("chromium"),
-		chromedp.NoSandbox, // Chromium has none for root
-		chromedp.Flag("hide-scrollbars", true),
-	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, _ := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Errorf("end the browser: %v", err)
-		}
-	})
-	return ctx
-}
-
 // What is too wide for the screen, and the smallest letters of a chart that is shown,
 // in points of the screen.
 const (
@@ -94,7 +69,7 @@ func checkPage(t *testing.T, browser context.Context, on screen, file, name stri
 	defer closeTab()
 	ctx, cancel := context.WithTimeout(tab, testkit.Patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(on.width, 900), prefer(on.scheme), chromedp.Navigate("file://"+file)); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(on.width, 900), chromium.Scheme(on.scheme), chromedp.Navigate("file://"+file)); err != nil {
 		t.Fatal(err)
 	}
 	wide, err := chromedp.Run(ctx, chromedp.Evaluate[string](tooWide))
@@ -120,14 +95,4 @@ func savePicture(ctx context.Context, t *testing.T, name string) {
 	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), picture, 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// prefer makes the user one who prefers light or dark.
-func prefer(scheme string) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		})
-		return err
-	})
 }

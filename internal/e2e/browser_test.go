@@ -13,36 +13,10 @@ import (
 
 	"fourseven/internal/testkit"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
-
-// startBrowser starts a headless Chromium, under these options besides the usual, that
-// ends with the test, and returns the context for its tabs.
-func startBrowser(t *testing.T, extra ...chromedp.ExecAllocatorOption) context.Context {
-	t.Helper()
-	testkit.Need(t, "chromium", "chromium")
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath("chromium"),
-		chromedp.NoSandbox, // Chromium has none for root
-		chromedp.Flag("hide-scrollbars", true),
-	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(options, extra...)...)
-	t.Cleanup(cancel)
-	ctx, _ := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Errorf("end the browser: %v", err)
-		}
-	})
-	return ctx
-}
 
 // tab is a page in the browser.
 type tab struct {
@@ -161,21 +135,6 @@ func (b *tab) fill(selector, text string) {
 	b.t.Helper()
 	value[bool](b, fmt.Sprintf("document.querySelector(%q).select(), true", selector))
 	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
-}
-
-// call returns a step that is a command of the browser's protocol.
-func call[P any](command cdp.Command[P, cdp.Empty], params P) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, command, params)
-		return err
-	})
-}
-
-// scheme returns a step that makes the user one who prefers light or dark.
-func scheme(name string) chromedp.Action[chromedp.Void] {
-	return call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
-	})
 }
 
 // phone returns a step that gives the page the size of a phone's screen.

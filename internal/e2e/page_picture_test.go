@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"fourseven/internal/testkit"
+	"fourseven/internal/testkit/chromium"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -49,8 +50,8 @@ func TestPagePicture(t *testing.T) {
 	time.Sleep(pictureTime / 5)
 	s.down(t, s.backends[3:])
 	time.Sleep(pictureTime / 5)
-	tab := openTab(t, startBrowser(t), "http://"+s.lb.admin+"/", scheme("light"),
-		call(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"}))
+	tab := openTab(t, chromium.Start(t), "http://"+s.lb.admin+"/", chromium.Scheme("light"),
+		chromium.Call(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"}))
 	tab.awaitText(testkit.Patience, "#state", "Degraded: 1 of 4 down")
 	time.Sleep(3 * time.Second) // rates are means of three seconds
 	tab.save(picture)
@@ -63,7 +64,7 @@ func TestPagePictures(t *testing.T) {
 	if *pictures == "" {
 		t.Skip("only with -pictures")
 	}
-	browser := startBrowser(t)
+	browser := chromium.Start(t)
 	for _, services := range []int{1, 3} {
 		for _, n := range []int{3, 60} {
 			t.Run(fmt.Sprintf("%d services, %d backends", services, n), func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestPagePictures(t *testing.T) {
 				time.Sleep(15 * time.Second)
 				for _, width := range []int64{390, 820, 1440} {
 					for _, colors := range []string{"light", "dark"} {
-						tab := openPage(t, browser, s.lb, chromedp.EmulateViewport(width, 900), scheme(colors))
+						tab := openPage(t, browser, s.lb, chromedp.EmulateViewport(width, 900), chromium.Scheme(colors))
 						time.Sleep(3 * time.Second)
 						tab.save(fmt.Sprintf("%s/%d-%d-%d-%s.png", *pictures, services, n, width, colors))
 					}

@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"fourseven/internal/testkit"
+	"fourseven/internal/testkit/chromium"
 
 	"github.com/chromedp/chromedp"
 )
 
 // TestPage looks at the page of the running program in a real browser.
 func TestPage(t *testing.T) {
-	browser := startBrowser(t)
+	browser := chromium.Start(t)
 	for _, tt := range []struct {
 		name string
 		test func(*testing.T, context.Context)
@@ -237,14 +238,14 @@ func testPagePolicy(t *testing.T, browser context.Context) {
 func testPageFits(t *testing.T, browser context.Context) {
 	both := startBackends(t, 2)
 	lb := serve(t, backendsOf(both))
-	tab := openPage(t, browser, lb, phone(), scheme("dark"))
+	tab := openPage(t, browser, lb, phone(), chromium.Scheme("dark"))
 	both[0].stop()
 	tab.awaitText(testkit.Patience, both[0].in("[data-part=cause]"), "refused")
 	tab.wantFits("phone")
 	if got := value[string](tab, "getComputedStyle(document.body).backgroundColor"); got != "rgb(15, 18, 24)" {
 		t.Errorf("the background is %s in the dark", got)
 	}
-	tab.do(scheme("light"))
+	tab.do(chromium.Scheme("light"))
 	if got := value[string](tab, "getComputedStyle(document.body).backgroundColor"); got != "rgb(244, 245, 247)" {
 		t.Errorf("the background is %s in the light", got)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"fourseven/internal/testkit"
+	"fourseven/internal/testkit/chromium"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -32,7 +33,7 @@ func TestTLSWithChromium(t *testing.T) {
 	if m == nil {
 		t.Fatal("no redirect listener")
 	}
-	browser := startBrowser(t,
+	browser := chromium.Start(t,
 		chromedp.Env("HOME="+homeThatTrusts(t, lb.caFile)),
 		chromedp.Flag("host-resolver-rules", "MAP *.example.com 127.0.0.1"),
 		chromedp.Flag("disable-features", "HttpsUpgrades")) // the redirect alone leads to https
