@@ -51,7 +51,7 @@ func (s *Service) availability() (a availability) {
 	return a
 }
 
-// plus returns what holds of two services together, or of b alone if a is the zero value.
+// plus returns the availability of two services together, or b if a is the zero value.
 func (a availability) plus(b availability) availability {
 	if a.State == "" {
 		return b

@@ -43,7 +43,7 @@ func TestAvailability(t *testing.T) {
 	want("one set down", availability{State: stateDegraded, Backends: 3, Available: 2, Down: 1})
 }
 
-// Pins what holds of several services, and that the status has it of each.
+// Pins the availability of several services together, and that the status has that of each.
 func TestAvailabilityOfServices(t *testing.T) {
 	src := twoServices(t)
 	h := Handler(src)

@@ -40,8 +40,8 @@ func withConns(src Source, n int, began time.Time) (closed *[]uint64, lists *int
 	return closed, lists
 }
 
-// Pins what is shown of open connections, that both lists are short, and that they are not
-// made anew for each of many who ask.
+// Pins the data of open connections, that both lists are short, and that they are not made
+// anew for each of many requests.
 func TestShowConnections(t *testing.T) {
 	src := source(t)
 	_, lists := withConns(src, 100, time.Now().Add(-time.Hour))
@@ -82,8 +82,8 @@ func TestConnectionsOfServices(t *testing.T) {
 	}
 }
 
-// Pins that a connection is closed by whoever may change something, once it is named right,
-// and that the log and the events have who did it and whose it was.
+// Pins that only an authorized request with a valid ID closes a connection, and that the log
+// and the events have the operator and the connection's client.
 func TestCloseConnection(t *testing.T) {
 	src := source(t)
 	var log bytes.Buffer

@@ -74,8 +74,8 @@ func TestEventsOfAPool(t *testing.T) {
 	}
 }
 
-// Pins that what an operator does is an event with who did it, and that the status tells that
-// there is a new one.
+// Pins that each action of an operator is an event with the operator and the client, and
+// that the status shows that there is a new one.
 func TestEventsNameTheOperator(t *testing.T) {
 	src := source(t)
 	src.Events = &Events{}

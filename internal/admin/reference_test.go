@@ -92,7 +92,7 @@ func everyFamily(t *testing.T) (all []*dto.MetricFamily) {
 	return all
 }
 
-// described returns the names of what the collectors say they collect.
+// described returns the names of the metrics that the collectors describe.
 func described(src *Source) (names []string) {
 	descs := make(chan *prometheus.Desc, 1000)
 	processCollector{src}.Describe(descs)

@@ -78,7 +78,7 @@ func TestBackendTLSShown(t *testing.T) {
 	}
 }
 
-// Pins what is warned of, and what is said to have no effect.
+// Pins the warnings, and the reports of settings that have no effect.
 func TestBackendTLSWarnings(t *testing.T) {
 	ca := testkit.NewAuthority(t)
 	old := ca.IssueUntil(t, time.Now().Add(-time.Hour), "lb")

@@ -11,8 +11,8 @@ import (
 	"fourseven/l7"
 )
 
-// front is a listener of services and what accepts for it: the server of its service, or
-// where a name decides which service gets a connection or request, one that routes to
+// front is a listener of services and the server that accepts on it: that of its service,
+// or where a name decides which service gets a connection or request, one that routes to
 // those of the services.
 type front struct {
 	config.Listener
@@ -48,7 +48,7 @@ func (in *Instance) newFronts() (all []*front) {
 	return all
 }
 
-// serverOf returns what accepts for the listener.
+// serverOf returns the server that accepts on the listener.
 func (in *Instance) serverOf(f *front) server {
 	switch {
 	case f.ByName() && f.Frontend == "l4":
@@ -64,8 +64,8 @@ func (in *Instance) serverOf(f *front) server {
 // routes reports whether its server is one that routes.
 func (f *front) routes() bool { return f.server != f.services[0].server(f.Frontend) }
 
-// home returns the service that counts what belongs to none: the one that gets what no
-// name is set for, or else the first.
+// home returns the service that counts the connections and requests without a service: the
+// fallback, or else the first.
 func (f *front) home() *service {
 	if s := f.fallback(); s != nil {
 		return s
@@ -73,7 +73,8 @@ func (f *front) home() *service {
 	return f.services[0]
 }
 
-// fallback returns the service that gets what no name is set for, or nil.
+// fallback returns the service that gets the connections or requests for names that are not
+// set, or nil.
 func (f *front) fallback() *service {
 	i := slices.IndexFunc(f.services, func(s *service) bool { return !f.Named(s.cfg) })
 	if i < 0 {
@@ -82,7 +83,7 @@ func (f *front) fallback() *service {
 	return f.services[i]
 }
 
-// newL4Router returns a server that gives connections to services by the name in the
+// newL4Router returns a server that routes connections to services by the name in the
 // hello.
 func (in *Instance) newL4Router(f *front) *l4.Server {
 	routes := &l4.Routes{HelloTimeout: f.services[0].cfg.L4HelloTimeout}
@@ -97,7 +98,7 @@ func (in *Instance) newL4Router(f *front) *l4.Server {
 		}
 	}
 	home := f.home()
-	var ends *l4.TLSServer // before it is known which service it is
+	var ends *l4.TLSServer // ends TLS before the service is chosen
 	if f.services[0].cfg.L4TLS == "postgres" {
 		ends = home.l4.TLS
 	}
@@ -109,7 +110,7 @@ func (in *Instance) newL4Router(f *front) *l4.Server {
 	return router
 }
 
-// newL7Router returns a server that gives requests to services by their hosts and paths.
+// newL7Router returns a server that routes requests to services by their hosts and paths.
 func (in *Instance) newL7Router(f *front) *l7.Server {
 	routes := &l7.Routes{}
 	if s := f.fallback(); s != nil {

@@ -43,7 +43,7 @@ func shake(t *testing.T, client, server *tls.Config) (tls.ConnectionState, error
 	return c.ConnectionState(), err
 }
 
-// Pins who is believed to be the backend.
+// Pins which certificates of backends are accepted.
 func TestClientVerifies(t *testing.T) {
 	ca, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	good := ca.Issue(t, "db1", "10.0.0.1")

@@ -1,3 +1,3 @@
-// Package tlsconf has the certificates of TLS: whom to believe, what to show, and how both
-// are replaced while connections are open.
+// Package tlsconf has the certificates of TLS: those to trust and those to show, and how
+// both are replaced while connections are open.
 package tlsconf
