@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"fourseven/internal/loop"
+	"fourseven/l7/http1"
 )
 
 // ServeRedirect is Serve for a listener whose requests are all redirected (308) to the
@@ -44,8 +45,8 @@ func (r *redirect) answer(ex *exchange) bool {
 // appendURL writes where the request is sent. OPTIONS * has no path.
 func (r *redirect) appendURL(dst []byte, ex *exchange) []byte {
 	host := ex.req.Host
-	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
-		host = append(bytes.Clone(host[:i]), r.port...)
+	if name, _, found := http1.CutPort(host); found {
+		host = append(bytes.Clone(name), r.port...)
 	}
 	dst = append(append(dst, "https://"...), host...)
 	if target := ex.req.Target; target[0] == '/' {

@@ -38,21 +38,14 @@ func (r *Routes) Add(host, prefix string, s *Server) {
 // find returns the server for a request, or nil.
 func (r *Routes) find(req *http1.Request) *Server {
 	path, _, _ := bytes.Cut(req.Target, []byte("?"))
-	exact, wildcard := r.hosts.Find(hostname(req.Host))
+	name, _, _ := http1.CutPort(req.Host)
+	exact, wildcard := r.hosts.Find(name)
 	for _, of := range []*paths{exact, wildcard, &r.any} {
 		if s := of.find(path); s != nil {
 			return s
 		}
 	}
 	return r.Default
-}
-
-// hostname returns a host without its port.
-func hostname(host []byte) []byte {
-	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
-		return host[:i]
-	}
-	return host
 }
 
 // paths are the routes of one host, the longest prefix first.

@@ -58,13 +58,20 @@ func splitAbsolute(target []byte) (authority, rest []byte, ok bool) {
 	return rest, nil, true
 }
 
+// CutPort cuts off a host's port. The colons of an IPv6 address, which stands in brackets,
+// are not taken for that of a port. found reports whether there was a port, which may be
+// empty.
+func CutPort(host []byte) (name, port []byte, found bool) {
+	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
+		return host[:i], host[i+1:], true
+	}
+	return host, nil, false
+}
+
 // validHost reports whether p is a host with an optional port, as it stands in
 // Host (RFC 9110 section 7.2). An http URI's host is never empty (section 4.2.1).
 func validHost(p []byte) bool {
-	name, port := p, []byte(nil)
-	if i := bytes.LastIndexByte(p, ':'); i >= 0 && bytes.IndexByte(p[i:], ']') < 0 {
-		name, port = p[:i], p[i+1:]
-	}
+	name, port, _ := CutPort(p)
 	if len(port) > 5 || len(name) == 0 {
 		return false
 	}
