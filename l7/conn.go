@@ -49,7 +49,7 @@ type conn struct {
 	reason         l4.Ending    // why the connection ended, if not by itself or by a stop
 
 	backend    *backendConn       // that the present request was sent over, or nil
-	cancelDial context.CancelFunc // ends the dial for the present request; nil if there is none
+	cancelDial context.CancelFunc // ends the context of untilStop; nil if there is none
 	watched
 }
 

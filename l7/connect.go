@@ -56,14 +56,23 @@ func (ex *exchange) connectTo(b *health.Backend) (*backendConn, error) {
 // dial opens a connection. A stop of the client's connection ends the dial.
 func (ex *exchange) dial(up *upstream) (*backendConn, error) {
 	c := ex.conn
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	c.cancelDial = cancel
-	defer func() { c.cancelDial = nil }()
+	ctx, done := c.untilStop()
+	defer done()
 	if c.stopped != running {
 		return nil, errGone // the stop found nothing to cancel
 	}
 	return up.dial(ctx, c.loop)
+}
+
+// untilStop returns a context that a stop of the connection cancels. A stop before the
+// call does not: the caller must look for one. done releases the context.
+func (c *conn) untilStop() (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancelDial = cancel
+	return ctx, func() {
+		c.cancelDial = nil
+		cancel()
+	}
 }
 
 // redial replaces a connection that turned out dead by a new one to the same backend,

@@ -2,9 +2,7 @@ package l7
 
 import (
 	"cmp"
-	"context"
 	"sync"
-	"time"
 
 	"fourseven/l4"
 )
@@ -61,11 +59,9 @@ func (ex *exchange) route() error {
 // as a dial may take.
 func (ex *exchange) enterSlot(to *Server) error {
 	c := ex.conn
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	c.cancelDial = cancel // a stop ends the wait
-	defer func() { c.cancelDial = nil }()
-	limit := cmp.Or(to.Dialer.Timeout, 2*time.Second)
+	ctx, done := c.untilStop()
+	defer done()
+	limit := cmp.Or(to.Dialer.Timeout, dialTimeout)
 	switch {
 	case c.stopped != running:
 		return ex.errorFor(errGone)
@@ -80,7 +76,7 @@ func (ex *exchange) enterSlot(to *Server) error {
 }
 
 // moveTo makes the connection one of a server that it has a slot of. Bytes that have been
-// read of this request and behind it are that server's, as far as nobody has counted them.
+// read of this request and behind it are that server's, as far as they have not been counted yet.
 func (ex *exchange) moveTo(to *Server) {
 	c := ex.conn
 	if to == c.srv {

@@ -23,6 +23,9 @@ var ErrServerClosed = errors.New("l7: server closed")
 // defaultMaxHeader is what MaxHeader means when it is zero.
 const defaultMaxHeader = 64 << 10
 
+// dialTimeout bounds a dial of the dialer that a Server without one uses.
+const dialTimeout = 2 * time.Second
+
 // Server forwards HTTP/1 requests to the backends of a pool. Its fields are set
 // before Serve. Durations of zero are no limit.
 type Server struct {
@@ -178,7 +181,7 @@ func (s *Server) init() {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
 	if s.Dialer == nil {
-		s.Dialer = &l4.Dialer{Timeout: 2 * time.Second}
+		s.Dialer = &l4.Dialer{Timeout: dialTimeout}
 	}
 	if s.MaxHeader <= 0 {
 		s.MaxHeader = defaultMaxHeader
