@@ -273,6 +273,13 @@ func TestCapOverLoops(t *testing.T) {
 		s.MaxBackendConns = 1
 		s.Loops = threeLoops(t)
 	}, httpBackend(t, answerOK))
+	p.crowd(t, clients, requests, "ok")
+}
+
+// crowd sends requests over several connections at once, one after the other over each, and
+// wants the same body for all.
+func (p *proxy) crowd(t *testing.T, clients, requests int, want string) {
+	t.Helper()
 	var wg sync.WaitGroup
 	for range clients {
 		nc := p.dial(t)
@@ -285,8 +292,9 @@ func TestCapOverLoops(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if body, err := io.ReadAll(resp.Body); string(body) != "ok" || err != nil {
-					t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
+				if got, err := io.ReadAll(resp.Body); string(got) != want || err != nil {
+					t.Errorf("got %d, %d bytes of %d, %.20q, %v", resp.StatusCode, len(got), len(want), got, err)
+					return
 				}
 			}
 		})
@@ -309,24 +317,5 @@ func TestUnaskedAtCap(t *testing.T) {
 			_, _ = fmt.Fprintf(nc, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s", size, body, unasked)
 		}
 	}))
-	var wg sync.WaitGroup
-	for range clients {
-		nc := p.dial(t)
-		wg.Go(func() {
-			br := bufio.NewReader(nc)
-			for range requests {
-				_, _ = io.WriteString(nc, get)
-				resp, err := http.ReadResponse(br, nil)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if got, err := io.ReadAll(resp.Body); string(got) != body || err != nil {
-					t.Errorf("got %d of %d bytes, %.20q, %v", len(got), size, got, err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
+	p.crowd(t, clients, requests, body)
 }
