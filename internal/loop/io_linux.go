@@ -23,13 +23,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.ignore()
 	}
 	for {
-		if err := c.may(readSide); err != nil || len(p) == 0 {
-			return 0, err
-		}
-		if len(c.rest) > 0 {
-			n := copy(p, c.rest)
-			c.drop(n)
-			return n, nil
+		if n, err := c.readRest(p); n > 0 || err != nil || len(p) == 0 {
+			return n, err
 		}
 		if n, err := c.recv(p); err != errAgain {
 			c.Loop().pay(n)
@@ -37,6 +32,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 		c.waitReadable()
 	}
+}
+
+// readRest begins a read: it reads the bytes that have been put back, if there are any.
+func (c *Conn) readRest(p []byte) (int, error) {
+	if err := c.may(readSide); err != nil {
+		return 0, err
+	}
+	n := copy(p, c.rest)
+	if n > 0 {
+		c.drop(n)
+	}
+	return n, nil
 }
 
 // Write writes all of p, and waits for room.

@@ -10,13 +10,8 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	if c.notify != nil {
 		c.ignore()
 	}
-	if err := c.may(readSide); err != nil || len(p) == 0 {
-		return 0, err
-	}
-	if len(c.rest) > 0 {
-		n := copy(p, c.rest)
-		c.drop(n)
-		return n, nil
+	if n, err := c.readRest(p); n > 0 || err != nil || len(p) == 0 {
+		return n, err
 	}
 	n, err := c.recv(p)
 	if err == errAgain {
@@ -45,7 +40,7 @@ func (c *Conn) Quiet() bool {
 		c.readable = false
 	}
 	if errno != 0 && errno != unix.EAGAIN {
-		c.fail(errno) // the kernel tells it once
+		c.fail(errno) // the kernel reports it once
 	}
 	return n == 0 && errno == unix.EAGAIN
 }

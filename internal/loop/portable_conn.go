@@ -125,17 +125,10 @@ func (c *Conn) fail(err error) error {
 
 // Read reads the bytes that have arrived, and waits only if there are none.
 func (c *Conn) Read(p []byte) (int, error) {
-	c.unwatch()
-	if err := c.may(); err != nil || len(p) == 0 {
-		return 0, err
+	n, err := c.readRest(p)
+	if n > 0 || err != nil || len(p) == 0 {
+		return n, err
 	}
-	if len(c.rest) > 0 {
-		n := copy(p, c.rest)
-		c.drop(n)
-		return n + c.tryRead(p[n:]), nil // a watcher has read one byte only
-	}
-	var n int
-	var err error
 	c.Loop().wait(func() { n, err = c.receive(p) })
 	c.eof = c.eof || err == io.EOF
 	c.Loop().pay(n)

@@ -34,9 +34,3 @@ func peerLeft(fd int) (ended, gone bool) {
 	gone = fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 	return gone || fds[0].Revents != 0, gone
 }
-
-func control(conn stream, f func(fd int)) {
-	if raw, err := conn.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
-	}
-}

@@ -17,7 +17,7 @@ func (c *Conn) Quiet() (quiet bool) {
 		default:
 		}
 	}
-	c.control(func(fd int) {
+	control(c.conn, func(fd int) {
 		var one [1]byte
 		_, _, err := unix.Recvfrom(fd, one[:], unix.MSG_PEEK)
 		quiet = err == unix.EAGAIN
@@ -32,33 +32,18 @@ func (c *Conn) PeerLeft() (ended, gone bool) {
 	if c.closed.Load() || c.Err() != nil {
 		return true, true
 	}
-	c.control(func(fd int) { ended, gone = peerLeft(fd) })
+	control(c.conn, func(fd int) { ended, gone = peerLeft(fd) })
 	return ended || c.eof, gone
 }
 
 // TryRead reads what has arrived, without waiting. It returns 0 and no error if that is
 // nothing. It takes the place of OnReadable and Forward.
 func (c *Conn) TryRead(p []byte) (int, error) {
-	c.unwatch()
-	if err := c.may(); err != nil || len(p) == 0 {
-		return 0, err
+	if n, err := c.readRest(p); n > 0 || err != nil || len(p) == 0 {
+		return n, err
 	}
-	if len(c.rest) > 0 {
-		n := copy(p, c.rest)
-		c.drop(n)
-		return n + c.tryRead(p[n:]), nil // a watcher has read one byte only
-	}
-	var n int
-	var err error
-	c.control(func(fd int) { n, err = unix.Read(fd, p) })
-	switch {
-	case n > 0:
-		c.read.Add(int64(n))
+	if n, empty := c.recv(p); n > 0 || empty {
 		return n, nil
-	case err == unix.EAGAIN:
-		return 0, nil
-	case err != nil:
-		_ = c.fail(err) // the kernel tells it once
 	}
 	return c.Read(p) // which does not wait, as there is an end or an error
 }
@@ -76,20 +61,33 @@ func (c *Conn) AwaitReadable() {
 	c.rest = append(c.rest, one[:n]...)
 }
 
-// tryRead reads what has arrived, without waiting, and returns how much that was. An end
-// is there again for Read.
-func (c *Conn) tryRead(p []byte) (n int) {
-	if len(p) == 0 {
-		return 0
+// readRest begins a read: it reads the bytes that have been put back, if there are any,
+// and those that have arrived behind them.
+func (c *Conn) readRest(p []byte) (int, error) {
+	c.unwatch()
+	if err := c.may(); err != nil || len(p) == 0 || len(c.rest) == 0 {
+		return 0, err
 	}
+	n := copy(p, c.rest)
+	c.drop(n)
+	if n < len(p) { // a watcher has read one byte only
+		more, _ := c.recv(p[n:])
+		n += more
+	}
+	return n, nil
+}
+
+// recv reads the bytes that have arrived, without waiting. It reports whether there are
+// none yet. An end or an error is there again for Read.
+func (c *Conn) recv(p []byte) (n int, empty bool) {
 	var err error
-	c.control(func(fd int) { n, err = unix.Read(fd, p) })
+	control(c.conn, func(fd int) { n, err = unix.Read(fd, p) })
 	if err != nil && err != unix.EAGAIN {
-		_ = c.fail(err) // the kernel tells it once
+		_ = c.fail(err) // the kernel reports it once
 	}
 	n = max(n, 0)
 	c.read.Add(int64(n))
-	return n
+	return n, err == unix.EAGAIN
 }
 
 // TryWrite writes as much of p as there is room for, without waiting, and returns how
@@ -98,14 +96,14 @@ func (c *Conn) TryWrite(p []byte) (n int) {
 	if len(p) == 0 || c.closed.Load() || c.Err() != nil {
 		return 0
 	}
-	c.control(func(fd int) { n, _ = unix.Write(fd, p) })
+	control(c.conn, func(fd int) { n, _ = unix.Write(fd, p) })
 	n = max(n, 0)
 	c.written.Add(int64(n))
 	return n
 }
 
-func (c *Conn) control(f func(fd int)) {
-	if raw, err := c.conn.SyscallConn(); err == nil {
+func control(conn stream, f func(fd int)) {
+	if raw, err := conn.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
 	}
 }
