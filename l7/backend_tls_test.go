@@ -85,8 +85,8 @@ func TestBackendTLS(t *testing.T) {
 	}
 }
 
-// Pins that a backend that cannot show who it is gets no request, and that the error names
-// the backend as it is spoken to.
+// Pins that a backend whose certificate is not valid for it gets no request, and that the
+// error names the backend with its scheme.
 func TestBackendTLSRefused(t *testing.T) {
 	ca := testkit.NewAuthority(t)
 	addr, _ := secureBackend(t, &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "another").TLS(t)}}, func(http.ResponseWriter, *http.Request) {

@@ -14,9 +14,9 @@
 // A conn is a client's connection. It belongs to an event loop (package loop), and so
 // does all that its requests need: nothing in it is locked. It carries requests one
 // after the other; an exchange is one request, the response to it and all state in
-// between, and is made anew for each request. Acquired is the backend of an exchange with the connection
-// to it. An upstream is the pool of connections to one backend. An upload is the
-// forwarding of a request body that had not all arrived with its head.
+// between, and is made anew for each request. Acquired is the backend of an exchange with
+// the connection to it. An upstream is the pool of connections to one backend. An upload
+// is the forwarding of a request body that had not all arrived with its head.
 //
 // An httpError is a response of the proxy's own. A request is refused if it is at
 // fault itself (4xx, 501, 505), and fails if it could not be forwarded (502, 503,

@@ -64,9 +64,9 @@ func (p *pause) refuses(now uint32) bool {
 func (p *pause) lasts(now uint32) bool { return p.set && int32(now-p.until) < 0 }
 
 // GiveUpIdle closes the unused connections to a backend, and those that become unused
-// within that time: a backend that serves one connection at a time responds to no other
-// connection else as long as there is one. It reports whether any were closed, also since
-// the last call if its time has not passed.
+// within that time: a backend that serves one connection at a time does not respond on
+// another one while they are open. It reports whether any were closed, also since the last
+// call if its time has not passed.
 func (s *Server) GiveUpIdle(b *health.Backend, within time.Duration) bool {
 	pool, ok := s.upstreams.pools.Load(b)
 	if !ok {

@@ -74,8 +74,8 @@ func (p phase) String() string {
 	return [...]string{"new", "idle", "reading a request", "waiting for the backend", "responding", "upgraded"}[p]
 }
 
-// CloseConn resets one connection, by the Loop and Number of an l4.OpenConn, and returns what
-// it was. It ends with OperatorClose. It reports false if no such connection is open.
+// CloseConn resets one connection, by the Loop and Number of an l4.OpenConn, and returns its
+// description. It ends with OperatorClose. It reports false if no such connection is open.
 func (s *Server) CloseConn(index int, number uint64) (closed l4.OpenConn, ok bool) {
 	all := s.all()
 	if index < 0 || index >= len(all) {

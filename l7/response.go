@@ -41,8 +41,8 @@ func (ex *exchange) relay() error {
 }
 
 // mustClose reports whether the client's connection cannot be used again after this
-// response: the server is draining or short of slots, the body ends with the connection, or the backend
-// does not read the rest of the request's body.
+// response: the server is draining or short of slots, the body ends with the connection,
+// or the backend does not read the rest of the request's body.
 func (ex *exchange) mustClose(length int64) bool {
 	if ex.conn.srv.retiring() || length < 0 && ex.req.HTTP10 {
 		return true

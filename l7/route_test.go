@@ -28,7 +28,7 @@ type routed struct {
 }
 
 // startRouted starts a server that routes by hosts to servers of these names, each with
-// a backend that says its name, and of the name "" to a default; and shuts all down at the
+// a backend that responds with its name, and of the name "" to a default; and shuts all down at the
 // test's end.
 func startRouted(t *testing.T, slots *l4.Slots, configure func(name string, s *l7.Server), names ...string) *routed {
 	t.Helper()

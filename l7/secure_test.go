@@ -58,7 +58,7 @@ func (p *secured) doTLS(t testing.TB, raw string) (*http.Response, string) {
 	return readResponse(t, bufio.NewReader(conn), raw)
 }
 
-// Pins what a backend is told of TLS, and that nobody else can state it.
+// Pins the fields about TLS that a backend gets, and that a client cannot set them.
 func TestTLSIsStated(t *testing.T) {
 	backend := httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%s %q", r.Header.Get("X-Forwarded-Proto"), r.Header["X-Client-Cert-Cn"])
@@ -208,8 +208,8 @@ func TestTLSUpgrade(t *testing.T) {
 	}
 }
 
-// Pins that a client that speaks plain HTTP is told so, and that one that says nothing is
-// closed like one without TLS.
+// Pins that a client that speaks plain HTTP gets an error response, and that the connection
+// of one that sends nothing is closed as it is without TLS.
 func TestTLSWithoutHandshake(t *testing.T) {
 	backend := httpBackend(t, func(http.ResponseWriter, *http.Request) {})
 	closedc := make(chan l4.Ending, 10)
@@ -239,7 +239,7 @@ func TestTLSWithoutHandshake(t *testing.T) {
 	}
 }
 
-// Pins that a drain tells idle clients of TLS that their streams are whole.
+// Pins that idle clients of TLS get close_notify in a drain: their streams are complete.
 func TestTLSDrain(t *testing.T) {
 	backend := httpBackend(t, func(http.ResponseWriter, *http.Request) {})
 	p := startSecured(t, nil, backend)

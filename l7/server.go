@@ -95,8 +95,9 @@ type Server struct {
 	// malformed responses, and errors about failed accepts and requests that panicked,
 	// each once a second at most. If nil, nothing is logged.
 	Logger *slog.Logger
-	// Relays has the time limits of upgraded connections, and holds the open ones. It belongs to this Server alone. If nil, requests for an upgrade are forwarded
-	// without asking for it.
+	// Relays has the time limits of upgraded connections, and holds the open ones. It
+	// belongs to this Server alone. If nil, requests for an upgrade are forwarded without
+	// asking for it.
 	Relays *l4.Relays
 	// Served is called after each request, in its event loop: it must not block; the
 	// Record is valid during the call. It may be nil.
@@ -145,10 +146,9 @@ type limits struct{ header, idle, backend, lastRequest uint32 }
 func (s *Server) Active() int { return int(s.active.Load()) }
 
 // Serve accepts connections on ln, a *net.TCPListener, a *net.UnixListener or a
-// *l4.Shared, and serves them until Shutdown, and closes ln. It
-// may be called for several listeners. Its error is never nil: ErrServerClosed after
-// Shutdown, another one if the event loops could not be started or were closed. No
-// failure of ln ends it.
+// *l4.Shared, and serves them until Shutdown, and closes ln. It may be called for several
+// listeners. Its error is never nil: ErrServerClosed after Shutdown, another one if the
+// event loops could not be started or were closed. No failure of ln ends it.
 func (s *Server) Serve(ln net.Listener) error { return s.serve(ln, s.begin) }
 
 func (s *Server) serve(ln net.Listener, begin func(*loop.Conn)) error {

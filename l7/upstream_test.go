@@ -265,8 +265,8 @@ func threeLoops(t *testing.T) *loop.Group {
 	return loops
 }
 
-// TestCapOverLoops pins that a request at the cap gets the connection that another loop's
-// request gives back.
+// TestCapOverLoops pins that a request at the cap gets the connection that a request of
+// another loop releases.
 func TestCapOverLoops(t *testing.T) {
 	const clients, requests = 12, 50
 	p := startProxy(t, func(s *l7.Server) {
@@ -302,8 +302,8 @@ func (p *proxy) crowd(t *testing.T, clients, requests int, want string) {
 	wg.Wait()
 }
 
-// TestUnaskedAtCap pins that what a backend sends behind a response is nobody's response,
-// also if a request waits for the connection.
+// TestUnaskedAtCap pins that bytes that a backend sends behind a response are not taken for
+// another response, also if a request waits for the connection.
 func TestUnaskedAtCap(t *testing.T) {
 	const clients, requests, size = 6, 20, 300 << 10
 	body := strings.Repeat("b", size)

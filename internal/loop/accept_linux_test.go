@@ -33,8 +33,8 @@ func wantConn(t *testing.T, what string, c <-chan net.Conn) {
 	}
 }
 
-// The kernel tells one loop only of a new connection. If nobody waits for it there, nor
-// in any other loop, the next Accept must find it, whatever it does to save a call.
+// The kernel reports a new connection to one loop only. If no Accept waits for it there or
+// in another loop, the next Accept must find it, whatever it does to save a call.
 func TestMissedConnection(t *testing.T) {
 	g := newGroup(t, Config{})
 	ln := listen(t)

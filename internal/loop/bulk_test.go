@@ -69,7 +69,7 @@ func passAll(dst, src *Conn, size int) error {
 	return nil
 }
 
-// TestBulkReleased pins that what was not sent goes to nobody else.
+// TestBulkReleased pins that bytes that were not sent reach no other connection.
 func TestBulkReleased(t *testing.T) {
 	l := oneLoop(t)
 	for range 3 {

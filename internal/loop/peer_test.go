@@ -36,7 +36,7 @@ func TestQuiet(t *testing.T) {
 	eventually(t, "the end to arrive", func() bool { return !quiet() })
 }
 
-// A reset that Quiet was told of is there for Read.
+// A reset that the kernel has reported to Quiet is there for Read.
 func TestQuietKeepsReset(t *testing.T) {
 	l := oneLoop(t)
 	conn, peer := pair(t, l)
@@ -52,7 +52,7 @@ func TestQuietKeepsReset(t *testing.T) {
 	})
 }
 
-// PeerLeft tells an end of the stream, before which bytes wait, from a break.
+// PeerLeft distinguishes an end of the stream, before which bytes wait, from a break.
 func TestPeerLeft(t *testing.T) {
 	l := oneLoop(t)
 	conn, peer := pair(t, l)
