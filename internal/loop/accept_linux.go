@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net"
@@ -71,13 +72,18 @@ func (ln *Listener) begin(a *acceptor) (*Conn, error) {
 func (ln *Listener) wait(a *acceptor) error {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
+	return ln.waitLocked(a)
+}
+
+func (ln *Listener) waitLocked(a *acceptor) error {
 	switch {
 	case ln.closed:
 		return net.ErrClosed
 	case ln.ending.Load() || ln.missed.Load() != ln.seen: // no event may come
 		return errMissed
+	case !slices.Contains(ln.waiting, a):
+		ln.waiting = append(ln.waiting, a)
 	}
-	ln.waitLocked(a)
 	return ln.watchLocked()
 }
 
@@ -121,20 +127,8 @@ func (ln *Listener) settle(a *acceptor, c *Conn, err error, ending bool) (*Conn,
 	case ending:
 		_ = ln.closeLocked()
 		return nil, net.ErrClosed
-	case ln.ending.Load() || ln.missed.Load() != ln.seen:
-		return nil, errMissed
 	}
-	ln.waitLocked(a)
-	if failed := ln.watchLocked(); failed != nil {
-		return nil, failed
-	}
-	return nil, errAgain
-}
-
-func (ln *Listener) waitLocked(a *acceptor) {
-	if !slices.Contains(ln.waiting, a) {
-		ln.waiting = append(ln.waiting, a)
-	}
+	return nil, cmp.Or(ln.waitLocked(a), errAgain)
 }
 
 // accept calls accept4 until it returns the next connection or an error about it.
