@@ -98,12 +98,8 @@ func (in *Instance) newL4Router(f *front) *l4.Server {
 		}
 	}
 	home := f.home()
-	var ends *l4.TLSServer // ends TLS before the service is chosen
-	if f.services[0].cfg.L4TLS == "postgres" {
-		ends = home.l4.TLS
-	}
 	router := &l4.Server{
-		Loops: in.loops, Gate: newGate(f.services[0].cfg), Slots: in.slots, Logger: in.logger, TLS: ends,
+		Loops: in.loops, Gate: newGate(f.services[0].cfg), Slots: in.slots, Logger: in.logger,
 		Ended: connEnded(home.counters, in.access),
 	}
 	router.RouteTo(routes, others...)
