@@ -56,7 +56,9 @@ func (l *ofLoop) watch() {
 		if l.Sleep(pause) != nil || turn != l.turn {
 			return
 		}
-		l.dozes = min(l.dozes+1, longDoze)
+		if l.dozing {
+			l.dozes = min(l.dozes+1, longDoze)
+		}
 		l.tick()
 		l.look()
 	}
